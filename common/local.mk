@@ -1,0 +1,17 @@
+# common/: the ground floor.
+noinst_LIBRARIES += libcommon.a
+libcommon_a_SOURCES = \
+	common/buf.c common/buf.h \
+	common/clock.c common/clock.h \
+	common/codec.c common/codec.h \
+	common/crc32c.c common/crc32c.h \
+	common/id.c common/id.h \
+	common/slice.c common/slice.h
+
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/test_common
+TESTS += tests/unit/test_common
+tests_unit_test_common_SOURCES = tests/unit/common/codec.c tests/unit/common/slice.c
+tests_unit_test_common_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_common_LDADD = $(COMMON_LIBS) $(UNIT_LIBS)
+endif

@@ -1,0 +1,1 @@
+# What pop3d/ builds.
