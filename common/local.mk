@@ -6,12 +6,14 @@ libcommon_a_SOURCES = \
 	common/codec.c common/codec.h \
 	common/crc32c.c common/crc32c.h \
 	common/id.c common/id.h \
+	common/siphash.c common/siphash.h \
 	common/slice.c common/slice.h
 
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_common
 TESTS += tests/unit/test_common
-tests_unit_test_common_SOURCES = tests/unit/common/codec.c tests/unit/common/slice.c
+tests_unit_test_common_SOURCES = tests/unit/common/codec.c tests/unit/common/siphash.c \
+	tests/unit/common/slice.c
 tests_unit_test_common_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_common_LDADD = $(COMMON_LIBS) $(UNIT_LIBS)
 endif
