@@ -1,0 +1,75 @@
+/*
+ * channel_queue.h - how a received message gets into the queue: smtpd and qmgr.
+ *
+ * smtpd keeps a few spool files opened ahead.  It writes a message's content to
+ * one, from offset 0, and commits it with its envelope.  The answer to the
+ * commit is what 250 may be said on: the message is then durable.
+ */
+#ifndef PETREL_COMMON_CHANNEL_QUEUE_H
+#define PETREL_COMMON_CHANNEL_QUEUE_H
+
+#include "common/codec.h"
+#include "common/id.h"
+
+enum queue_type {
+	QUEUE_OPEN = 1,  /* call: u32 count.  Answer QUEUE_OPENED */
+	QUEUE_OPENED,    /* u32 count, then count identifiers (u64), and as many descriptors (write only); may be fewer than asked for */
+	QUEUE_COMMIT,    /* call: u64 id, u64 size, envelope.  Answer QUEUE_COMMITTED */
+	QUEUE_COMMITTED, /* u8 enum queue_verdict */
+	QUEUE_ABORT      /* u64 id: not to be used after all; its file goes away */
+};
+
+enum queue_verdict {
+	QUEUE_ACCEPTED,  /* durable */
+	QUEUE_FULL,      /* no room: 452 4.3.1 */
+	QUEUE_FAILED,    /* could not be stored: 451 4.3.0 */
+	QUEUE_VERDICT_COUNT
+};
+
+enum {
+	ENVELOPE_RECIPIENTS_MAX = 10000,
+	ENVELOPE_ADDRESS_MAX = 320, /* 64 + @ + 255 (RFC 5321, 4.5.3.1) */
+	ENVELOPE_PREPEND_MAX = 65536,
+	ENVELOPE_TEXT_MAX = 1024    /* any other text in it */
+};
+
+/* Bits of envelope_recipient.notify (RFC 3461, 4.1). 0: the default, failure and delay. */
+enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 8 };
+
+enum envelope_body { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
+enum envelope_return { RETURN_DEFAULT, RETURN_HEADERS, RETURN_FULL };
+
+struct envelope_recipient {
+	struct slice address;  /* canonical, without brackets */
+	struct slice original; /* ORCPT as given ("rfc822;..."), decoded; empty: none */
+	uint8_t notify;
+};
+
+/*
+ * All that is known of a message besides its content.  The same encoding is used
+ * in messages between processes, in spool files and in the journal, so it starts
+ * with a version.  The slices point into what was decoded.
+ */
+struct envelope {
+	uint64_t arrived_us;     /* wall time of acceptance */
+	struct slice sender;     /* canonical; empty: the null sender */
+	struct slice prepend;    /* header fields that Petrel adds in front, CRLF-terminated lines (Received and others) */
+	struct slice envid;      /* ENVID, decoded; empty: none */
+	struct slice login;      /* who was authenticated; empty: nobody */
+	struct slice client;     /* "host[address]" for the log and reports */
+	uint8_t body;            /* enum envelope_body */
+	uint8_t ret;             /* enum envelope_return */
+	bool smtputf8;
+	uint32_t recipient_count;
+	struct envelope_recipient *recipients; /* allocated by envelope_read */
+};
+
+enum { ENVELOPE_VERSION = 1 };
+
+void envelope_write(struct writer *w, const struct envelope *envelope);
+/* False where it is malformed; nothing is left allocated then.  Pair with envelope_free. */
+bool envelope_read(struct reader *r, struct envelope *envelope);
+/* Frees the array of recipients, not what the slices point into. */
+void envelope_free(struct envelope *envelope);
+
+#endif

@@ -1,0 +1,218 @@
+/*
+ * conf.h - petrel.conf.
+ *
+ * One table (settings.c) describes every setting: its name, type, default, unit
+ * and one sentence.  The parser, `petrel config`, the defaults and the table in
+ * petrel.conf(5) all come from it.
+ *
+ *     hostname  mail.example.org            # name, then value
+ *     domains   { example.org example.net } # a list
+ *     tls       { certificate /etc/...      # a group: the setting tls.certificate
+ *                 key /etc/... }
+ *     tls.key   /etc/...                    # the same, in one word
+ *     include   /etc/petrel/more.conf
+ *
+ * Durations are 30s, 5m, 4h, 5d, 1w or a sum of them (1h30m); sizes are octets
+ * or 64K, 50M, 1G (powers of 1024).  Values with blanks, braces or # are quoted.
+ */
+#ifndef PETREL_COMMON_CONF_H
+#define PETREL_COMMON_CONF_H
+
+#include <stdio.h>
+
+#include "common/buf.h"
+#include "common/codec.h"
+#include "common/slice.h"
+
+/* A list of words. */
+struct conf_list {
+	size_t count;
+	char **words;
+};
+
+enum conf_durability { DURABILITY_JOURNAL, DURABILITY_FILE };
+enum conf_log_to { LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_STDERR };
+enum conf_cleartext { CLEARTEXT_NEVER, CLEARTEXT_LOOPBACK, CLEARTEXT_ALWAYS };
+enum conf_outbound_tls { OUTBOUND_TLS_OPPORTUNISTIC, OUTBOUND_TLS_REQUIRED, OUTBOUND_TLS_OFF };
+
+/* Everything that can be set.  Durations are in seconds, sizes in octets.  See settings.c for what each means. */
+struct settings {
+	char *hostname;
+	struct conf_list domains;
+	char *postmaster;
+	char *recipient_delimiter;
+	char *relay;
+
+	struct {
+		char *certificate;
+		char *key;
+	} tls;
+
+	struct conf_list listen[7]; /* by enum service */
+
+	struct {
+		char *run;
+		char *spool;
+		char *mail;
+		char *tables;
+		char *auth;
+		char *log;
+	} directory;
+
+	struct {
+		char *network;
+		char *queue;
+		char *mail;
+		char *auth;
+		char *keys;
+		char *drop_group;
+	} user;
+
+	struct {
+		int to; /* enum conf_log_to */
+		int level; /* enum log_level */
+	} log;
+
+	struct {
+		int64_t workers;
+		int64_t size_limit;
+		int64_t recipients_limit;
+		int64_t connections_limit;
+		int64_t client_connections_limit;
+		int64_t errors_limit;
+		int64_t command_timeout;
+		int64_t data_timeout;
+		int64_t received_limit;
+		struct conf_list relay_networks;
+	} smtp;
+
+	struct {
+		int durability; /* enum conf_durability */
+		int64_t journal_segment;
+		int64_t journal_segments;
+		int64_t journal_message_limit;
+		int64_t messages_limit;
+		int64_t free_space;
+		int64_t retry_first;
+		int64_t retry_longest;
+		int64_t expire;
+		int64_t site_concurrency;
+		int64_t aliases_depth;
+		int64_t aliases_fanout;
+	} queue;
+
+	struct {
+		int64_t smtp_processes;
+		int64_t smtp_connections;
+		int64_t smtp_port;
+		int64_t connect_timeout;
+		int64_t reply_timeout;
+		int64_t data_timeout;
+		int64_t idle_connection;
+		int64_t connection_messages;
+		int tls; /* enum conf_outbound_tls */
+		int64_t maildir_processes;
+		int64_t maildir_jobs;
+	} delivery;
+
+	struct {
+		struct conf_list forward;
+		int64_t timeout;
+		char *trust_anchor;
+	} resolver;
+
+	struct {
+		int cleartext; /* enum conf_cleartext */
+		int64_t cache;
+		int64_t threads;
+		int64_t failure_delay;
+	} auth;
+
+	struct {
+		int64_t workers;
+		int64_t connections_limit;
+		int64_t login_timeout;
+		int64_t idle_timeout;
+		int64_t session_linger;
+		int64_t append_limit;
+	} imap;
+
+	struct {
+		int64_t workers;
+		int64_t connections_limit;
+		int64_t login_timeout;
+		int64_t idle_timeout;
+	} pop3;
+};
+
+/*
+ * The settings in force in this process.  Replaced as a whole at a reload: a
+ * pointer into them is not to be kept across a return to the event loop.
+ */
+extern const struct settings *settings;
+
+enum conf_type {
+	CONF_STRING,
+	CONF_PATH,     /* absolute */
+	CONF_NUMBER,
+	CONF_SIZE,     /* octets */
+	CONF_DURATION, /* seconds */
+	CONF_CHOICE,   /* one of the words in `choices`; stored as their index */
+	CONF_LIST      /* words */
+};
+
+struct conf_setting {
+	const char *name;
+	enum conf_type type;
+	size_t offset;              /* in struct settings */
+	const char *default_value;  /* as it would be written in petrel.conf; NULL: none */
+	int64_t min, max;           /* of numbers, sizes and durations */
+	const char *const *choices; /* ends with NULL */
+	const char *about;          /* one sentence */
+	bool at_start;              /* a reload does not change it: it needs a restart */
+};
+
+extern const struct conf_setting conf_table[];
+extern const size_t conf_table_size;
+
+/* Where a value came from. */
+struct conf_origin {
+	char *file; /* NULL: the default */
+	unsigned line;
+};
+
+struct conf {
+	struct settings values;
+	struct conf_origin *origins; /* as many as conf_table has rows */
+};
+
+enum { CONF_ERROR_MAX = 512, CONF_FILE_MAX = 1024 * 1024, CONF_INCLUDE_DEPTH = 8, CONF_WORDS_MAX = 10000 };
+
+/* Everything at its default.  NULL when out of memory. */
+struct conf *conf_new(void);
+void conf_free(struct conf *conf);
+/*
+ * Read a file into conf.  False with a message in `error`, in the form
+ *     petrel.conf:12: tls: unknown setting "certficate"; did you mean "certificate"?
+ */
+bool conf_read_file(struct conf *conf, const char *path, char error[CONF_ERROR_MAX]);
+/* The same from memory; `name` stands for the file in messages. */
+bool conf_read_text(struct conf *conf, struct slice text, const char *name, char error[CONF_ERROR_MAX]);
+/* What holds between settings: a key without a certificate, no hostname and none to be found, ... */
+bool conf_check(struct conf *conf, char error[CONF_ERROR_MAX]);
+
+/* Send settings to another process. */
+void conf_encode(struct writer *w, const struct conf *conf);
+struct conf *conf_decode(struct slice encoded);
+
+/* Row `row` of the table as text that the parser would take, without the name. */
+void conf_value_print(struct buf *out, const struct conf *conf, size_t row);
+/* The row of the setting with that name, or -1. */
+ssize_t conf_row(struct slice name);
+/* "5m" and the like; the texts that the parser takes and conf_value_print gives. */
+bool conf_parse_duration(struct slice text, int64_t *seconds);
+bool conf_parse_size(struct slice text, int64_t *octets);
+void conf_print_duration(struct buf *out, int64_t seconds);
+void conf_print_size(struct buf *out, int64_t octets);
+
+#endif

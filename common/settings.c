@@ -1,0 +1,148 @@
+/*
+ * settings.c - every setting there is: the one table.
+ */
+#include <unistd.h>
+
+#include "common/channel_control.h"
+#include "common/conf.h"
+
+#define STRING(name, field, value, about)                                                          \
+	{name, CONF_STRING, offsetof(struct settings, field), value, 0, 0, NULL, about, false}
+#define PATH(name, field, value, about)                                                            \
+	{name, CONF_PATH, offsetof(struct settings, field), value, 0, 0, NULL, about, true}
+#define FILE_PATH(name, field, value, about)                                                       \
+	{name, CONF_PATH, offsetof(struct settings, field), value, 0, 0, NULL, about, false}
+#define FIXED(name, field, value, about)                                                           \
+	{name, CONF_STRING, offsetof(struct settings, field), value, 0, 0, NULL, about, true}
+#define LIST(name, field, value, about)                                                            \
+	{name, CONF_LIST, offsetof(struct settings, field), value, 0, 0, NULL, about, false}
+#define NUMBER(name, field, value, min, max, about)                                                \
+	{name, CONF_NUMBER, offsetof(struct settings, field), value, min, max, NULL, about, false}
+#define COUNT(name, field, value, min, max, about)                                                 \
+	{name, CONF_NUMBER, offsetof(struct settings, field), value, min, max, NULL, about, true}
+#define SIZE(name, field, value, min, max, about)                                                  \
+	{name, CONF_SIZE, offsetof(struct settings, field), value, min, max, NULL, about, false}
+#define FIXED_SIZE(name, field, value, min, max, about)                                            \
+	{name, CONF_SIZE, offsetof(struct settings, field), value, min, max, NULL, about, true}
+#define DURATION(name, field, value, min, max, about)                                              \
+	{name, CONF_DURATION, offsetof(struct settings, field), value, min, max, NULL, about, false}
+#define CHOICE(name, field, value, choices, about)                                                 \
+	{name, CONF_CHOICE, offsetof(struct settings, field), value, 0, 0, choices, about, false}
+#define FIXED_CHOICE(name, field, value, choices, about)                                           \
+	{name, CONF_CHOICE, offsetof(struct settings, field), value, 0, 0, choices, about, true}
+
+#define KILO ((int64_t)1024)
+#define MEGA (1024 * KILO)
+#define GIGA (1024 * MEGA)
+#define DAY  (24 * 3600)
+
+/* The order of the words is the order of the enumerations in conf.h and log.h. */
+static const char *const durability_choices[] = {"journal", "file", NULL};
+static const char *const log_to_choices[] = {"file", "syslog", "stderr", NULL};
+static const char *const log_level_choices[] = {"error", "warning", "info", "debug", NULL};
+static const char *const cleartext_choices[] = {"never", "loopback", "always", NULL};
+static const char *const outbound_tls_choices[] = {"opportunistic", "required", "off", NULL};
+
+const struct conf_setting conf_table[] = {
+    STRING("hostname", hostname, NULL,
+	"The name of this host: in greetings, trace headers and reports.  Default: the system's own."),
+    LIST("domains", domains, NULL, "The domains whose mail ends here."),
+    STRING("postmaster", postmaster, NULL,
+	"Who gets mail for postmaster where no alias says so.  Default: the first account."),
+    STRING("recipient-delimiter", recipient_delimiter, "+",
+	"What separates a user's name from an extension (alice+lists); empty: nothing does."),
+    STRING("relay", relay, NULL,
+	"Send all mail for other hosts to this one, as host or host:port, instead of looking up MX records."),
+
+    FILE_PATH("tls.certificate", tls.certificate, NULL, "The certificate chain, PEM, this host's certificate first."),
+    FILE_PATH("tls.key", tls.key, NULL, "The private key that belongs to it, PEM.  Only the process keys sees it."),
+
+    LIST("listen.mx", listen[SERVICE_MX], "*:25", "Where mail from other hosts is taken: address:port; none: nowhere."),
+    LIST("listen.submission", listen[SERVICE_SUBMISSION], "*:587", "Where users submit mail, with STARTTLS."),
+    LIST("listen.submissions", listen[SERVICE_SUBMISSIONS], "*:465", "Where users submit mail, with TLS from the start."),
+    LIST("listen.imap", listen[SERVICE_IMAP], "*:143", "Where IMAP is served, with STARTTLS."),
+    LIST("listen.imaps", listen[SERVICE_IMAPS], "*:993", "Where IMAP is served, with TLS from the start."),
+    LIST("listen.pop3", listen[SERVICE_POP3], "*:110", "Where POP3 is served, with STLS."),
+    LIST("listen.pop3s", listen[SERVICE_POP3S], "*:995", "Where POP3 is served, with TLS from the start."),
+
+    PATH("directory.run", directory.run, PETREL_RUNSTATEDIR "/petrel", "The pid file and the control socket."),
+    PATH("directory.spool", directory.spool, PETREL_LOCALSTATEDIR "/spool/petrel", "The queue."),
+    PATH("directory.mail", directory.mail, PETREL_LOCALSTATEDIR "/mail/petrel", "The mailboxes of virtual users."),
+    PATH("directory.tables", directory.tables, PETREL_CONFDIR "/tables", "The tables accounts, aliases, routes and senders."),
+    PATH("directory.auth", directory.auth, PETREL_CONFDIR "/auth", "The file credentials: who has which password."),
+    PATH("directory.log", directory.log, PETREL_LOCALSTATEDIR "/log/petrel", "The log file, petrel.log."),
+
+    FIXED("user.network", user.network, "petrel", "Who the processes run as that speak to the network."),
+    FIXED("user.queue", user.queue, "petrelq", "Who qmgr runs as, and who owns the spool."),
+    FIXED("user.mail", user.mail, "petrelm", "Who owns the mailboxes of virtual users."),
+    FIXED("user.auth", user.auth, "petrela", "Who auth runs as, and who owns the credentials."),
+    FIXED("user.keys", user.keys, "petrelk", "Who keys runs as."),
+    FIXED("user.drop-group", user.drop_group, "petreldrop", "The group that may put mail into the spool's drop/."),
+
+    FIXED_CHOICE("log.to", log.to, "file", log_to_choices, "Where the log goes."),
+    CHOICE("log.level", log.level, "info", log_level_choices, "How much is logged."),
+
+    COUNT("smtp.workers", smtp.workers, "0", 0, 64, "How many smtpd processes; 0: one for each processor."),
+    SIZE("smtp.size-limit", smtp.size_limit, "50M", 64 * KILO, 4 * GIGA, "The largest message that is taken."),
+    NUMBER("smtp.recipients-limit", smtp.recipients_limit, "1000", 100, 10000, "Recipients of one message."),
+    NUMBER("smtp.connections-limit", smtp.connections_limit, "10000", 1, 1000000, "Clients of one smtpd process at a time."),
+    NUMBER("smtp.client-connections-limit", smtp.client_connections_limit, "1000", 1, 1000000,
+	"Connections of one client address to one smtpd process at a time."),
+    NUMBER("smtp.errors-limit", smtp.errors_limit, "20", 1, 10000, "Refused commands before a client is sent away."),
+    DURATION("smtp.command-timeout", smtp.command_timeout, "5m", 1, DAY, "How long a client may take for its next command."),
+    DURATION("smtp.data-timeout", smtp.data_timeout, "5m", 1, DAY, "How long a client may be silent inside a message."),
+    NUMBER("smtp.received-limit", smtp.received_limit, "50", 5, 1000, "Received headers at which a message is taken to go in circles."),
+    LIST("smtp.relay-networks", smtp.relay_networks, "127.0.0.0/8 ::1/128",
+	"Clients that may send to other hosts without authentication; none: nobody."),
+
+    FIXED_CHOICE("queue.durability", queue.durability, "journal", durability_choices,
+	"How a message is made durable before it is acknowledged."),
+    FIXED_SIZE("queue.journal-segment", queue.journal_segment, "64M", MEGA, 4 * GIGA, "The size of a journal segment."),
+    COUNT("queue.journal-segments", queue.journal_segments, "3", 2, 64, "How many journal segments there are."),
+    SIZE("queue.journal-message-limit", queue.journal_message_limit, "256K", 0, 64 * MEGA,
+	"Messages above this are flushed as files of their own."),
+    NUMBER("queue.messages-limit", queue.messages_limit, "1000000", 1, 100000000, "Messages in the queue beyond which no more are taken."),
+    SIZE("queue.free-space", queue.free_space, "64M", 0, 1024 * GIGA, "Room on the spool's disk below which no mail is taken."),
+    DURATION("queue.retry-first", queue.retry_first, "5m", 1, DAY, "The wait after a first failed attempt; it grows from there."),
+    DURATION("queue.retry-longest", queue.retry_longest, "4h", 1, 30 * DAY, "The longest wait between attempts."),
+    DURATION("queue.expire", queue.expire, "5d", 1, 365 * DAY, "When the sender is told that it did not work."),
+    NUMBER("queue.site-concurrency", queue.site_concurrency, "20", 1, 10000, "Deliveries to one site at a time."),
+    NUMBER("queue.aliases-depth", queue.aliases_depth, "16", 1, 100, "How deep aliases may point to aliases."),
+    NUMBER("queue.aliases-fanout", queue.aliases_fanout, "1000", 1, 10000, "Deliveries that one address may expand to."),
+
+    COUNT("delivery.smtp-processes", delivery.smtp_processes, "1", 1, 64, "How many processes send mail to other hosts."),
+    NUMBER("delivery.smtp-connections", delivery.smtp_connections, "500", 1, 100000, "Connections of one of them at a time."),
+    NUMBER("delivery.smtp-port", delivery.smtp_port, "25", 1, 65535, "The port of other hosts."),
+    DURATION("delivery.connect-timeout", delivery.connect_timeout, "30s", 1, 3600, "How long a connection may take."),
+    DURATION("delivery.reply-timeout", delivery.reply_timeout, "5m", 1, DAY, "How long the other side may take for a reply."),
+    DURATION("delivery.data-timeout", delivery.data_timeout, "10m", 1, DAY, "How long it may take for the reply to the end of data."),
+    DURATION("delivery.idle-connection", delivery.idle_connection, "5s", 0, 3600, "How long a connection without work is kept for reuse."),
+    NUMBER("delivery.connection-messages", delivery.connection_messages, "1000", 1, 1000000, "Messages on one connection."),
+    CHOICE("delivery.tls", delivery.tls, "opportunistic", outbound_tls_choices, "TLS to other hosts."),
+    COUNT("delivery.maildir-processes", delivery.maildir_processes, "1", 1, 64, "How many processes write to mailboxes."),
+    NUMBER("delivery.maildir-jobs", delivery.maildir_jobs, "64", 1, 10000, "Messages that one of them is given at a time."),
+
+    LIST("resolver.forward", resolver.forward, NULL, "Ask these DNS servers (address or address@port).  Default: those of resolv.conf(5)."),
+    DURATION("resolver.timeout", resolver.timeout, "30s", 1, 300, "How long an answer may take."),
+    PATH("resolver.trust-anchor", resolver.trust_anchor, NULL, "The DNSSEC root key; without it nothing is validated."),
+
+    CHOICE("auth.cleartext", auth.cleartext, "never", cleartext_choices,
+	"Whether passwords are taken on connections without TLS."),
+    DURATION("auth.cache", auth.cache, "10m", 0, DAY, "How long a verified password is remembered (as a keyed hash)."),
+    COUNT("auth.threads", auth.threads, "2", 1, 64, "Threads that verify passwords."),
+    DURATION("auth.failure-delay", auth.failure_delay, "2s", 0, 60, "The wait after a wrong password; it grows with each."),
+
+    COUNT("imap.workers", imap.workers, "0", 0, 64, "How many imapd processes; 0: one for each processor."),
+    NUMBER("imap.connections-limit", imap.connections_limit, "10000", 1, 1000000, "Clients of one imapd process at a time."),
+    DURATION("imap.login-timeout", imap.login_timeout, "3m", 1, DAY, "How long a client may take to log in."),
+    DURATION("imap.idle-timeout", imap.idle_timeout, "30m", 60, 7 * DAY, "How long a client that is logged in may be silent."),
+    DURATION("imap.session-linger", imap.session_linger, "10s", 0, 3600, "How long a user's process waits for another connection."),
+    SIZE("imap.append-limit", imap.append_limit, "50M", 64 * KILO, 4 * GIGA, "The largest message that a client may store."),
+
+    COUNT("pop3.workers", pop3.workers, "1", 0, 64, "How many pop3d processes; 0: one for each processor."),
+    NUMBER("pop3.connections-limit", pop3.connections_limit, "10000", 1, 1000000, "Clients of one pop3d process at a time."),
+    DURATION("pop3.login-timeout", pop3.login_timeout, "3m", 1, DAY, "How long a client may take to log in."),
+    DURATION("pop3.idle-timeout", pop3.idle_timeout, "10m", 1, DAY, "How long a client that is logged in may be silent."),
+};
+
+const size_t conf_table_size = sizeof conf_table / sizeof conf_table[0];
