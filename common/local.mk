@@ -17,3 +17,8 @@ tests_unit_test_common_SOURCES = tests/unit/common/codec.c tests/unit/common/sip
 tests_unit_test_common_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_common_LDADD = $(COMMON_LIBS) $(UNIT_LIBS)
 endif
+
+# Streams to clients and servers, and TLS with the private keys elsewhere.
+libcommon_a_SOURCES += \
+	common/stream.h \
+	common/tls.h
