@@ -14,3 +14,15 @@ libmessage_a_SOURCES = \
 	message/mime.h \
 	message/received.h \
 	message/utf8.c
+
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/test_message
+TESTS += tests/unit/test_message
+tests_unit_test_message_SOURCES = \
+	tests/unit/message/address.c
+tests_unit_test_message_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_message_LDADD = libmessage.a $(COMMON_LIBS) $(UNIT_LIBS)
+endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_message_address
+tests_fuzz_fuzz_message_address_LDADD = libmessage.a $(FUZZ_LIBS)
