@@ -96,6 +96,8 @@ struct writer *channel_call(
     struct channel *channel, uint16_t type, channel_answer answer, void *context, uint32_t *request);
 /* The caller goes away: the answer, when it comes, is dropped.  Its `answer` is not called. */
 void channel_forget(struct channel *channel, uint32_t request);
+/* Answer every call in flight with NULL: its peer is known to be gone. */
+void channel_lose(struct channel *channel);
 void channel_set_call_timeout(struct channel *channel, unsigned seconds);
 /* A message with an empty body. */
 bool channel_send(struct channel *channel, uint16_t type, uint32_t request);

@@ -2,10 +2,18 @@
 noinst_LIBRARIES += libcommon.a
 libcommon_a_SOURCES = \
 	common/buf.c common/buf.h \
+	common/channel.c common/channel.h \
+	common/channel_control.c common/channel_control.h \
+	common/channel_log.h \
+	common/channel_session.c common/channel_session.h \
 	common/clock.c common/clock.h \
 	common/codec.c common/codec.h \
+	common/conf.c common/conf.h common/settings.c \
 	common/crc32c.c common/crc32c.h \
 	common/id.c common/id.h \
+	common/log.c common/log.h \
+	common/process.c common/process.h \
+	common/sandbox.c common/sandbox.h \
 	common/siphash.c common/siphash.h \
 	common/slice.c common/slice.h
 

@@ -1,0 +1,837 @@
+/*
+ * conf.c - reading petrel.conf, and turning settings into text and back.
+ */
+#include "common/conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/channel_control.h"
+
+static const struct settings no_settings;
+const struct settings *settings = &no_settings;
+
+/* --- values ------------------------------------------------------------------ */
+
+static void *field_of(const struct conf *conf, size_t row)
+{
+	return (char *)&conf->values + conf_table[row].offset;
+}
+
+ssize_t conf_row(struct slice name)
+{
+	for (size_t row = 0; row < conf_table_size; row++)
+		if (slice_equal(name, slice_string(conf_table[row].name)))
+			return (ssize_t)row;
+	return -1;
+}
+
+static const struct {
+	char letter;
+	int64_t seconds;
+} duration_units[] = {{'w', 7 * 86400}, {'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
+
+static bool is_digit(int c)
+{
+	return octet_is_digit(c);
+}
+
+bool conf_parse_duration(struct slice text, int64_t *seconds)
+{
+	struct cursor c = cursor_over(text);
+	int64_t total = 0;
+
+	if (slice_equal(text, SLICE("0"))) {
+		*seconds = 0;
+		return true;
+	}
+	while (!cursor_done(&c)) {
+		uint64_t number;
+		int unit;
+		size_t i;
+
+		if (!slice_number(cursor_take_while(&c, is_digit), 1000000000, &number))
+			return false;
+		unit = cursor_next(&c);
+		for (i = 0; i < sizeof duration_units / sizeof duration_units[0]; i++)
+			if (duration_units[i].letter == unit)
+				break;
+		if (i == sizeof duration_units / sizeof duration_units[0])
+			return false;
+		total += (int64_t)number * duration_units[i].seconds;
+		if (total > (int64_t)1 << 40)
+			return false;
+	}
+	*seconds = total;
+	return text.len > 0;
+}
+
+void conf_print_duration(struct buf *out, int64_t seconds)
+{
+	if (seconds == 0)
+		buf_append_string(out, "0");
+	for (size_t i = 0; i < sizeof duration_units / sizeof duration_units[0]; i++) {
+		int64_t n = seconds / duration_units[i].seconds;
+
+		if (n > 0)
+			buf_printf(out, "%lld%c", (long long)n, duration_units[i].letter);
+		seconds -= n * duration_units[i].seconds;
+	}
+}
+
+static const char size_letters[] = "KMGT";
+
+bool conf_parse_size(struct slice text, int64_t *octets)
+{
+	uint64_t number;
+	int shift = 0;
+
+	if (text.len > 1 && !octet_is_digit((unsigned char)text.data[text.len - 1])) {
+		const char *unit = memchr(size_letters, text.data[text.len - 1] & ~0x20, 4);
+
+		if (unit == NULL)
+			return false;
+		shift = 10 * (int)(unit - size_letters + 1);
+		text.len--;
+	}
+	if (!slice_number(text, (uint64_t)INT64_MAX >> shift, &number))
+		return false;
+	*octets = (int64_t)(number << shift);
+	return true;
+}
+
+void conf_print_size(struct buf *out, int64_t octets)
+{
+	for (int unit = 3; unit >= 0; unit--) {
+		int64_t one = (int64_t)1 << (10 * (unit + 1));
+
+		if (octets >= one && octets % one == 0) {
+			buf_printf(out, "%lld%c", (long long)(octets / one), size_letters[unit]);
+			return;
+		}
+	}
+	buf_printf(out, "%lld", (long long)octets);
+}
+
+static void list_clear(struct conf_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->words[i]);
+	free(list->words);
+	*list = (struct conf_list){0, NULL};
+}
+
+static bool list_add(struct conf_list *list, struct slice word)
+{
+	char **words = reallocarray(list->words, list->count + 1, sizeof *words);
+
+	if (words == NULL)
+		return false;
+	list->words = words;
+	words[list->count] = slice_dup(word);
+	return words[list->count] != NULL && ++list->count > 0;
+}
+
+/* Set a row from one word.  False with what was meant in `problem`. */
+static bool set_value(struct conf *conf, size_t row, struct slice word, struct buf *problem)
+{
+	const struct conf_setting *s = &conf_table[row];
+	void *field = field_of(conf, row);
+	int64_t number = 0;
+	bool parsed = true;
+
+	switch (s->type) {
+	case CONF_PATH:
+		if (word.len == 0 || word.data[0] != '/') {
+			buf_printf(problem, "\"%.*s\" is not an absolute path", SLICE_PRINTF(word));
+			return false;
+		}
+		/* fallthrough */
+	case CONF_STRING:
+		free(*(char **)field);
+		*(char **)field = slice_dup(word);
+		return *(char **)field != NULL;
+	case CONF_LIST:
+		return list_add(field, word);
+	case CONF_CHOICE:
+		for (int i = 0; s->choices[i] != NULL; i++)
+			if (slice_equal(word, slice_string(s->choices[i]))) {
+				*(int *)field = i;
+				return true;
+			}
+		buf_printf(problem, "\"%.*s\" is not one of", SLICE_PRINTF(word));
+		for (int i = 0; s->choices[i] != NULL; i++)
+			buf_printf(problem, "%s %s", i == 0 ? "" : ",", s->choices[i]);
+		return false;
+	case CONF_NUMBER:
+		parsed = slice_number(word, INT64_MAX, (uint64_t *)&number);
+		if (!parsed)
+			buf_printf(problem, "\"%.*s\" is not a number", SLICE_PRINTF(word));
+		break;
+	case CONF_SIZE:
+		parsed = conf_parse_size(word, &number);
+		if (!parsed)
+			buf_printf(problem, "\"%.*s\" is not a size; write 4096, 64K, 50M or 2G", SLICE_PRINTF(word));
+		break;
+	case CONF_DURATION:
+		parsed = conf_parse_duration(word, &number);
+		if (!parsed)
+			buf_printf(problem, "\"%.*s\" is not a duration; write 30s, 5m, 4h, 5d or 1h30m", SLICE_PRINTF(word));
+		break;
+	}
+	if (!parsed)
+		return false;
+	if (number < s->min || number > s->max) {
+		buf_printf(problem, "%.*s is out of range; it may be from ", SLICE_PRINTF(word));
+		for (int side = 0; side < 2; side++) {
+			int64_t bound = side == 0 ? s->min : s->max;
+
+			if (side == 1)
+				buf_append_string(problem, " to ");
+			if (s->type == CONF_SIZE)
+				conf_print_size(problem, bound);
+			else if (s->type == CONF_DURATION)
+				conf_print_duration(problem, bound);
+			else
+				buf_printf(problem, "%lld", (long long)bound);
+		}
+		return false;
+	}
+	*(int64_t *)field = number;
+	return true;
+}
+
+static void clear_value(struct conf *conf, size_t row)
+{
+	void *field = field_of(conf, row);
+
+	if (conf_table[row].type == CONF_LIST) {
+		list_clear(field);
+	} else if (conf_table[row].type == CONF_STRING || conf_table[row].type == CONF_PATH) {
+		free(*(char **)field);
+		*(char **)field = NULL;
+	}
+}
+
+static bool is_plain_word(struct slice word)
+{
+	for (size_t i = 0; i < word.len; i++) {
+		unsigned char c = (unsigned char)word.data[i];
+
+		if (c <= ' ' || c == 0x7f || strchr("{}#\"\\", c) != NULL)
+			return false;
+	}
+	return word.len > 0;
+}
+
+static void print_word(struct buf *out, struct slice word)
+{
+	if (is_plain_word(word)) {
+		buf_append_slice(out, word);
+		return;
+	}
+	buf_append_octet(out, '"');
+	for (size_t i = 0; i < word.len; i++) {
+		if (word.data[i] == '"' || word.data[i] == '\\')
+			buf_append_octet(out, '\\');
+		buf_append_octet(out, word.data[i]);
+	}
+	buf_append_octet(out, '"');
+}
+
+void conf_value_print(struct buf *out, const struct conf *conf, size_t row)
+{
+	const struct conf_setting *s = &conf_table[row];
+	const void *field = field_of(conf, row);
+	const struct conf_list *list;
+
+	switch (s->type) {
+	case CONF_PATH:
+	case CONF_STRING:
+		if (*(char *const *)field != NULL)
+			print_word(out, slice_string(*(char *const *)field));
+		break;
+	case CONF_LIST:
+		list = field;
+		buf_append_octet(out, '{');
+		for (size_t i = 0; i < list->count; i++) {
+			buf_append_octet(out, ' ');
+			print_word(out, slice_string(list->words[i]));
+		}
+		buf_append_string(out, " }");
+		break;
+	case CONF_CHOICE:
+		buf_append_string(out, s->choices[*(const int *)field]);
+		break;
+	case CONF_NUMBER:
+		buf_printf(out, "%lld", (long long)*(const int64_t *)field);
+		break;
+	case CONF_SIZE:
+		conf_print_size(out, *(const int64_t *)field);
+		break;
+	case CONF_DURATION:
+		conf_print_duration(out, *(const int64_t *)field);
+		break;
+	}
+}
+
+/* --- words ------------------------------------------------------------------- */
+
+enum token_kind { TOKEN_WORD, TOKEN_OPEN, TOKEN_CLOSE, TOKEN_LINE_END, TOKEN_END, TOKEN_BROKEN };
+
+struct parser {
+	struct conf *conf;
+	struct cursor in;
+	const char *name; /* of the file */
+	unsigned line;
+	unsigned depth;   /* of includes */
+	char *error;
+
+	enum token_kind kind;
+	struct buf word;  /* the text of a TOKEN_WORD */
+	bool *seen;       /* rows set so far, to name the second of two */
+	unsigned words;
+};
+
+static bool fail(struct parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static bool fail(struct parser *p, const char *format, ...)
+{
+	const char *base = strrchr(p->name, '/');
+	va_list arguments;
+	int len = snprintf(p->error, CONF_ERROR_MAX, "%s:%u: ", base != NULL ? base + 1 : p->name, p->line);
+
+	va_start(arguments, format);
+	if (len > 0 && len < CONF_ERROR_MAX)
+		vsnprintf(p->error + len, (size_t)(CONF_ERROR_MAX - len), format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+static bool quoted_word(struct parser *p)
+{
+	for (;;) {
+		int c = cursor_next(&p->in);
+
+		if (c == '"')
+			return true;
+		if (c == '\\')
+			c = cursor_next(&p->in);
+		if (c == -1 || c == '\n')
+			return fail(p, "a quoted word has no closing quote");
+		if (!buf_append_octet(&p->word, (char)c))
+			return fail(p, "a word is longer than %zu characters", p->word.limit);
+	}
+}
+
+static bool is_word_octet(int c)
+{
+	return c > ' ' && c != '{' && c != '}' && c != '#' && c != '"';
+}
+
+/* Read the next token into p->kind and p->word. */
+static bool next_token(struct parser *p)
+{
+	int c;
+
+	for (;;) {
+		c = cursor_peek(&p->in);
+		if (c == '#')
+			cursor_take_until(&p->in, '\n');
+		else if (c == ' ' || c == '\t' || c == '\r')
+			cursor_skip(&p->in, 1);
+		else if (c == '\\' && cursor_peek_at(&p->in, 1) == '\n') {
+			cursor_skip(&p->in, 2);
+			p->line++;
+		} else
+			break;
+	}
+	buf_clear(&p->word);
+	p->kind = TOKEN_WORD;
+	switch (c) {
+	case -1:
+		p->kind = TOKEN_END;
+		return true;
+	case '\n':
+	case ';':
+	case '{':
+	case '}':
+		cursor_skip(&p->in, 1);
+		p->kind = c == '{' ? TOKEN_OPEN : c == '}' ? TOKEN_CLOSE : TOKEN_LINE_END;
+		return true;
+	case '"':
+		cursor_skip(&p->in, 1);
+		return quoted_word(p);
+	default:
+		break;
+	}
+	if (!is_word_octet(c))
+		return fail(p, "a control character (%d) where a word was expected", c);
+	if (++p->words > CONF_WORDS_MAX)
+		return fail(p, "more than %d words", CONF_WORDS_MAX);
+	if (!buf_append_slice(&p->word, cursor_take_while(&p->in, is_word_octet)))
+		return fail(p, "a word is longer than %zu characters", p->word.limit);
+	return true;
+}
+
+/* A line end counts only once it is behind us: messages name the line of the last token. */
+static void pass_line_end(struct parser *p)
+{
+	if (p->kind == TOKEN_LINE_END && p->in.at[-1] == '\n')
+		p->line++;
+}
+
+static bool next_token_over_lines(struct parser *p)
+{
+	do {
+		if (!next_token(p))
+			return false;
+		pass_line_end(p);
+	} while (p->kind == TOKEN_LINE_END);
+	return true;
+}
+
+/* --- suggestions -------------------------------------------------------------- */
+
+enum { NAME_MAX_COMPARED = 48 };
+
+/* How many single-letter changes lead from a to b (with a neighbour swap as one). */
+static unsigned distance(struct slice a, struct slice b)
+{
+	unsigned rows[3][NAME_MAX_COMPARED + 1];
+	unsigned *before = rows[0], *above = rows[1], *row = rows[2];
+
+	if (a.len > NAME_MAX_COMPARED || b.len > NAME_MAX_COMPARED)
+		return NAME_MAX_COMPARED;
+	for (unsigned j = 0; j <= b.len; j++)
+		above[j] = j;
+	for (unsigned i = 1; i <= a.len; i++) {
+		unsigned *swap = before;
+
+		row[0] = i;
+		for (unsigned j = 1; j <= b.len; j++) {
+			unsigned best = above[j - 1] + (a.data[i - 1] != b.data[j - 1]);
+
+			if (above[j] + 1 < best)
+				best = above[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			if (i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1] && before[j - 2] + 1 < best)
+				best = before[j - 2] + 1;
+			row[j] = best;
+		}
+		before = above;
+		above = row;
+		row = swap;
+	}
+	return above[b.len];
+}
+
+/* The first component of a name from `from` on ("tls" of "tls.key"). */
+static struct slice component(const char *name, size_t from)
+{
+	struct slice s = slice_from(slice_string(name), from);
+	ssize_t dot = slice_find(s, 0, '.');
+
+	return dot < 0 ? s : slice_part(s, 0, (size_t)dot);
+}
+
+static bool unknown_setting(struct parser *p, struct slice group, struct slice word)
+{
+	struct slice best = slice_of(NULL, 0);
+	unsigned best_distance = 4;
+	char where[128] = "";
+
+	if (group.len > 0)
+		snprintf(where, sizeof where, "%.*s: ", (int)group.len - 1, group.data);
+	for (size_t row = 0; row < conf_table_size; row++) {
+		struct slice full = slice_string(conf_table[row].name), candidate;
+		unsigned d;
+
+		if (!slice_starts_with(full, group))
+			continue;
+		candidate = slice_find(word, 0, '.') >= 0 ? slice_from(full, group.len) : component(conf_table[row].name, group.len);
+		d = distance(word, candidate);
+		if (d < best_distance && d * 2 < word.len + 1) {
+			best_distance = d;
+			best = candidate;
+		}
+	}
+	if (best.len > 0)
+		return fail(p, "%sunknown setting \"%.*s\"; did you mean \"%.*s\"?", where, SLICE_PRINTF(word), SLICE_PRINTF(best));
+	return fail(p, "%sunknown setting \"%.*s\"; petrel config --defaults lists them all", where, SLICE_PRINTF(word));
+}
+
+/* --- statements ---------------------------------------------------------------- */
+
+static bool is_group(struct slice name)
+{
+	for (size_t row = 0; row < conf_table_size; row++) {
+		struct slice full = slice_string(conf_table[row].name);
+
+		if (full.len > name.len && full.data[name.len] == '.' && slice_starts_with(full, name))
+			return true;
+	}
+	return false;
+}
+
+static bool set_word(struct parser *p, size_t row)
+{
+	struct buf problem = buf_with_limit(CONF_ERROR_MAX);
+	bool set = set_value(p->conf, row, buf_slice(&p->word), &problem);
+
+	if (!set)
+		fail(p, "%s: %.*s", conf_table[row].name, (int)problem.len, problem.data);
+	buf_free(&problem);
+	return set;
+}
+
+static bool list_in_braces(struct parser *p, size_t row)
+{
+	for (;;) {
+		if (!next_token_over_lines(p))
+			return false;
+		if (p->kind == TOKEN_CLOSE)
+			return next_token(p);
+		if (p->kind != TOKEN_WORD)
+			return fail(p, "%s: the list has no closing }", conf_table[row].name);
+		if (!set_word(p, row))
+			return false;
+	}
+}
+
+/* The value of a setting; the token after its name is current.  Leaves the token behind the value current. */
+static bool setting_value(struct parser *p, size_t row)
+{
+	const struct conf_setting *s = &conf_table[row];
+	struct conf_list *list = field_of(p->conf, row);
+
+	if (p->seen[row])
+		return fail(p, "%s: set before, at line %u of %s", s->name, p->conf->origins[row].line,
+		    p->conf->origins[row].file == NULL ? "this file" : p->conf->origins[row].file);
+	p->seen[row] = true;
+	free(p->conf->origins[row].file);
+	p->conf->origins[row].file = slice_dup(slice_string(p->name));
+	p->conf->origins[row].line = p->line;
+	clear_value(p->conf, row);
+	if (s->type == CONF_LIST && p->kind == TOKEN_OPEN)
+		return list_in_braces(p, row);
+	if (p->kind != TOKEN_WORD)
+		return fail(p, "%s: a value is missing", s->name);
+	do {
+		if (!set_word(p, row) || !next_token(p))
+			return false;
+	} while (s->type == CONF_LIST && p->kind == TOKEN_WORD);
+	if (s->type == CONF_LIST && list->count == 1 && strcmp(list->words[0], "none") == 0)
+		list_clear(list);
+	return true;
+}
+
+static bool read_file(struct parser *p, const char *path);
+
+static bool include(struct parser *p)
+{
+	struct parser inner = *p;
+	char *path;
+	bool read;
+
+	if (p->kind != TOKEN_WORD)
+		return fail(p, "include: a file name is missing");
+	if (p->depth == CONF_INCLUDE_DEPTH)
+		return fail(p, "include: files include each other more than %d deep", CONF_INCLUDE_DEPTH);
+	path = slice_dup(buf_slice(&p->word));
+	if (path == NULL || path[0] != '/') {
+		fail(p, "include: \"%s\" is not an absolute path", path == NULL ? "" : path);
+		free(path);
+		return false;
+	}
+	inner.depth++;
+	inner.word = buf_with_limit(p->word.limit);
+	read = read_file(&inner, path);
+	p->words = inner.words;
+	free(path);
+	return read && next_token(p);
+}
+
+static bool end_of_statement(struct parser *p, const char *name)
+{
+	if (p->kind == TOKEN_WORD)
+		return fail(p, "%s: unexpected \"%.*s\" after the value", name, (int)p->word.len, p->word.data);
+	if (p->kind == TOKEN_OPEN)
+		return fail(p, "%s: unexpected { after the value", name);
+	pass_line_end(p);
+	return true;
+}
+
+/*
+ * One statement.  `group` is the prefix it stands in ("tls.", or empty at the top
+ * level).  Its first word is current.
+ */
+static bool statement(struct parser *p, struct slice group);
+
+static bool group_in_braces(struct parser *p, struct slice name)
+{
+	char prefix[64];
+	unsigned opened = p->line;
+
+	snprintf(prefix, sizeof prefix, "%.*s.", SLICE_PRINTF(name));
+	for (;;) {
+		if (!next_token_over_lines(p))
+			return false;
+		while (p->kind == TOKEN_WORD)
+			if (!statement(p, slice_string(prefix)))
+				return false;
+		if (p->kind == TOKEN_CLOSE)
+			return next_token(p);
+		if (p->kind == TOKEN_END) {
+			p->line = opened;
+			return fail(p, "%.*s: the group has no closing }", SLICE_PRINTF(name));
+		}
+		if (p->kind == TOKEN_OPEN)
+			return fail(p, "%.*s: unexpected {", SLICE_PRINTF(name));
+	}
+}
+
+static bool statement(struct parser *p, struct slice group)
+{
+	char name[128];
+	struct slice word = buf_slice(&p->word), full;
+	ssize_t row;
+
+	if (group.len == 0 && slice_equal(word, SLICE("include")))
+		return next_token(p) && include(p) && end_of_statement(p, "include");
+	if (snprintf(name, sizeof name, "%.*s%.*s", SLICE_PRINTF(group), SLICE_PRINTF(word)) >= (int)sizeof name)
+		return unknown_setting(p, group, slice_part(word, 0, 40));
+	full = slice_string(name);
+	row = conf_row(full);
+	if (row < 0 && is_group(full)) {
+		if (!next_token(p))
+			return false;
+		if (p->kind != TOKEN_OPEN)
+			return fail(p, "%s: a group of settings wants braces: %s { ... }", name, name);
+		return group_in_braces(p, full) && end_of_statement(p, name);
+	}
+	if (row < 0)
+		return unknown_setting(p, group, word);
+	/* Inside a group on one line, a value ends where the group does. */
+	return next_token(p) && setting_value(p, (size_t)row) &&
+	    (p->kind == TOKEN_CLOSE || end_of_statement(p, conf_table[row].name));
+}
+
+static bool parse(struct parser *p, struct slice text)
+{
+	p->in = cursor_over(text);
+	p->line = 1;
+	for (;;) {
+		if (!next_token_over_lines(p))
+			return false;
+		if (p->kind == TOKEN_END)
+			return true;
+		if (p->kind != TOKEN_WORD)
+			return fail(p, "unexpected %c", p->kind == TOKEN_OPEN ? '{' : '}');
+		if (!statement(p, SLICE("")))
+			return false;
+		if (p->kind == TOKEN_CLOSE)
+			return fail(p, "unexpected }");
+	}
+}
+
+static bool read_file(struct parser *p, const char *path)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+	char *text = NULL;
+	ssize_t len = -1;
+	bool parsed = false;
+
+	if (file == -1 || fstat(file, &st) == -1) {
+		snprintf(p->error, CONF_ERROR_MAX, "%s: %s", path, strerror(errno));
+	} else if (!S_ISREG(st.st_mode) || st.st_size > CONF_FILE_MAX) {
+		snprintf(p->error, CONF_ERROR_MAX, "%s: not a file, or larger than %d octets", path, CONF_FILE_MAX);
+	} else if ((text = malloc((size_t)st.st_size + 1)) == NULL || (len = read(file, text, (size_t)st.st_size)) < 0) {
+		snprintf(p->error, CONF_ERROR_MAX, "%s: %s", path, strerror(errno));
+	} else {
+		p->name = path;
+		parsed = parse(p, slice_of(text, (size_t)len));
+	}
+	buf_free(&p->word);
+	free(text);
+	if (file != -1)
+		close(file);
+	return parsed;
+}
+
+enum { WORD_MAX = 4096 };
+
+static struct parser parser_for(struct conf *conf, const char *name, char *error)
+{
+	error[0] = '\0';
+	return (struct parser){.conf = conf,
+	    .name = name,
+	    .error = error,
+	    .word = buf_with_limit(WORD_MAX),
+	    .seen = calloc(conf_table_size, sizeof(bool))};
+}
+
+bool conf_read_file(struct conf *conf, const char *path, char error[CONF_ERROR_MAX])
+{
+	struct parser p = parser_for(conf, path, error);
+	bool read = p.seen != NULL && read_file(&p, path);
+
+	free(p.seen);
+	return read;
+}
+
+bool conf_read_text(struct conf *conf, struct slice text, const char *name, char error[CONF_ERROR_MAX])
+{
+	struct parser p = parser_for(conf, name, error);
+	bool read = p.seen != NULL && parse(&p, text);
+
+	buf_free(&p.word);
+	free(p.seen);
+	return read;
+}
+
+/* --- a whole configuration ----------------------------------------------------- */
+
+static bool set_default(struct conf *conf, size_t row)
+{
+	const char *value = conf_table[row].default_value;
+	struct buf problem = buf_with_limit(CONF_ERROR_MAX);
+	struct slice rest = slice_string(value);
+	bool set = true;
+
+	if (value == NULL)
+		return true;
+	if (conf_table[row].type != CONF_LIST) {
+		set = set_value(conf, row, rest, &problem);
+	} else {
+		struct cursor c = cursor_over(rest);
+
+		while (set && !cursor_done(&c)) {
+			set = set_value(conf, row, cursor_take_until(&c, ' '), &problem);
+			cursor_skip(&c, 1);
+		}
+	}
+	buf_free(&problem);
+	return set;
+}
+
+struct conf *conf_new(void)
+{
+	struct conf *conf = calloc(1, sizeof *conf);
+
+	if (conf == NULL)
+		return NULL;
+	conf->origins = calloc(conf_table_size, sizeof *conf->origins);
+	if (conf->origins == NULL) {
+		free(conf);
+		return NULL;
+	}
+	for (size_t row = 0; row < conf_table_size; row++)
+		if (!set_default(conf, row)) {
+			conf_free(conf);
+			return NULL;
+		}
+	return conf;
+}
+
+void conf_free(struct conf *conf)
+{
+	if (conf == NULL)
+		return;
+	for (size_t row = 0; row < conf_table_size; row++) {
+		clear_value(conf, row);
+		free(conf->origins[row].file);
+	}
+	free(conf->origins);
+	free(conf);
+}
+
+bool conf_check(struct conf *conf, char error[CONF_ERROR_MAX])
+{
+	struct settings *s = &conf->values;
+	char name[256];
+
+	error[0] = '\0';
+	if (s->hostname == NULL) {
+		if (gethostname(name, sizeof name) == -1 || (s->hostname = slice_dup(slice_string(name))) == NULL) {
+			snprintf(error, CONF_ERROR_MAX, "hostname: not set, and the system's name is not to be had");
+			return false;
+		}
+	}
+	for (const char *c = s->hostname; *c != '\0'; c++)
+		if (!octet_is_alnum((unsigned char)*c) && strchr("-._", *c) == NULL) {
+			snprintf(error, CONF_ERROR_MAX, "hostname: \"%s\" is not a host name", s->hostname);
+			return false;
+		}
+	if ((s->tls.certificate == NULL) != (s->tls.key == NULL)) {
+		snprintf(error, CONF_ERROR_MAX, "tls: %s is set without %s",
+		    s->tls.key == NULL ? "certificate" : "key", s->tls.key == NULL ? "key" : "certificate");
+		return false;
+	}
+	if (s->queue.retry_longest < s->queue.retry_first) {
+		snprintf(error, CONF_ERROR_MAX, "queue.retry-longest is shorter than queue.retry-first");
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Between processes settings travel as text, row by row: what the one prints the
+ * other parses, and a value that came through petrel.conf comes through here.
+ */
+void conf_encode(struct writer *w, const struct conf *conf)
+{
+	write_u32(w, (uint32_t)conf_table_size);
+	for (size_t row = 0; row < conf_table_size; row++) {
+		const void *field = field_of(conf, row);
+		const struct conf_list *list = field;
+		struct buf value = buf_with_limit(WORD_MAX);
+
+		if (conf_table[row].type == CONF_LIST) {
+			write_u32(w, (uint32_t)list->count);
+			for (size_t i = 0; i < list->count; i++)
+				write_string(w, list->words[i]);
+		} else if (conf_table[row].type == CONF_STRING || conf_table[row].type == CONF_PATH) {
+			const char *string = *(char *const *)field;
+
+			write_u32(w, string != NULL);
+			if (string != NULL)
+				write_string(w, string);
+		} else {
+			conf_value_print(&value, conf, row);
+			write_u32(w, 1);
+			write_slice(w, buf_slice(&value));
+		}
+		buf_free(&value);
+	}
+}
+
+struct conf *conf_decode(struct slice encoded)
+{
+	struct reader r = reader_over(encoded);
+	struct conf *conf = conf_new();
+	struct buf problem = buf_with_limit(CONF_ERROR_MAX);
+	bool ok = conf != NULL && read_u32(&r) == conf_table_size;
+
+	for (size_t row = 0; ok && row < conf_table_size; row++) {
+		uint32_t count = read_u32(&r);
+
+		clear_value(conf, row);
+		for (uint32_t i = 0; i < count && ok; i++) {
+			struct slice word = read_slice_max(&r, WORD_MAX);
+
+			ok = reader_ok(&r) && set_value(conf, row, word, &problem);
+		}
+	}
+	buf_free(&problem);
+	if (ok && reader_finished(&r))
+		return conf;
+	conf_free(conf);
+	return NULL;
+}

@@ -1,0 +1,126 @@
+/*
+ * log.c - one line per event.
+ */
+#include "common/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/channel.h"
+#include "common/channel_log.h"
+#include "common/clock.h"
+
+static const char *process_name = "petrel";
+static struct channel *logger;
+static enum log_level loudest = LEVEL_INFO;
+
+void log_set_name(const char *name)
+{
+	process_name = name;
+}
+
+void log_set_level(enum log_level level)
+{
+	loudest = level;
+}
+
+void log_set_channel(struct channel *channel)
+{
+	logger = channel;
+}
+
+static bool is_plain(struct slice value)
+{
+	for (size_t i = 0; i < value.len; i++) {
+		unsigned char c = (unsigned char)value.data[i];
+
+		if (c <= ' ' || c > '~' || c == '"' || c == '\\')
+			return false;
+	}
+	return value.len > 0;
+}
+
+static void render_value(struct buf *out, struct slice value)
+{
+	if (is_plain(value)) {
+		buf_append_slice(out, value);
+		return;
+	}
+	buf_append_octet(out, '"');
+	for (size_t i = 0; i < value.len; i++) {
+		unsigned char c = (unsigned char)value.data[i];
+
+		if (c == '"' || c == '\\')
+			buf_printf(out, "\\%c", c);
+		else if (c < ' ' || c > '~')
+			buf_printf(out, "\\x%02x", c);
+		else
+			buf_append_octet(out, (char)c);
+	}
+	buf_append_octet(out, '"');
+}
+
+static void render_field(struct buf *out, const struct log_field *field)
+{
+	char id[MESSAGE_ID_TEXT + 1], text[256];
+
+	buf_printf(out, " %s=", field->name);
+	switch (field->kind) {
+	case LOG_KIND_NUMBER:
+		buf_printf(out, "%llu", (unsigned long long)field->number);
+		break;
+	case LOG_KIND_SIGNED:
+		buf_printf(out, "%lld", (long long)field->number);
+		break;
+	case LOG_KIND_ID:
+		message_id_format(field->number, id);
+		buf_append_string(out, id);
+		break;
+	case LOG_KIND_ERRNO:
+		render_value(out, slice_string(strerror_r((int)field->number, text, sizeof text)));
+		break;
+	default:
+		render_value(out, field->text);
+	}
+}
+
+void log_render(struct buf *out, const char *event, const struct log_field *fields)
+{
+	buf_append_string(out, event);
+	for (; fields->kind != LOG_KIND_END; fields++) {
+		size_t before = out->len;
+
+		render_field(out, fields);
+		if (out->overflowed) {
+			static const char cut[] = " [cut]";
+
+			out->len = before;
+			out->overflowed = false;
+			out->limit += sizeof cut;
+			buf_append_string(out, cut);
+			return;
+		}
+	}
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields)
+{
+	struct buf line = buf_with_limit(LOG_LINE_MAX);
+	struct writer *w;
+
+	if (level > loudest)
+		return;
+	log_render(&line, event, fields);
+	if (logger == NULL) {
+		dprintf(STDERR_FILENO, "%s: %.*s\n", process_name, (int)line.len, line.data);
+	} else {
+		w = channel_begin(logger, LOG_LINE, 0);
+		write_u8(w, (uint8_t)level);
+		write_u64(w, clock_wall_us());
+		write_slice(w, buf_slice(&line));
+		channel_end(logger);
+	}
+	buf_free(&line);
+}

@@ -1,0 +1,478 @@
+/*
+ * process.c - what every process of the suite does to come into being.
+ *
+ * Descriptor 3 is the control channel.  CONTROL_SETUP is the first message on
+ * it and is read before there is an event loop; everything after it, the
+ * channel to the logger included, comes through the loop.
+ */
+#include "common/process.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <grp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/sandbox.h"
+
+enum {
+	CONTROL_SOCKET = 3,
+	SETUP_SECONDS = 20,    /* how long master may take to say who we are */
+	EXIT_MILLISECONDS = 500 /* how long the last messages may take to leave */
+};
+
+/* An open channel to a peer. */
+struct peer {
+	struct peer *next;
+	struct channel *channel;
+	const struct process_peer *how;
+};
+
+static const struct process *self;
+static struct event_base *base;
+static struct channel *master;
+static struct channel *log_channel;
+static struct peer *peers;
+static struct conf *conf;
+static struct control_setup setup;
+static unsigned turn; /* among several instances of a role */
+static bool stopping;
+static int exit_status;
+
+struct event_base *process_base(void)
+{
+	return base;
+}
+
+struct channel *process_master(void)
+{
+	return master;
+}
+
+unsigned process_instance(void)
+{
+	return setup.instance;
+}
+
+bool process_is_stopping(void)
+{
+	return stopping;
+}
+
+/* --- peers ------------------------------------------------------------------- */
+
+static uint32_t peer_tag(enum role role, unsigned instance)
+{
+	return (uint32_t)role << 16 | (instance & 0xffff);
+}
+
+enum role process_peer_role(const struct channel *channel)
+{
+	return (enum role)(channel_tag(channel) >> 16);
+}
+
+unsigned process_peer_instance(const struct channel *channel)
+{
+	return channel_tag(channel) & 0xffff;
+}
+
+struct channel *process_peer_at(enum role role, unsigned instance)
+{
+	for (struct peer *p = peers; p != NULL; p = p->next)
+		if (channel_tag(p->channel) == peer_tag(role, instance))
+			return p->channel;
+	return NULL;
+}
+
+struct channel *process_peer(enum role role)
+{
+	unsigned count = 0, which;
+
+	for (struct peer *p = peers; p != NULL; p = p->next)
+		count += process_peer_role(p->channel) == role;
+	if (count == 0)
+		return NULL;
+	which = turn++ % count;
+	for (struct peer *p = peers; p != NULL; p = p->next)
+		if (process_peer_role(p->channel) == role && which-- == 0)
+			return p->channel;
+	return NULL;
+}
+
+void process_each_peer(enum role role, void (*each)(struct channel *channel, void *context), void *context)
+{
+	struct peer *next;
+
+	for (struct peer *p = peers; p != NULL; p = next) {
+		next = p->next;
+		if (process_peer_role(p->channel) == role)
+			each(p->channel, context);
+	}
+}
+
+static const struct process_peer *how_to_treat(enum role role)
+{
+	for (const struct process_peer *p = self->peers; p != NULL && p->role != ROLE_NONE; p++)
+		if (p->role == role)
+			return p;
+	return NULL;
+}
+
+/* Take a channel out of the list; the entry is freed, the channel is not. */
+static const struct process_peer *remove_peer(const struct channel *channel)
+{
+	for (struct peer **at = &peers; *at != NULL; at = &(*at)->next)
+		if ((*at)->channel == channel) {
+			struct peer *gone = *at;
+			const struct process_peer *how = gone->how;
+
+			*at = gone->next;
+			free(gone);
+			return how;
+		}
+	return NULL;
+}
+
+static bool on_peer_message(struct channel *channel, struct message *m, void *context)
+{
+	const struct process_peer *how = how_to_treat(process_peer_role(channel));
+	bool ok = how != NULL && how->message != NULL && how->message(channel, m, context);
+
+	if (!ok)
+		log_error("malformed-message", log_string("peer", role_name(process_peer_role(channel))), log_number("type", m->type));
+	return ok;
+}
+
+static void on_peer_closed(struct channel *channel, void *context)
+{
+	const struct process_peer *how = remove_peer(channel);
+
+	if (how != NULL && how->closed != NULL)
+		how->closed(channel, context);
+}
+
+static void on_peer_drained(struct channel *channel, void *context)
+{
+	const struct process_peer *how = how_to_treat(process_peer_role(channel));
+
+	if (how != NULL && how->drained != NULL)
+		how->drained(channel, context);
+}
+
+static const struct channel_handlers peer_handlers = {on_peer_message, on_peer_closed, on_peer_drained};
+
+static bool on_log_message(struct channel *channel, struct message *m, void *context)
+{
+	(void)channel;
+	(void)m;
+	(void)context;
+	return false; /* the logger has nothing to say */
+}
+
+static void on_log_closed(struct channel *channel, void *context)
+{
+	(void)context;
+	if (channel == log_channel) {
+		log_channel = NULL;
+		log_set_channel(NULL);
+	}
+}
+
+static const struct channel_handlers log_handlers = {on_log_message, on_log_closed, NULL};
+
+static void open_log(int socket)
+{
+	struct channel *old = log_channel;
+
+	log_channel = channel_new(base, socket, &log_handlers, NULL);
+	if (log_channel == NULL)
+		close(socket);
+	log_set_channel(log_channel);
+	channel_free(old);
+}
+
+static void replace_old_channel(enum role role, unsigned instance)
+{
+	struct channel *old = process_peer_at(role, instance);
+	const struct process_peer *how;
+
+	/* The peer died, and its successor's channel came before we saw the end of the old one. */
+	if (old == NULL)
+		return;
+	how = remove_peer(old);
+	channel_lose(old);
+	if (how->closed != NULL)
+		how->closed(old, NULL);
+	channel_free(old);
+}
+
+static bool open_peer(struct message *m)
+{
+	struct reader r = message_reader(m);
+	enum role role = (enum role)read_u32(&r);
+	unsigned instance = read_u32(&r);
+	int socket = message_take_descriptor(m, 0);
+	const struct process_peer *how;
+	struct peer *peer;
+
+	if (!reader_finished(&r) || socket == -1)
+		return false;
+	if (role == ROLE_LOGGER && self->role != ROLE_LOGGER) {
+		open_log(socket);
+		return true;
+	}
+	how = how_to_treat(role);
+	peer = how == NULL ? NULL : calloc(1, sizeof *peer);
+	if (peer == NULL) {
+		close(socket);
+		return how != NULL;
+	}
+	replace_old_channel(role, instance);
+	peer->channel = channel_new(base, socket, &peer_handlers, NULL);
+	if (peer->channel == NULL) {
+		close(socket);
+		free(peer);
+		return true;
+	}
+	channel_set_tag(peer->channel, peer_tag(role, instance));
+	peer->how = how;
+	peer->next = peers;
+	peers = peer;
+	if (how->opened != NULL)
+		how->opened(peer->channel);
+	return true;
+}
+
+/* --- orders from master -------------------------------------------------------- */
+
+static void take_settings(struct conf *new)
+{
+	struct conf *old = conf;
+
+	conf = new;
+	settings = &new->values;
+	log_set_level((enum log_level)settings->log.level);
+	conf_free(old);
+}
+
+static bool reload(struct message *m)
+{
+	struct conf *new = conf_decode(m->body);
+
+	if (new == NULL)
+		return false;
+	take_settings(new);
+	if (self->reload != NULL)
+		self->reload();
+	return true;
+}
+
+static bool listener(struct message *m)
+{
+	struct reader r = message_reader(m);
+	unsigned service = read_u8(&r);
+	int socket = message_take_descriptor(m, 0);
+
+	if (!reader_finished(&r) || service >= SERVICE_COUNT)
+		return false;
+	if (socket == -1 && self->unlisten != NULL)
+		self->unlisten((enum service)service);
+	else if (socket != -1 && self->listener != NULL && !stopping)
+		self->listener((enum service)service, socket);
+	else if (socket != -1)
+		close(socket);
+	return true;
+}
+
+static bool take_file(struct message *m)
+{
+	struct reader r = message_reader(m);
+	unsigned kind = read_u8(&r);
+	char name[256];
+	int file = message_take_descriptor(m, 0);
+
+	read_string(&r, name, sizeof name);
+	if (!reader_finished(&r) || kind >= CONTROL_FILE_COUNT || file == -1)
+		return false;
+	if (self->file != NULL)
+		self->file((enum control_file)kind, name, file);
+	else
+		close(file);
+	return true;
+}
+
+static void stop(void)
+{
+	if (stopping)
+		return;
+	stopping = true;
+	if (self->stop != NULL)
+		self->stop();
+	else
+		process_exit(EX_OK);
+}
+
+static bool on_master_message(struct channel *channel, struct message *m, void *context)
+{
+	(void)channel;
+	(void)context;
+	switch (m->type) {
+	case CONTROL_PEER:
+		return open_peer(m);
+	case CONTROL_LISTENER:
+		return listener(m);
+	case CONTROL_FILE:
+		return take_file(m);
+	case CONTROL_RELOAD:
+		return reload(m);
+	case CONTROL_STOP:
+		stop();
+		return true;
+	default:
+		return self->control != NULL && self->control(m);
+	}
+}
+
+/* Without master there is nobody to answer to. */
+static void on_master_closed(struct channel *channel, void *context)
+{
+	(void)channel;
+	(void)context;
+	master = NULL;
+	if (!stopping)
+		exit_status = EX_UNAVAILABLE;
+	event_base_loopbreak(base);
+}
+
+static const struct channel_handlers master_handlers = {on_master_message, on_master_closed, NULL};
+
+void process_exit(int status)
+{
+	exit_status = status;
+	event_base_loopbreak(base);
+}
+
+/* --- coming into being --------------------------------------------------------- */
+
+/* The first message, read as it comes, before there is a loop to read it.  What it points to lives in `packet`. */
+static bool receive_setup(char *packet, size_t size, struct conf **initial)
+{
+	struct pollfd p = {CONTROL_SOCKET, POLLIN, 0};
+	struct reader r;
+	ssize_t len;
+	uint32_t length;
+
+	if (poll(&p, 1, SETUP_SECONDS * 1000) != 1 || (len = recv(CONTROL_SOCKET, packet, size, 0)) <= 0)
+		return false;
+	r = reader_over(slice_of(packet, (size_t)len));
+	if (read_u16(&r) != CONTROL_SETUP || read_u8(&r) != 0 || read_u8(&r) != 0)
+		return false;
+	read_u32(&r);
+	length = read_u32(&r);
+	if (!reader_ok(&r) || length != cursor_left(&r.in) || !control_setup_read(&r, &setup) || setup.role != self->role)
+		return false;
+	*initial = conf_decode(setup.settings);
+	setup.settings = slice_of(NULL, 0);
+	return *initial != NULL;
+}
+
+static bool limit_resources(void)
+{
+	struct rlimit files = {setup.files_limit, setup.files_limit};
+	struct rlimit hard;
+
+	if (getrlimit(RLIMIT_NOFILE, &hard) == 0 && !setup.privileged && files.rlim_max > hard.rlim_max)
+		files.rlim_cur = files.rlim_max = hard.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &files) == 0;
+}
+
+/*
+ * Root directory, group, user, in this order: each takes away the right to do
+ * the one before.  A uid of 0 keeps root (the parent of session processes).
+ */
+static bool change_identity(void)
+{
+	if (!setup.privileged)
+		return true;
+	if (setup.root[0] != '\0' && (chroot(setup.root) == -1 || chdir("/") == -1)) {
+		log_error("cannot-change-root", log_string("directory", setup.root), log_errno(errno));
+		return false;
+	}
+	if (setup.uid == 0)
+		return setgroups(0, NULL) == 0;
+	if (setgroups(0, NULL) == -1 || setresgid(setup.gid, setup.gid, setup.gid) == -1 ||
+	    setresuid(setup.uid, setup.uid, setup.uid) == -1) {
+		log_error("cannot-change-user", log_number("uid", setup.uid), log_errno(errno));
+		return false;
+	}
+	return true;
+}
+
+static void ignore_signals(void)
+{
+	/* Signals are master's business; it tells us over the channel.  A terminal's ^C reaches the whole group. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static bool start_loop(void)
+{
+	struct event_config *config = event_config_new();
+
+	/* The monotonic clock at its full precision costs a system call a turn; milliseconds do. */
+	if (config != NULL)
+		base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (base == NULL)
+		return false;
+	master = channel_new(base, CONTROL_SOCKET, &master_handlers, NULL);
+	return master != NULL;
+}
+
+int process_main(const struct process *process, int argc, char **argv)
+{
+	static char packet[CHANNEL_PACKET_MAX];
+	struct conf *initial;
+
+	(void)argc;
+	self = process;
+	log_set_name(role_name(self->role));
+	ignore_signals();
+	if (!receive_setup(packet, sizeof packet, &initial)) {
+		fprintf(stderr, "%s: this program is a part of Petrel and is started by it; see petrel(8)\n", argv[0]);
+		return EX_USAGE;
+	}
+	take_settings(initial);
+	explicit_bzero(packet, sizeof packet);
+	if (!limit_resources()) {
+		log_error("cannot-limit-resources", log_errno(errno));
+		return EX_OSERR;
+	}
+	if (!start_loop() || (self->prepare != NULL && !self->prepare()) || !change_identity())
+		return EX_OSERR;
+	if (!sandbox_enter(self->role)) {
+		log_error("cannot-enter-sandbox", log_errno(errno));
+		return EX_OSERR;
+	}
+	if (self->start != NULL && !self->start(base))
+		return EX_OSERR;
+	event_base_dispatch(base);
+	if (log_channel != NULL)
+		channel_drain(log_channel, EXIT_MILLISECONDS);
+	for (struct peer *p = peers; p != NULL; p = p->next)
+		channel_drain(p->channel, EXIT_MILLISECONDS);
+	if (master != NULL)
+		channel_drain(master, EXIT_MILLISECONDS);
+	return exit_status;
+}
