@@ -3,15 +3,18 @@ noinst_LIBRARIES += libmessage.a
 libmessage_a_SOURCES = \
 	message/address.c message/address.h \
 	message/arena.c message/arena.h \
+	message/base64.c \
 	message/charset.h \
-	message/date.h \
+	message/date.c message/date.h \
 	message/dsn.h \
 	message/encoding.h \
 	message/esmtp.c \
 	message/header.h \
 	message/imap_text.h \
-	message/lines.h \
+	message/lines.c message/lines.h \
 	message/mime.h \
+	message/mutf7.c \
+	message/quoted_printable.c \
 	message/received.h \
 	message/utf8.c
 
@@ -19,7 +22,10 @@ if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_message
 TESTS += tests/unit/test_message
 tests_unit_test_message_SOURCES = \
-	tests/unit/message/address.c
+	tests/unit/message/address.c \
+	tests/unit/message/date.c \
+	tests/unit/message/encoding.c \
+	tests/unit/message/lines.c
 tests_unit_test_message_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_message_LDADD = libmessage.a $(COMMON_LIBS) $(UNIT_LIBS)
 endif
