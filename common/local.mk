@@ -20,7 +20,8 @@ libcommon_a_SOURCES = \
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_common
 TESTS += tests/unit/test_common
-tests_unit_test_common_SOURCES = tests/unit/common/codec.c tests/unit/common/siphash.c \
+tests_unit_test_common_SOURCES = tests/unit/common/channel.c tests/unit/common/codec.c \
+	tests/unit/common/conf.c tests/unit/common/log.c tests/unit/common/siphash.c \
 	tests/unit/common/slice.c
 tests_unit_test_common_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_common_LDADD = $(COMMON_LIBS) $(UNIT_LIBS)

@@ -1,0 +1,192 @@
+/* What conf.h promises. */
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/conf.h"
+
+static char error[CONF_ERROR_MAX];
+
+static struct conf *read_text(const char *text)
+{
+	struct conf *conf = conf_new();
+
+	cr_assert_not_null(conf);
+	if (conf_read_text(conf, slice_string(text), "/etc/petrel/petrel.conf", error))
+		return conf;
+	conf_free(conf);
+	return NULL;
+}
+
+static void expect_error(const char *text, const char *expected)
+{
+	cr_assert_null(read_text(text), "accepted: %s", text);
+	cr_assert_str_eq(error, expected);
+}
+
+Test(conf, three_settings_make_a_server)
+{
+	struct conf *conf = read_text("hostname  mail.example.org\n"
+				      "domains   { example.org example.net }\n"
+				      "tls       { certificate /etc/letsencrypt/live/mail.example.org/fullchain.pem\n"
+				      "            key         /etc/letsencrypt/live/mail.example.org/privkey.pem }\n");
+
+	cr_assert_not_null(conf, "%s", error);
+	cr_assert(conf_check(conf, error));
+	cr_assert_str_eq(conf->values.hostname, "mail.example.org");
+	cr_assert_eq(conf->values.domains.count, 2);
+	cr_assert_str_eq(conf->values.domains.words[1], "example.net");
+	cr_assert_str_eq(conf->values.tls.key, "/etc/letsencrypt/live/mail.example.org/privkey.pem");
+	cr_assert_eq(conf->values.queue.expire, 5 * 86400);
+	cr_assert_eq(conf->values.smtp.size_limit, 50 * 1024 * 1024);
+	conf_free(conf);
+}
+
+Test(conf, a_setting_may_be_named_in_one_word_or_in_its_group)
+{
+	struct conf *conf = read_text("queue.expire 3d\nlisten { mx 127.0.0.1:2525 [::1]:2525\n imap none }; log { level debug }\n");
+
+	cr_assert_not_null(conf, "%s", error);
+	cr_assert_eq(conf->values.queue.expire, 3 * 86400);
+	cr_assert_eq(conf->values.listen[0].count, 2);
+	cr_assert_eq(conf->values.listen[3].count, 0);
+	cr_assert_eq(conf->values.log.level, 3);
+	conf_free(conf);
+}
+
+Test(conf, an_error_names_file_line_word_and_what_was_meant)
+{
+	expect_error("hostname a\n\ntls {\n\n certficate /x }\n",
+	    "petrel.conf:5: tls: unknown setting \"certficate\"; did you mean \"certificate\"?");
+	expect_error("hostnmae a\n", "petrel.conf:1: unknown setting \"hostnmae\"; did you mean \"hostname\"?");
+	expect_error("queue.exprie 5d\n", "petrel.conf:1: unknown setting \"queue.exprie\"; did you mean \"queue.expire\"?");
+	expect_error("banana 5\n", "petrel.conf:1: unknown setting \"banana\"; petrel config --defaults lists them all");
+	expect_error("queue.expire soon\n",
+	    "petrel.conf:1: queue.expire: \"soon\" is not a duration; write 30s, 5m, 4h, 5d or 1h30m");
+	expect_error("smtp.size-limit 10X\n",
+	    "petrel.conf:1: smtp.size-limit: \"10X\" is not a size; write 4096, 64K, 50M or 2G");
+	expect_error("smtp.size-limit 1K\n",
+	    "petrel.conf:1: smtp.size-limit: 1K is out of range; it may be from 64K to 4G");
+	expect_error("log.to paper\n", "petrel.conf:1: log.to: \"paper\" is not one of file, syslog, stderr");
+	expect_error("tls.key privkey.pem\n", "petrel.conf:1: tls.key: \"privkey.pem\" is not an absolute path");
+	expect_error("hostname\n", "petrel.conf:1: hostname: a value is missing");
+	expect_error("hostname a b\n", "petrel.conf:1: hostname: unexpected \"b\" after the value");
+	expect_error("\nhostname a\nhostname b\n", "petrel.conf:3: hostname: set before, at line 2 of /etc/petrel/petrel.conf");
+	expect_error("domains { a\n b\n", "petrel.conf:3: domains: the list has no closing }");
+	expect_error("\ntls {\n key /a\n", "petrel.conf:2: tls: the group has no closing }");
+	expect_error("tls /x\n", "petrel.conf:1: tls: a group of settings wants braces: tls { ... }");
+	expect_error("hostname \"a\n", "petrel.conf:1: a quoted word has no closing quote");
+	expect_error("}\n", "petrel.conf:1: unexpected }");
+	expect_error("include more.conf\n", "petrel.conf:1: include: \"more.conf\" is not an absolute path");
+}
+
+Test(conf, every_truncation_of_a_file_is_read_or_refused_with_a_message)
+{
+	static const char text[] = "tls { certificate \"/a b\" \\\n key /b }\nlisten.mx { a:1 # c\n b:2 }\nqueue.expire 1h30m\n";
+
+	for (size_t len = 0; len < sizeof text; len++) {
+		struct conf *conf = conf_new();
+
+		if (!conf_read_text(conf, slice_of(text, len), "x", error))
+			cr_assert_gt(strlen(error), 0);
+		conf_free(conf);
+	}
+}
+
+Test(conf, included_files_are_read_in_place_and_their_errors_name_them)
+{
+	char path[] = "/tmp/petrel-conf-XXXXXX";
+	char text[256];
+	int file = mkstemp(path);
+	struct conf *conf;
+
+	cr_assert_neq(file, -1);
+	dprintf(file, "domains { example.org }\n");
+	snprintf(text, sizeof text, "include %s\nhostname a\n", path);
+	conf = read_text(text);
+	cr_assert_not_null(conf, "%s", error);
+	cr_assert_str_eq(conf->values.domains.words[0], "example.org");
+	cr_assert_str_eq(conf->origins[conf_row(SLICE("domains"))].file, path);
+	conf_free(conf);
+	dprintf(file, "nonsense\n");
+	cr_assert_null(read_text(text));
+	cr_assert_not_null(strstr(error, ":2: unknown setting \"nonsense\""), "%s", error);
+	cr_assert_eq(ftruncate(file, 0), 0);
+	lseek(file, 0, SEEK_SET);
+	dprintf(file, "include %s\n", path);
+	cr_assert_null(read_text(text));
+	cr_assert_not_null(strstr(error, "include each other"), "%s", error);
+	unlink(path);
+	close(file);
+}
+
+Test(conf, durations_and_sizes_print_as_they_are_read)
+{
+	static const char *const durations[] = {"0", "30s", "5m", "1h30m", "5d", "1w", "1w1d1h1m1s"};
+	static const char *const sizes[] = {"0", "4096", "64K", "50M", "3G"};
+	int64_t n;
+
+	for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
+		struct buf out = buf_with_limit(64);
+
+		cr_assert(conf_parse_duration(slice_string(durations[i]), &n));
+		conf_print_duration(&out, n);
+		cr_assert(slice_equal(buf_slice(&out), slice_string(durations[i])), "%s", durations[i]);
+		buf_free(&out);
+	}
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		struct buf out = buf_with_limit(64);
+		int64_t again;
+
+		cr_assert(conf_parse_size(slice_string(sizes[i]), &n));
+		conf_print_size(&out, n);
+		cr_assert(conf_parse_size(buf_slice(&out), &again));
+		cr_assert_eq(n, again);
+		buf_free(&out);
+	}
+	cr_assert_not(conf_parse_duration(SLICE("5"), &n), "a duration has a unit");
+	cr_assert_not(conf_parse_duration(SLICE("m"), &n));
+	cr_assert_not(conf_parse_size(SLICE("9999999999999G"), &n));
+}
+
+Test(conf, settings_arrive_in_another_process_as_they_were)
+{
+	struct conf *conf = read_text("hostname a\nrecipient-delimiter \"\"\ndomains { a \"b c\" }\nqueue.retry-first 7m\nlisten.imap none\nlog.to stderr\n");
+	struct buf encoded = buf_with_limit(65536);
+	struct writer w = {&encoded};
+	struct conf *copy;
+
+	cr_assert_not_null(conf, "%s", error);
+	conf_encode(&w, conf);
+	copy = conf_decode(buf_slice(&encoded));
+	cr_assert_not_null(copy);
+	for (size_t row = 0; row < conf_table_size; row++) {
+		struct buf before = buf_with_limit(4096), after = buf_with_limit(4096);
+
+		conf_value_print(&before, conf, row);
+		conf_value_print(&after, copy, row);
+		cr_assert(slice_equal(buf_slice(&before), buf_slice(&after)), "%s", conf_table[row].name);
+		buf_free(&before);
+		buf_free(&after);
+	}
+	for (size_t len = 0; len < encoded.len; len++)
+		cr_assert_null(conf_decode(slice_of(encoded.data, len)));
+	conf_free(conf);
+	conf_free(copy);
+	buf_free(&encoded);
+}
+
+Test(conf, every_row_of_the_table_has_a_sentence_and_a_default_that_parses)
+{
+	struct conf *conf = conf_new();
+
+	cr_assert_not_null(conf);
+	for (size_t row = 0; row < conf_table_size; row++) {
+		size_t len = strlen(conf_table[row].about);
+
+		cr_assert_eq(conf_table[row].about[len - 1], '.', "%s", conf_table[row].name);
+		cr_assert_eq(conf_row(slice_string(conf_table[row].name)), (ssize_t)row, "%s stands twice", conf_table[row].name);
+	}
+	conf_free(conf);
+}
