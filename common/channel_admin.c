@@ -1,0 +1,95 @@
+/*
+ * channel_admin.c - encoding of what goes over the control socket.
+ */
+#include "common/channel_admin.h"
+
+#include <stdlib.h>
+
+enum { ENTRY_RECIPIENT_OCTETS_MIN = 8 }; /* two empty slices */
+
+void admin_filter_write(struct writer *w, const struct admin_filter *filter)
+{
+	write_u64(w, filter->id);
+	write_slice(w, filter->sender);
+	write_slice(w, filter->recipient);
+	write_slice(w, filter->site);
+}
+
+bool admin_filter_read(struct reader *r, struct admin_filter *filter)
+{
+	filter->id = read_u64(r);
+	filter->sender = read_slice(r);
+	filter->recipient = read_slice(r);
+	filter->site = read_slice(r);
+	return reader_finished(r);
+}
+
+void admin_process_write(struct writer *w, const struct admin_process *process)
+{
+	write_string(w, process->name);
+	write_u32(w, process->instance);
+	write_u32(w, process->pid);
+	write_u64(w, process->started_us);
+	write_u32(w, process->restarts);
+	write_string(w, process->user);
+	write_string(w, process->root);
+}
+
+bool admin_process_read(struct reader *r, struct admin_process *process)
+{
+	read_string(r, process->name, sizeof process->name);
+	process->instance = read_u32(r);
+	process->pid = read_u32(r);
+	process->started_us = read_u64(r);
+	process->restarts = read_u32(r);
+	read_string(r, process->user, sizeof process->user);
+	read_string(r, process->root, sizeof process->root);
+	return reader_finished(r);
+}
+
+void admin_entry_write(struct writer *w, const struct admin_entry *entry)
+{
+	write_u64(w, entry->id);
+	write_u64(w, entry->size);
+	write_u64(w, entry->arrived_us);
+	write_u64(w, entry->next_attempt_us);
+	write_u32(w, entry->attempts);
+	write_u8(w, entry->state);
+	write_slice(w, entry->sender);
+	write_u32(w, entry->recipient_count);
+	for (uint32_t i = 0; i < entry->recipient_count; i++) {
+		write_slice(w, entry->recipients[i].address);
+		write_slice(w, entry->recipients[i].reason);
+	}
+}
+
+bool admin_entry_read(struct reader *r, struct admin_entry *entry)
+{
+	entry->recipients = NULL;
+	entry->id = read_u64(r);
+	entry->size = read_u64(r);
+	entry->arrived_us = read_u64(r);
+	entry->next_attempt_us = read_u64(r);
+	entry->attempts = read_u32(r);
+	entry->state = read_u8(r);
+	entry->sender = read_slice(r);
+	entry->recipient_count = read_u32(r);
+	if (!reader_ok(r) || entry->state >= ADMIN_STATE_COUNT ||
+	    entry->recipient_count > cursor_left(&r->in) / ENTRY_RECIPIENT_OCTETS_MIN)
+		return false;
+	entry->recipients = calloc((size_t)entry->recipient_count + 1, sizeof *entry->recipients);
+	for (uint32_t i = 0; entry->recipients != NULL && i < entry->recipient_count; i++) {
+		entry->recipients[i].address = read_slice(r);
+		entry->recipients[i].reason = read_slice(r);
+	}
+	if (entry->recipients != NULL && reader_finished(r))
+		return true;
+	admin_entry_free(entry);
+	return false;
+}
+
+void admin_entry_free(struct admin_entry *entry)
+{
+	free(entry->recipients);
+	entry->recipients = NULL;
+}

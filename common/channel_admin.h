@@ -1,0 +1,85 @@
+/*
+ * channel_admin.h - the control socket: what `petrel` and master, qmgr say to each other.
+ *
+ * The control socket (directory.run/control) is an AF_UNIX SOCK_SEQPACKET socket
+ * that speaks channel.h's protocol.  A client's first message says what it
+ * wants; master looks at the peer's uid, answers what is its own, and hands the
+ * connection to the process whose matter it is.  Anyone may submit mail; all
+ * else is for root and for the user that the suite runs as.
+ */
+#ifndef PETREL_COMMON_CHANNEL_ADMIN_H
+#define PETREL_COMMON_CHANNEL_ADMIN_H
+
+#include "common/codec.h"
+
+enum admin_type {
+	/* client to master: the first and only message that master reads */
+	ADMIN_STATUS = 1, /* answer: ADMIN_PROCESS for each, then ADMIN_DONE */
+	ADMIN_RELOAD,     /* answer: ADMIN_DONE */
+	ADMIN_STOP,       /* answer: ADMIN_DONE once all processes have ended */
+	ADMIN_SUBMIT,     /* descriptor: a stream socket on which an smtpd will speak SMTP.  Answer: ADMIN_DONE */
+	ADMIN_QUEUE,      /* answer ADMIN_GO from qmgr, which reads the commands below from then on */
+
+	/* client to qmgr */
+	ADMIN_QUEUE_LIST = 32, /* struct admin_filter; answer: ADMIN_QUEUE_ENTRY for each, then ADMIN_DONE */
+	ADMIN_QUEUE_SHOW,      /* u64 id; answer: ADMIN_QUEUE_DETAIL, ADMIN_DONE */
+	ADMIN_QUEUE_FLUSH,     /* struct admin_filter: try these now; answer: ADMIN_DONE */
+	ADMIN_QUEUE_DELETE,    /* struct admin_filter; answer: ADMIN_DONE */
+	ADMIN_QUEUE_HOLD,      /* struct admin_filter; answer: ADMIN_DONE */
+	ADMIN_QUEUE_RELEASE,   /* struct admin_filter; answer: ADMIN_DONE */
+
+	/* answers */
+	ADMIN_DONE = 64,    /* u8 exit status (sysexits.h), u64 how many were affected, string message for a person */
+	ADMIN_PROCESS,      /* struct admin_process */
+	ADMIN_GO,           /* empty: the commands, please */
+	ADMIN_QUEUE_ENTRY,  /* struct admin_entry */
+	ADMIN_QUEUE_DETAIL  /* slice: the message's header and envelope as text for a person */
+};
+
+/* Which messages; empty fields and zero: all. */
+struct admin_filter {
+	uint64_t id;
+	struct slice sender;    /* whole address, or @domain */
+	struct slice recipient; /* likewise */
+	struct slice site;
+};
+
+struct admin_process {
+	char name[32];
+	uint32_t instance;
+	uint32_t pid;       /* 0: waiting to be started again */
+	uint64_t started_us; /* wall time */
+	uint32_t restarts;
+	char user[33];
+	char root[1024];
+};
+
+struct admin_entry_recipient {
+	struct slice address;
+	struct slice reason; /* of the last deferral; empty: none yet */
+};
+
+/* A message in the queue. */
+struct admin_entry {
+	uint64_t id;
+	uint64_t size;
+	uint64_t arrived_us;
+	uint64_t next_attempt_us; /* 0: now, or being delivered */
+	uint32_t attempts;
+	uint8_t state;            /* enum admin_state */
+	struct slice sender;
+	uint32_t recipient_count; /* those that are still to be delivered to */
+	struct admin_entry_recipient *recipients; /* allocated by admin_entry_read */
+};
+
+enum admin_state { ADMIN_ACTIVE, ADMIN_DEFERRED, ADMIN_HELD, ADMIN_STATE_COUNT };
+
+void admin_filter_write(struct writer *w, const struct admin_filter *filter);
+bool admin_filter_read(struct reader *r, struct admin_filter *filter);
+void admin_process_write(struct writer *w, const struct admin_process *process);
+bool admin_process_read(struct reader *r, struct admin_process *process);
+void admin_entry_write(struct writer *w, const struct admin_entry *entry);
+bool admin_entry_read(struct reader *r, struct admin_entry *entry);
+void admin_entry_free(struct admin_entry *entry);
+
+#endif
