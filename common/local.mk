@@ -30,5 +30,7 @@ endif
 
 # Streams to clients and servers, and TLS with the private keys elsewhere.
 libcommon_a_SOURCES += \
-	common/stream.h \
-	common/tls.h
+	common/stream.c common/stream.h common/stream_private.h \
+	common/stream_tls.c \
+	common/tls.c common/tls.h common/tls_private.h \
+	common/tls_provider.c
