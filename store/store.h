@@ -394,9 +394,9 @@ uint64_t store_content_size(const struct store_content *content);
  * ended; a step back reads again from the start of the file.
  */
 ssize_t store_content_read(struct store_content *content, uint64_t offset, void *buffer, size_t len);
-/*
- * The whole message appended to `out`, with CRLF; STORE_LIMIT where it does not fit out's limit.
- */
+/* The whole message appended to `out`, with CRLF; STORE_LIMIT where it does not fit out's limit. */
 enum store_error store_content_load(struct store_content *content, struct buf *out);
+/* The same as it is stored, with LF line ends as a rule: what mime_parse() is to be given. */
+enum store_error store_content_load_stored(struct store_content *content, struct buf *out);
 
 #endif

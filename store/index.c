@@ -1,0 +1,480 @@
+/*
+ * index.c - opening the LMDB environment behind a store, and its transactions.
+ *
+ * LMDB maps the file and follows the page numbers in it without much doubt, so a
+ * damaged file could end the process.  Therefore a file is checked page by page
+ * (verify.c) before it is used, unless index/verified says that this very state of
+ * it (size and time) was closed in order.  A process that dies leaves no such
+ * note, and the next one looks.
+ */
+#include "store/index.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/codec.h"
+#include "common/crc32c.h"
+#include "store/home.h"
+
+static const char *const table_names[TABLE_COUNT] = {
+    [TABLE_META] = "meta",
+    [TABLE_FOLDERS] = "folders",
+    [TABLE_NAMES] = "names",
+    [TABLE_MAIL] = "mail",
+    [TABLE_UIDS] = "uids",
+    [TABLE_LOG] = "log",
+    [TABLE_TEXTS] = "texts",
+    [TABLE_GONE] = "gone",
+};
+
+/* ---- errors ---- */
+
+static enum store_error error_of(int error)
+{
+	switch (error) {
+	case MDB_MAP_FULL:
+	case MDB_TXN_FULL:
+	case ENOSPC:
+	case EDQUOT:
+		return STORE_FULL;
+	case ENOMEM:
+		return STORE_MEMORY;
+	case MDB_PAGE_NOTFOUND:
+	case MDB_CORRUPTED:
+	case MDB_PANIC:
+	case MDB_VERSION_MISMATCH:
+	case MDB_INVALID:
+	case MDB_INCOMPATIBLE:
+	case MDB_BAD_TXN:
+	case MDB_BAD_VALSIZE:
+		return STORE_CORRUPT;
+	default:
+		return STORE_IO;
+	}
+}
+
+static void mark_corrupt(struct index *index)
+{
+	int fd = openat(index->directory_fd, "corrupt", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+enum store_error index_failed(struct index *index, int error, const char *object, const char *step)
+{
+	enum store_error result = error_of(error);
+
+	snprintf(index->failure, sizeof index->failure, "%s: %s: %s", object, step, mdb_strerror(error));
+	if (result == STORE_CORRUPT)
+		mark_corrupt(index);
+	return result;
+}
+
+enum store_error index_corrupt(struct index *index, const char *what)
+{
+	snprintf(index->failure, sizeof index->failure, "index: corrupt: %s", what);
+	mark_corrupt(index);
+	return STORE_CORRUPT;
+}
+
+/* ---- the note of a state known to be sound ---- */
+
+enum { VERIFIED_SIZE = 28 };
+
+static bool data_state(struct index *index, uint64_t state[3])
+{
+	struct stat st;
+
+	if (fstatat(index->directory_fd, "data.mdb", &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return false;
+	state[0] = (uint64_t)st.st_size;
+	state[1] = (uint64_t)st.st_mtim.tv_sec;
+	state[2] = (uint64_t)st.st_mtim.tv_nsec;
+	return true;
+}
+
+static bool is_noted_as_sound(struct index *index)
+{
+	char note[VERIFIED_SIZE];
+	struct reader r = reader_over(slice_of(note, sizeof note));
+	uint64_t state[3];
+	int fd = openat(index->directory_fd, "verified", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, note, sizeof note);
+	close(fd);
+	if (n != sizeof note || !data_state(index, state))
+		return false;
+	for (int i = 0; i < 3; i++)
+		if (read_u64(&r) != state[i])
+			return false;
+	return read_u32(&r) == crc32c(0, note, VERIFIED_SIZE - 4);
+}
+
+static void note_as_sound(struct index *index)
+{
+	struct buf b = buf_with_limit(VERIFIED_SIZE);
+	struct writer w = {&b};
+	uint64_t state[3];
+	int fd;
+
+	if (is_noted_as_sound(index) || !data_state(index, state))
+		return;
+	for (int i = 0; i < 3; i++)
+		write_u64(&w, state[i]);
+	write_u32(&w, crc32c(0, b.data, b.len));
+	fd = openat(index->directory_fd, "verified", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0) {
+		/* Not written whole: then the next opening checks the pages. */
+		if (write(fd, b.data, b.len) < 0)
+			unlinkat(index->directory_fd, "verified", 0);
+		close(fd);
+	}
+	buf_free(&b);
+}
+
+/* ---- opening ---- */
+
+static size_t map_for(uint64_t used)
+{
+	uint64_t size = INDEX_MAP_MIN;
+
+	while (size < used + used / 4 + INDEX_HEADROOM && size < INDEX_MAP_MAX)
+		size *= 2;
+	return (size_t)size;
+}
+
+/* LMDB opens by path: go there, and come back. */
+static int open_environment(struct index *index)
+{
+	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error;
+
+	if (here < 0)
+		return errno;
+	if (fchdir(index->directory_fd) != 0) {
+		error = errno;
+	} else {
+		error = mdb_env_open(index->env, ".", MDB_NOTLS, 0600);
+		if (fchdir(here) != 0 && error == 0)
+			error = errno;
+	}
+	close(here);
+	return error;
+}
+
+static bool is_plain_file_or_absent(struct index *index, const char *name, struct stat *st)
+{
+	*st = (struct stat){0};
+	if (fstatat(index->directory_fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT;
+	return S_ISREG(st->st_mode);
+}
+
+static bool head_is_sound(struct index *index)
+{
+	int fd = openat(index->directory_fd, "data.mdb", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	bool sound;
+
+	if (fd < 0)
+		return errno == ENOENT;
+	sound = index_head_is_sound(fd);
+	close(fd);
+	return sound;
+}
+
+static enum store_error make_environment(struct index *index)
+{
+	struct stat data, lock;
+	int error, dead;
+
+	if (faccessat(index->directory_fd, "corrupt", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return index_corrupt(index, "it was found so before");
+	if (!is_plain_file_or_absent(index, "data.mdb", &data) || !is_plain_file_or_absent(index, "lock.mdb", &lock))
+		return index_corrupt(index, "not a plain file");
+	if (!is_noted_as_sound(index) && !head_is_sound(index))
+		return index_corrupt(index, "its head");
+	error = mdb_env_create(&index->env);
+	if (error == 0)
+		error = mdb_env_set_maxdbs(index->env, TABLE_COUNT);
+	if (error == 0)
+		error = mdb_env_set_mapsize(index->env, map_for((uint64_t)data.st_size));
+	if (error == 0)
+		error = open_environment(index);
+	if (error != 0)
+		return index_failed(index, error, "index", "open");
+	/* Slots of readers that died. */
+	mdb_reader_check(index->env, &dead);
+	if (fstatat(index->directory_fd, "data.mdb", &data, AT_SYMLINK_NOFOLLOW) != 0)
+		return index_failed(index, errno, "index/data.mdb", "stat");
+	index->inode = data.st_ino;
+	return STORE_OK;
+}
+
+static enum store_error check_pages(struct index *index)
+{
+	const char *what = "";
+	MDB_txn *txn;
+	bool sound;
+	int fd, error;
+
+	if (is_noted_as_sound(index))
+		return STORE_OK;
+	error = mdb_txn_begin(index->env, NULL, MDB_RDONLY, &txn);
+	if (error == 0)
+		error = mdb_env_get_fd(index->env, &fd);
+	if (error != 0)
+		return index_failed(index, error, "index", "read");
+	sound = index_pages_are_sound(fd, mdb_txn_id(txn), &what);
+	mdb_txn_abort(txn);
+	return sound ? STORE_OK : index_corrupt(index, what);
+}
+
+/* Table handles; MDB_NOTFOUND where a table is missing and is not to be made. */
+static int open_tables(struct index *index, bool create)
+{
+	MDB_txn *txn;
+	int error = mdb_txn_begin(index->env, NULL, create ? 0 : MDB_RDONLY, &txn);
+
+	if (error != 0)
+		return error;
+	for (int i = 0; i < TABLE_COUNT && error == 0; i++)
+		error = mdb_dbi_open(txn, table_names[i], create ? MDB_CREATE : 0, &index->tables[i]);
+	if (error != 0) {
+		mdb_txn_abort(txn);
+		return error;
+	}
+	return mdb_txn_commit(txn);
+}
+
+static enum store_error try_open(struct index *index)
+{
+	enum store_error result = make_environment(index);
+	int error;
+
+	if (result == STORE_OK)
+		result = check_pages(index);
+	if (result != STORE_OK)
+		return result;
+	error = open_tables(index, false);
+	if (error == MDB_NOTFOUND)
+		error = open_tables(index, true);
+	return error == 0 ? STORE_OK : index_failed(index, error, "index", "open tables");
+}
+
+static void drop_environment(struct index *index)
+{
+	if (index->reader != NULL)
+		mdb_txn_abort(index->reader);
+	index->reader = NULL;
+	if (index->env != NULL)
+		mdb_env_close(index->env);
+	index->env = NULL;
+}
+
+static enum store_error put_aside(struct index *index)
+{
+	static const char *const others[] = {"lock.mdb", "verified", "corrupt"};
+	int fd = index->directory_fd;
+
+	if (renameat(fd, "data.mdb", fd, "data.mdb.corrupt") != 0 && errno != ENOENT)
+		return index_failed(index, errno, "index/data.mdb", "rename");
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		if (unlinkat(fd, others[i], 0) != 0 && errno != ENOENT)
+			return index_failed(index, errno, "index", "unlink");
+	return STORE_OK;
+}
+
+enum store_error index_open(struct index *index, int home_fd, bool rebuild, bool *rebuilt)
+{
+	enum store_error result;
+
+	*rebuilt = false;
+	*index = (struct index){.directory_fd = open_directory(home_fd, "index")};
+	if (index->directory_fd < 0)
+		return index_failed(index, errno, "index", "open");
+	/* One at a time: nobody may open what another is putting aside. */
+	if (flock(index->directory_fd, LOCK_EX) != 0) {
+		result = index_failed(index, errno, "index", "lock");
+	} else {
+		result = try_open(index);
+		if (result == STORE_CORRUPT && rebuild) {
+			drop_environment(index);
+			result = put_aside(index);
+			if (result == STORE_OK)
+				result = try_open(index);
+			*rebuilt = result == STORE_OK;
+		}
+		flock(index->directory_fd, LOCK_UN);
+	}
+	if (result != STORE_OK) {
+		drop_environment(index);
+		close(index->directory_fd);
+		index->directory_fd = -1;
+	}
+	return result;
+}
+
+void index_close(struct index *index)
+{
+	if (index->directory_fd < 0)
+		return;
+	drop_environment(index);
+	if (faccessat(index->directory_fd, "corrupt", F_OK, AT_SYMLINK_NOFOLLOW) != 0 && index_is_current(index))
+		note_as_sound(index);
+	close(index->directory_fd);
+	index->directory_fd = -1;
+}
+
+bool index_is_current(const struct index *index)
+{
+	struct stat st;
+
+	return fstatat(index->directory_fd, "data.mdb", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == index->inode;
+}
+
+/* ---- transactions ---- */
+
+/* Set the map's size; 0: what another process has set.  Without a map there is no going on. */
+static int resize_map(struct index *index, size_t size)
+{
+	int error = mdb_env_set_mapsize(index->env, size);
+
+	if (error != 0)
+		drop_environment(index);
+	return error;
+}
+
+static int begin(struct index *index, unsigned flags, MDB_txn **txn)
+{
+	int error;
+
+	if (index->env == NULL)
+		return ENOMEM;
+	error = mdb_txn_begin(index->env, NULL, flags, txn);
+	if (error == MDB_MAP_RESIZED) {
+		error = resize_map(index, 0);
+		if (error == 0)
+			error = mdb_txn_begin(index->env, NULL, flags, txn);
+	}
+	return error;
+}
+
+enum store_error index_begin_read(struct index *index, struct index_txn *txn)
+{
+	int error = 0;
+
+	*txn = (struct index_txn){.index = index};
+	if (index->reader != NULL) {
+		error = mdb_txn_renew(index->reader);
+		if (error == 0) {
+			txn->txn = index->reader;
+			return STORE_OK;
+		}
+		mdb_txn_abort(index->reader);
+		index->reader = NULL;
+		if (error != MDB_MAP_RESIZED)
+			return index_failed(index, error, "index", "read");
+	}
+	error = begin(index, MDB_RDONLY, &index->reader);
+	if (error != 0) {
+		index->reader = NULL;
+		return index_failed(index, error, "index", "read");
+	}
+	txn->txn = index->reader;
+	return STORE_OK;
+}
+
+/* Room in the map for a transaction of about `octets`; true where there is, or where it cannot grow. */
+static bool has_room(struct index *index, uint64_t octets, size_t *wanted)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	uint64_t used;
+
+	mdb_env_info(index->env, &info);
+	mdb_env_stat(index->env, &stat);
+	used = (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize + octets * 2;
+	*wanted = map_for(used);
+	return *wanted <= info.me_mapsize;
+}
+
+enum store_error index_begin_write(struct index *index, uint64_t octets, struct index_txn *txn)
+{
+	size_t wanted;
+
+	*txn = (struct index_txn){.index = index, .is_write = true};
+	for (int attempt = 0;; attempt++) {
+		int error = begin(index, 0, &txn->txn);
+
+		if (error != 0) {
+			txn->txn = NULL;
+			return index_failed(index, error, "index", "write");
+		}
+		/* Asked with the lock held: nobody else fills it meanwhile. */
+		if (has_room(index, octets, &wanted) || attempt > 1)
+			return STORE_OK;
+		mdb_txn_abort(txn->txn);
+		txn->txn = NULL;
+		error = resize_map(index, wanted);
+		if (error != 0)
+			return index_failed(index, error, "index", "grow");
+	}
+}
+
+enum store_error index_commit(struct index_txn *txn, bool durable)
+{
+	struct index *index = txn->index;
+	int error;
+
+	/*
+	 * MDB_NOMETASYNC still flushes the pages before the page that points to them is
+	 * written, so that the file stays sound; it only spares the second flush.
+	 */
+	if (!durable)
+		mdb_env_set_flags(index->env, MDB_NOMETASYNC, 1);
+	error = mdb_txn_commit(txn->txn);
+	if (!durable)
+		mdb_env_set_flags(index->env, MDB_NOMETASYNC, 0);
+	txn->txn = NULL;
+	return error == 0 ? STORE_OK : index_failed(index, error, "index", "commit");
+}
+
+void index_end(struct index_txn *txn)
+{
+	if (txn->txn == NULL)
+		return;
+	if (txn->is_write)
+		mdb_txn_abort(txn->txn);
+	else
+		mdb_txn_reset(txn->txn);
+	txn->txn = NULL;
+}
+
+/* ---- for delivery ---- */
+
+bool index_name_is_gone(int home_fd, struct slice unique)
+{
+	struct index index;
+	struct index_txn txn;
+	struct stat st;
+	bool gone = false, rebuilt;
+
+	if (fstatat(home_fd, "index/data.mdb", &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    index_open(&index, home_fd, false, &rebuilt) != STORE_OK)
+		return false;
+	if (index_begin_read(&index, &txn) == STORE_OK) {
+		if (index_is_gone(&txn, unique, &gone) != STORE_OK)
+			gone = false;
+		index_end(&txn);
+	}
+	index_close(&index);
+	return gone;
+}
