@@ -33,7 +33,10 @@ enum delivery_type {
 enum {
 	DELIVERY_RECIPIENTS_MAX = 1000, /* in one job */
 	DELIVERY_TEXT_MAX = 2048,       /* of a diagnostic */
-	DELIVERY_SITE_MAX = 512
+	DELIVERY_SITE_MAX = 512,
+	DELIVERY_MAILBOX_MAX = 1023,    /* octets of a home's path */
+	DELIVERY_REMOTE_MAX = 512,      /* of a result's remote and tls */
+	DELIVERY_STATUS_MAX = 9         /* "5.123.456" */
 };
 
 struct delivery_recipient {
@@ -74,7 +77,7 @@ enum delivery_outcome {
 struct delivery_recipient_result {
 	uint32_t index;
 	uint8_t outcome;       /* enum delivery_outcome */
-	struct slice status;   /* enhanced status code "5.1.1" (RFC 3463) */
+	struct slice status;   /* enhanced status code "5.1.1" (RFC 3463), of the class that the outcome has */
 	struct slice text;     /* what happened; for SMTP the other side's reply, "550 5.1.1 No such user" */
 };
 
@@ -88,11 +91,19 @@ struct delivery_result {
 	struct delivery_recipient_result *recipients; /* allocated by delivery_result_read */
 };
 
+/*
+ * The readers below are false where a message is malformed: counts, lengths and
+ * numbers out of bounds, control characters in any text (see channel_queue.h),
+ * octets left over.  Nothing is left allocated then.  Slices point into what
+ * was decoded.
+ */
 void delivery_job_write(struct writer *w, const struct delivery_job *job);
 bool delivery_job_read(struct reader *r, struct delivery_job *job);
 void delivery_job_free(struct delivery_job *job);
 void delivery_result_write(struct writer *w, const struct delivery_result *result);
 bool delivery_result_read(struct reader *r, struct delivery_result *result);
 void delivery_result_free(struct delivery_result *result);
+/* "2.0.0": class 2, 4 or 5, then two numbers of at most three digits (RFC 3463, 2). */
+bool delivery_status_is_valid(struct slice status);
 
 #endif

@@ -67,9 +67,27 @@ struct envelope {
 enum { ENVELOPE_VERSION = 1 };
 
 void envelope_write(struct writer *w, const struct envelope *envelope);
-/* False where it is malformed; nothing is left allocated then.  Pair with envelope_free. */
+/*
+ * False where it is malformed; nothing is left allocated then.  Pair with
+ * envelope_free.  What may follow the envelope in a record is left to be read:
+ * the caller asks reader_finished() when it has read all that it expects.
+ */
 bool envelope_read(struct reader *r, struct envelope *envelope);
 /* Frees the array of recipients, not what the slices point into. */
 void envelope_free(struct envelope *envelope);
+
+/*
+ * What envelope_read() demands of each text: no longer than `max`, no control
+ * character.  Whoever makes an envelope out of what a client says asks these
+ * first: an envelope that fails them ends the channel, not the session.
+ */
+bool envelope_text_is_clean(struct slice text, size_t max);
+/* Empty, or lines that are not empty, each ended by CRLF; no other CR or LF, no NUL. */
+bool envelope_prepend_is_clean(struct slice prepend);
+/* NEVER comes alone. */
+bool envelope_notify_is_valid(uint8_t notify);
+/* The same for records that carry parts of an envelope: they fail the reader. */
+struct slice envelope_text_read(struct reader *r, size_t max);
+struct slice envelope_prepend_read(struct reader *r);
 
 #endif

@@ -5,7 +5,12 @@ libcommon_a_SOURCES = \
 	common/channel.c common/channel.h \
 	common/channel_admin.c common/channel_admin.h \
 	common/channel_control.c common/channel_control.h \
+	common/channel_delivery.c common/channel_delivery.h \
 	common/channel_log.h \
+	common/channel_lookup.c common/channel_lookup.h \
+	common/channel_mailbox.h \
+	common/channel_queue.c common/channel_queue.h \
+	common/channel_resolver.c common/channel_resolver.h \
 	common/channel_session.c common/channel_session.h \
 	common/clock.c common/clock.h \
 	common/codec.c common/codec.h \
@@ -21,7 +26,9 @@ libcommon_a_SOURCES = \
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_common
 TESTS += tests/unit/test_common
-tests_unit_test_common_SOURCES = tests/unit/common/channel.c tests/unit/common/codec.c \
+tests_unit_test_common_SOURCES = tests/unit/common/channel.c \
+	tests/unit/common/channel_answers.c tests/unit/common/channel_delivery.c \
+	tests/unit/common/channel_queue.c tests/unit/common/codec.c \
 	tests/unit/common/conf.c tests/unit/common/log.c tests/unit/common/siphash.c \
 	tests/unit/common/slice.c
 tests_unit_test_common_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -30,5 +37,7 @@ endif
 
 # Streams to clients and servers, and TLS with the private keys elsewhere.
 libcommon_a_SOURCES += \
-	common/stream.h \
-	common/tls.h
+	common/stream.c common/stream.h common/stream_private.h \
+	common/stream_tls.c \
+	common/tls.c common/tls.h common/tls_private.h \
+	common/tls_provider.c

@@ -39,7 +39,7 @@ static const int base_calls[] = {
 static const int accept_calls[] = {SCMP_SYS(accept4), SCMP_SYS(accept)};
 
 /* Sockets of one's own: only to those who speak to the network as a client. */
-static const int connect_calls[] = {SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind)};
+static const int connect_calls[] = {SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(connect), SCMP_SYS(bind)};
 
 static const int thread_calls[] = {SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(prctl), SCMP_SYS(membarrier)};
 
@@ -47,6 +47,7 @@ static const int thread_calls[] = {SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(p
 static const int file_read_calls[] = {
     SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(open), SCMP_SYS(fchdir), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
     SCMP_SYS(getdents64), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd), SCMP_SYS(fstatfs), SCMP_SYS(statfs), SCMP_SYS(flock), SCMP_SYS(fadvise64),
+    SCMP_SYS(fchdir),
 };
 
 static const int file_write_calls[] = {

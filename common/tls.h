@@ -19,68 +19,31 @@
 #include <openssl/types.h>
 
 #include "common/buf.h"
+#include "common/channel_keys.h"
 #include "common/slice.h"
 
-/* --- private keys, seen from outside ------------------------------------ */
-
-/*
- * The name of a private key: SHA-256 of the SubjectPublicKeyInfo (DER) of its
- * public half, which the certificate carries (as in RFC 7469 and DANE's 3 1 1).
- */
-enum { TLS_KEY_ID = 32 };
-
-struct tls_key_id {
-	uint8_t octets[TLS_KEY_ID];
-};
-
-/* The id of a key, public or private; false where OpenSSL cannot encode it. */
-bool tls_key_id(EVP_PKEY *key, struct tls_key_id *id);
-
-/*
- * How to sign, numbered as TLS numbers its signature schemes (RFC 8446, 4.2.3).
- * With ECDSA the curve is the key's own, whatever the number's name says (as in
- * TLS 1.2).  All but Ed25519 sign a digest; PSS salts are as long as the digest.
- */
-enum signature_scheme {
-	SIGN_RSA_PKCS1_SHA256 = 0x0401,
-	SIGN_RSA_PKCS1_SHA384 = 0x0501,
-	SIGN_RSA_PKCS1_SHA512 = 0x0601,
-	SIGN_ECDSA_SHA256 = 0x0403,
-	SIGN_ECDSA_SHA384 = 0x0503,
-	SIGN_ECDSA_SHA512 = 0x0603,
-	SIGN_RSA_PSS_SHA256 = 0x0804,
-	SIGN_RSA_PSS_SHA384 = 0x0805,
-	SIGN_RSA_PSS_SHA512 = 0x0806,
-	SIGN_ED25519 = 0x0807,
-};
-
-/*
- * Octets that a scheme signs: exactly this many (a digest), or for Ed25519, which
- * signs the text itself, at most TLS_SIGN_TEXT_MAX.  0: no scheme that we know.
- */
-size_t signature_scheme_digest_len(uint16_t scheme);
-
-enum {
-	TLS_SIGN_TEXT_MAX = 1024,
-	TLS_SIGNATURE_MAX = 1024, /* RSA with 8192 bits */
-};
-
 /* --- the signer ----------------------------------------------------------- */
+
+/*
+ * The name of a private key, from its public half, which the certificate carries:
+ * SHA-256 of the SubjectPublicKeyInfo in DER (as in RFC 7469 and DANE's "3 1 1").
+ * False where OpenSSL cannot encode the key.
+ */
+bool tls_key_id(EVP_PKEY *key, uint8_t id[KEYS_ID_OCTETS]);
 
 /* A handshake that waits for its signature. */
 struct tls_pending;
 
-/* Who signs: the keys channel in a daemon, a thread in a test. */
+/* Who signs: the channel to keys in a daemon, a thread in a test. */
 struct tls_signer {
 	/*
-	 * Begin to sign `text` (a digest, or Ed25519's text; it lives until the
-	 * call returns).  Later, from the event loop or at once, call tls_signed
-	 * with the same `pending`, exactly once.  False: cannot be had; tls_signed
-	 * is not called then, and the handshake fails.
+	 * Begin to sign.  The question lives until the call returns.  Later, from
+	 * the event loop, or at once, call tls_signed with the same `pending`,
+	 * exactly once.  False: it cannot be had; tls_signed is not called then,
+	 * and the handshake fails.
 	 */
-	bool (*sign)(void *context, struct tls_pending *pending, const struct tls_key_id *key,
-	    uint16_t scheme, struct slice text);
-	/* The connection is gone: forget `pending`, do not call tls_signed for it. */
+	bool (*sign)(void *context, struct tls_pending *pending, const struct keys_sign *question);
+	/* The connection is gone: forget `pending`, tls_signed must not be called for it. */
 	void (*cancel)(void *context, struct tls_pending *pending);
 	void *context;
 };
@@ -106,20 +69,20 @@ bool tls_init(void);
 /* Settings common to servers and clients; {0} gives the defaults. */
 struct tls_settings {
 	bool only_tls13;     /* refuse TLS 1.2 */
-	const char *ciphers; /* OpenSSL cipher list for TLS 1.2; NULL: AEAD with forward secrecy */
+	const char *ciphers; /* OpenSSL cipher list for TLS 1.2; NULL: forward secrecy always, AEAD first */
 };
 
-/* What a server shows: one or more certificates.  Reference counted by its streams. */
+/* What a server shows: its certificates. */
 struct tls_server;
 
 struct tls_server *tls_server_new(const struct tls_settings *);
 /*
  * Add a certificate with its chain, as PEM text, the server's own first.  A
- * server may have several: an RSA and an ECDSA one for the same names, or
- * others for other names; the client's SNI and algorithms choose, and the first
- * is the default.
+ * server may have one for each kind of key (RSA, ECDSA, Ed25519): what the client
+ * is able to check decides which it is shown.  A second one of a kind replaces
+ * the first.
  *
- * error  a sentence for the log where it fails (not PEM, unsupported key type …)
+ * error  a sentence for the log where it fails (not PEM, unsupported key type ...)
  */
 bool tls_server_add_certificate(struct tls_server *, struct slice pem, struct buf *error);
 /* Streams that use it go on using it. */
@@ -129,7 +92,7 @@ void tls_server_free(struct tls_server *);
  * The id of the key that belongs to the first certificate in this PEM text, which
  * is the one that tls_server_add_certificate would have signatures asked for.
  */
-bool tls_certificate_key_id(struct slice pem, struct tls_key_id *id, struct buf *error);
+bool tls_certificate_key_id(struct slice pem, uint8_t id[KEYS_ID_OCTETS], struct buf *error);
 
 /* What a client trusts. */
 struct tls_client;

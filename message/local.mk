@@ -2,14 +2,18 @@
 noinst_LIBRARIES += libmessage.a
 libmessage_a_SOURCES = \
 	message/address.c message/address.h \
+	message/address_list.c \
 	message/arena.c message/arena.h \
 	message/base64.c \
-	message/charset.h \
+	message/charset.c message/charset.h \
 	message/date.c message/date.h \
 	message/dsn.h \
 	message/encoding.h \
+	message/encoded_word.c \
 	message/esmtp.c \
-	message/header.h \
+	message/fold.c \
+	message/header.c message/header.h \
+	message/header_write.c \
 	message/imap_text.h \
 	message/lines.c message/lines.h \
 	message/mime.h \
@@ -23,8 +27,11 @@ check_PROGRAMS += tests/unit/test_message
 TESTS += tests/unit/test_message
 tests_unit_test_message_SOURCES = \
 	tests/unit/message/address.c \
+	tests/unit/message/address_list.c \
+	tests/unit/message/charset.c \
 	tests/unit/message/date.c \
 	tests/unit/message/encoding.c \
+	tests/unit/message/header.c \
 	tests/unit/message/lines.c
 tests_unit_test_message_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_message_LDADD = libmessage.a $(COMMON_LIBS) $(UNIT_LIBS)
@@ -32,3 +39,7 @@ endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_message_address
 tests_fuzz_fuzz_message_address_LDADD = libmessage.a $(FUZZ_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_message_encoding
+tests_fuzz_fuzz_message_encoding_LDADD = libmessage.a $(FUZZ_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_message_header
+tests_fuzz_fuzz_message_header_LDADD = libmessage.a $(FUZZ_LIBS)

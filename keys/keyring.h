@@ -1,0 +1,42 @@
+/*
+ * keyring.h - the private keys of the suite, and the only thing done with them.
+ *
+ * Keys come in as PEM text and never leave: there is no function that gives one
+ * out, only signatures.
+ */
+#ifndef PETREL_KEYS_KEYRING_H
+#define PETREL_KEYS_KEYRING_H
+
+#include "common/buf.h"
+#include "common/channel_keys.h"
+
+struct keyring;
+
+enum {
+	KEYRING_KEYS_MAX = 1024,     /* in one ring */
+	KEYRING_FILE_MAX = 64 * 1024 /* octets of a PEM file */
+};
+
+/* An empty ring; NULL where memory is short. */
+struct keyring *keyring_new(void);
+/* Wipes the keys. */
+void keyring_free(struct keyring *);
+
+/*
+ * Add the private key in this PEM text: RSA of 2048 bits or more, EC on P-256,
+ * P-384 or P-521, or Ed25519.  A key that is there already counts as added.
+ *
+ * id     the key's name from now on (channel_keys.h)
+ * error  a sentence for the log where it fails: encrypted, not PEM, too weak ...
+ */
+bool keyring_add(struct keyring *, struct slice pem, uint8_t id[KEYS_ID_OCTETS], struct buf *error);
+size_t keyring_count(const struct keyring *);
+
+/*
+ * Sign.  False, with nothing appended, where there is no such key, where the
+ * algorithm is not one of this kind of key, or where the input is not as long as
+ * the digest that is named.  `signature` needs room for KEYS_SIGNATURE_MAX octets.
+ */
+bool keyring_sign(const struct keyring *, const struct keys_sign *question, struct buf *signature);
+
+#endif
