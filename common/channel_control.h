@@ -63,9 +63,9 @@ enum control_type {
 	/* a process to master */
 	CONTROL_READY = 32, /* started; for qmgr: the journal is replayed */
 	CONTROL_SESSION,    /* auth asks for a session: struct control_session */
-	CONTROL_SESSION_IDLE, /* a session process has no connection left and would like to end */
+	CONTROL_SESSION_IDLE, /* a session process has no connection left and would like to end: u32 connections it was given so far */
 	/* master to the front daemon and to session processes */
-	CONTROL_SESSION_FORK = 64, /* to the session parent: struct control_session, one descriptor: the new process's control channel */
+	CONTROL_SESSION_FORK = 64, /* to the session parent: struct control_session, two descriptors: the new process's control channel, and its channel to logger */
 	CONTROL_SESSION_CONNECT,   /* to the session process: struct control_session, one descriptor: channel to the front daemon */
 	CONTROL_SESSION_READY,     /* to the front daemon: struct control_session, one descriptor: channel to the session.  Without: refused for now */
 	CONTROL_SESSION_END,       /* to the session process: you may end */

@@ -20,6 +20,7 @@ libcommon_a_SOURCES = \
 	common/log.c common/log.h \
 	common/process.c common/process.h \
 	common/sandbox.c common/sandbox.h \
+	common/session.c common/session.h \
 	common/siphash.c common/siphash.h \
 	common/slice.c common/slice.h
 

@@ -14,10 +14,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -423,7 +423,6 @@ static void ignore_signals(void)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 static bool start_loop(void)
@@ -448,6 +447,7 @@ int process_main(const struct process *process, int argc, char **argv)
 	(void)argc;
 	self = process;
 	log_set_name(role_name(self->role));
+	tzset(); /* reads a file that the root directory will hide */
 	ignore_signals();
 	if (!receive_setup(packet, sizeof packet, &initial)) {
 		fprintf(stderr, "%s: this program is a part of Petrel and is started by it; see petrel(8)\n", argv[0]);

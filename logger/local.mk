@@ -1,1 +1,4 @@
-# What logger/ builds.
+# logger/: one line for each event.
+pkglibexec_PROGRAMS += logger/logger
+logger_logger_SOURCES = logger/main.c
+logger_logger_LDADD = $(COMMON_LIBS)

@@ -1,1 +1,11 @@
-# What master/ builds.
+# master/: the process that starts all others.
+pkglibexec_PROGRAMS += master/master
+master_master_SOURCES = \
+	master/admin.c master/admin.h \
+	master/children.c master/children.h \
+	master/directories.c master/directories.h \
+	master/listeners.c master/listeners.h \
+	master/main.c \
+	master/sessions.c master/sessions.h \
+	master/table.c master/table.h
+master_master_LDADD = $(COMMON_LIBS)

@@ -1,0 +1,196 @@
+/*
+ * main.c - the logger: one line for each event, to a file, to syslog or to
+ * standard error.
+ *
+ * Every process has a channel to the logger on which it only writes.  The name
+ * and number in front of a line are the logger's own knowledge of who is at the
+ * other end, so that no process can write a line in another's name.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/channel_log.h"
+#include "common/log.h"
+#include "common/process.h"
+
+enum {
+	GATHERED_MAX = 256 * 1024, /* octets that wait for the end of a turn of the loop */
+	STAMP_MAX = 40,
+	LAST_LINES_MILLISECONDS = 50
+};
+
+static const char file_name[] = "petrel.log";
+static int log_file = -1;
+static int directory = -1;
+static struct buf gathered;
+static struct event *write_out;
+
+/* --- the file -------------------------------------------------------------------- */
+
+/* Opened anew at each reload, so that whoever rotates logs only has to rename the file. */
+static bool open_file(void)
+{
+	int file = openat(directory, file_name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+
+	if (file == -1) {
+		fprintf(stderr, "logger: %s: %s\n", file_name, strerror(errno));
+		return false;
+	}
+	if (log_file != -1)
+		close(log_file);
+	log_file = file;
+	return true;
+}
+
+static void write_gathered(void)
+{
+	struct slice rest = buf_slice(&gathered);
+	int out = settings->log.to == LOG_TO_STDERR ? STDERR_FILENO : log_file;
+
+	while (rest.len > 0) {
+		ssize_t written = write(out, rest.data, rest.len);
+
+		if (written <= 0) {
+			/* The disk is full, and there is no log to say it in. */
+			dprintf(STDERR_FILENO, "logger: %zu octets lost: %s\n", rest.len, strerror(errno));
+			break;
+		}
+		rest = slice_from(rest, (size_t)written);
+	}
+	buf_clear(&gathered);
+}
+
+static void on_write_out(int socket, short what, void *argument)
+{
+	(void)socket;
+	(void)what;
+	(void)argument;
+	write_gathered();
+}
+
+/* --- lines ------------------------------------------------------------------------- */
+
+/* The stamp of a second is made once: lines come by the thousand. */
+static const char *stamp_of(uint64_t wall_us)
+{
+	static char stamp[STAMP_MAX];
+	static time_t last;
+	time_t second = (time_t)(wall_us / 1000000);
+	struct tm tm;
+
+	if (second != last) {
+		gmtime_r(&second, &tm);
+		strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
+		last = second;
+	}
+	return stamp;
+}
+
+static void add_line(const char *name, unsigned instance, enum log_level level, uint64_t wall_us, struct slice text)
+{
+	static const char *const levels[] = {"error: ", "warning: ", "", "debug: "};
+
+	if (gathered.len + text.len + 256 > GATHERED_MAX)
+		write_gathered();
+	buf_printf(&gathered, "%s.%06uZ %s %s[%u]: %s", stamp_of(wall_us), (unsigned)(wall_us % 1000000), settings->hostname, name, instance, levels[level]);
+	buf_append_slice(&gathered, text);
+	buf_append_octet(&gathered, '\n');
+	event_active(write_out, EV_TIMEOUT, 0);
+}
+
+static void to_syslog(const char *name, unsigned instance, enum log_level level, struct slice text)
+{
+	static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+
+	syslog(priorities[level], "%s[%u]: %.*s", name, instance, SLICE_PRINTF(text));
+}
+
+/* A process that was taken over must not be able to write a second line into the first. */
+static bool is_one_line(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.data[i] < ' ' || (unsigned char)text.data[i] > '~')
+			return false;
+	return text.len > 0 && text.len <= LOG_LINE_MAX + 16;
+}
+
+static bool on_message(struct channel *channel, struct message *m, void *context)
+{
+	struct reader r = message_reader(m);
+	unsigned level = read_u8(&r);
+	uint64_t wall_us = read_u64(&r);
+	struct slice text = read_slice(&r);
+	const char *name = role_name(process_peer_role(channel));
+
+	(void)context;
+	if (m->type != LOG_LINE || !reader_finished(&r) || level > LEVEL_DEBUG || !is_one_line(text))
+		return false;
+	if (settings->log.to == LOG_TO_SYSLOG)
+		to_syslog(name, process_peer_instance(channel), (enum log_level)level, text);
+	else
+		add_line(name, process_peer_instance(channel), (enum log_level)level, wall_us, text);
+	return true;
+}
+
+/* --- the process --------------------------------------------------------------------- */
+
+static bool prepare(void)
+{
+	/* The socket of syslog is outside the root directory: connect while it can be seen. */
+	if (settings->log.to == LOG_TO_SYSLOG)
+		openlog("petrel", LOG_NDELAY, LOG_MAIL);
+	directory = open(settings->directory.log, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory == -1)
+		fprintf(stderr, "logger: %s: %s\n", settings->directory.log, strerror(errno));
+	return directory != -1;
+}
+
+static bool start(struct event_base *base)
+{
+	gathered = buf_with_limit(GATHERED_MAX);
+	write_out = event_new(base, -1, 0, on_write_out, NULL);
+	if (write_out == NULL || (settings->log.to == LOG_TO_FILE && !open_file()))
+		return false;
+	channel_send(process_master(), CONTROL_READY, 0);
+	return true;
+}
+
+static void reload(void)
+{
+	if (settings->log.to == LOG_TO_FILE) {
+		write_gathered();
+		open_file();
+	}
+}
+
+static void stop(void)
+{
+	struct timeval wait = {0, 1000 * LAST_LINES_MILLISECONDS};
+
+	/* The others have ended by now, and what they wrote last may still wait in their channels. */
+	event_base_loopexit(process_base(), &wait);
+}
+
+int main(int argc, char **argv)
+{
+	static struct process_peer peers[ROLE_COUNT + 1];
+	static struct process process = {.role = ROLE_LOGGER, .peers = peers, .prepare = prepare, .start = start, .reload = reload, .stop = stop};
+	size_t count = 0;
+	int status;
+
+	for (unsigned role = ROLE_MASTER; role < ROLE_COUNT; role++)
+		if (role != ROLE_LOGGER)
+			peers[count++] = (struct process_peer){.role = (enum role)role, .message = on_message};
+	status = process_main(&process, argc, argv);
+	write_gathered();
+	return status;
+}

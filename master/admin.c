@@ -1,0 +1,265 @@
+/*
+ * admin.c - the control socket.
+ *
+ * A connection says one thing to master.  What is master's own is answered;
+ * the rest is handed on, descriptor and all, so that master reads no more of it.
+ */
+#include "master/admin.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/channel.h"
+#include "common/channel_admin.h"
+#include "common/log.h"
+#include "master/children.h"
+
+enum {
+	CLIENTS_MAX = 256,
+	SILENCE_SECONDS = 30 /* how long a connection may say nothing */
+};
+
+struct client {
+	LIST_ENTRY(client) entry;
+	struct channel *channel;
+	int socket;        /* the channel's */
+	struct event *silence;
+	uid_t uid;
+	bool waits_for_stop;
+};
+
+static LIST_HEAD(, client) clients = LIST_HEAD_INITIALIZER(clients);
+static unsigned client_count;
+static struct event_base *base;
+static struct event *acceptor;
+static int listening = -1;
+static char socket_path[sizeof((struct sockaddr_un *)0)->sun_path];
+static struct admin_orders orders;
+
+static void client_free(struct client *c)
+{
+	LIST_REMOVE(c, entry);
+	client_count--;
+	event_free(c->silence);
+	free(c);
+}
+
+static void done(struct client *c, int status, const char *message)
+{
+	struct writer *w = channel_begin(c->channel, ADMIN_DONE, 0);
+
+	write_u8(w, (uint8_t)status);
+	write_u64(w, 0);
+	write_string(w, message);
+	channel_end(c->channel);
+}
+
+static void describe(const struct child *child, void *context)
+{
+	struct client *c = context;
+	struct admin_process p = {
+	    .instance = child->instance,
+	    .pid = child->channel == NULL ? 0 : (uint32_t)child->pid,
+	    .started_us = child->started_wall_us,
+	    .restarts = child->restarts,
+	};
+	const char *user = table_user_name(child->row, settings);
+
+	slice_copy(slice_string(role_name(child->row->role)), p.name, sizeof p.name);
+	slice_copy(slice_string(user == NULL ? "root" : user), p.user, sizeof p.user);
+	slice_copy(slice_string(table_root_path(child->row, settings)), p.root, sizeof p.root);
+	admin_process_write(channel_begin(c->channel, ADMIN_PROCESS, 0), &p);
+	channel_end(c->channel);
+}
+
+/* Send the client's own connection on to another process; this end is given up. */
+static bool hand_over(struct client *c, enum role role, enum control_request request)
+{
+	struct child *child = children_any(role);
+	struct control_client who = {.request = request, .uid = c->uid};
+	int copy = child == NULL ? -1 : fcntl(c->socket, F_DUPFD_CLOEXEC, 0);
+
+	if (copy == -1) {
+		done(c, EX_TEMPFAIL, "the process that would answer is not running just now; try again");
+		return true;
+	}
+	control_client_write(channel_begin(child->channel, CONTROL_CLIENT, 0), &who);
+	channel_attach(child->channel, copy);
+	channel_end(child->channel);
+	channel_free(c->channel);
+	client_free(c);
+	return true;
+}
+
+/* A user's program wants to speak SMTP: an smtpd gets the other end of its connection, and the user's name. */
+static bool submit(struct client *c, struct message *m)
+{
+	struct child *child = children_any(ROLE_SMTPD);
+	struct passwd *user = getpwuid(c->uid);
+	struct control_client who = {.request = CONTROL_REQUEST_SUBMIT, .uid = c->uid};
+	int connection = message_take_descriptor(m, 0);
+
+	if (connection == -1)
+		return false;
+	if (child == NULL) {
+		close(connection);
+		done(c, EX_TEMPFAIL, "no smtpd is running just now; try again");
+		return true;
+	}
+	if (user == NULL || !slice_copy(slice_string(user->pw_name), who.user, sizeof who.user))
+		snprintf(who.user, sizeof who.user, "%u", (unsigned)c->uid);
+	control_client_write(channel_begin(child->channel, CONTROL_CLIENT, 0), &who);
+	channel_attach(child->channel, connection);
+	channel_end(child->channel);
+	done(c, EX_OK, "");
+	return true;
+}
+
+static bool on_message(struct channel *channel, struct message *m, void *context)
+{
+	struct client *c = context;
+	char message[ADMIN_ERROR_MAX] = "";
+	bool allowed = c->uid == 0 || c->uid == geteuid();
+
+	(void)channel;
+	event_del(c->silence);
+	if (m->type == ADMIN_SUBMIT)
+		return submit(c, m);
+	if (!allowed) {
+		done(c, EX_NOPERM, "only root may do this");
+		return true;
+	}
+	switch (m->type) {
+	case ADMIN_STATUS:
+		children_each(describe, c);
+		done(c, EX_OK, "");
+		return true;
+	case ADMIN_RELOAD:
+		done(c, orders.reload(message) ? EX_OK : EX_CONFIG, message);
+		return true;
+	case ADMIN_STOP:
+		c->waits_for_stop = true;
+		orders.stop();
+		return true;
+	case ADMIN_QUEUE:
+		return hand_over(c, ROLE_QMGR, CONTROL_REQUEST_QUEUE);
+	default:
+		return false;
+	}
+}
+
+static void on_closed(struct channel *channel, void *context)
+{
+	(void)channel;
+	client_free(context);
+}
+
+static const struct channel_handlers handlers = {on_message, on_closed, NULL};
+
+static void on_silence(int socket, short what, void *argument)
+{
+	struct client *c = argument;
+
+	(void)socket;
+	(void)what;
+	channel_free(c->channel);
+	client_free(c);
+}
+
+static void take(int connection)
+{
+	struct ucred peer;
+	socklen_t length = sizeof peer;
+	struct timeval limit = {SILENCE_SECONDS, 0};
+	struct client *c;
+
+	if (client_count >= CLIENTS_MAX || getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) == -1 ||
+	    (c = calloc(1, sizeof *c)) == NULL) {
+		close(connection);
+		return;
+	}
+	c->uid = peer.uid;
+	c->socket = connection;
+	c->silence = event_new(base, -1, 0, on_silence, c);
+	c->channel = c->silence == NULL ? NULL : channel_new(base, connection, &handlers, c);
+	if (c->channel == NULL) {
+		if (c->silence != NULL)
+			event_free(c->silence);
+		free(c);
+		close(connection);
+		return;
+	}
+	event_add(c->silence, &limit);
+	LIST_INSERT_HEAD(&clients, c, entry);
+	client_count++;
+}
+
+static void on_connection(int socket, short what, void *argument)
+{
+	int connection = accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)what;
+	(void)argument;
+	if (connection != -1)
+		take(connection);
+}
+
+bool admin_open(struct event_base *loop, const struct settings *s, bool privileged, const struct admin_orders *wanted,
+    char error[ADMIN_ERROR_MAX])
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t mask;
+	bool bound;
+
+	base = loop;
+	orders = *wanted;
+	if (snprintf(address.sun_path, sizeof address.sun_path, "%s/control", s->directory.run) >= (int)sizeof address.sun_path) {
+		snprintf(error, ADMIN_ERROR_MAX, "directory.run: too long for the name of a socket");
+		return false;
+	}
+	memcpy(socket_path, address.sun_path, sizeof socket_path);
+	/* The lock on the pid file says that whoever left it there is dead. */
+	unlink(socket_path);
+	listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* Anybody may submit mail; what else a client may do its uid decides. */
+	mask = umask(privileged ? 0111 : 0177);
+	bound = listening != -1 && bind(listening, (struct sockaddr *)&address, sizeof address) == 0 && listen(listening, 64) == 0;
+	umask(mask);
+	acceptor = bound ? event_new(base, listening, EV_READ | EV_PERSIST, on_connection, NULL) : NULL;
+	if (acceptor == NULL || event_add(acceptor, NULL) == -1) {
+		snprintf(error, ADMIN_ERROR_MAX, "%s: %s", socket_path, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+void admin_close(void)
+{
+	struct client *c;
+
+	if (acceptor != NULL)
+		event_free(acceptor);
+	acceptor = NULL;
+	if (listening != -1) {
+		close(listening);
+		unlink(socket_path);
+	}
+	listening = -1;
+	while ((c = LIST_FIRST(&clients)) != NULL) {
+		if (c->waits_for_stop)
+			done(c, EX_OK, "");
+		channel_drain(c->channel, 100);
+		channel_free(c->channel);
+		client_free(c);
+	}
+}

@@ -1,0 +1,375 @@
+/*
+ * main.c - the master of the suite: from start to stop.
+ *
+ * master reads the configuration, makes directories and sockets, starts every
+ * process with its rights and channels, starts again what dies, and stops all in
+ * order.  It parses nothing that came from the network.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/conf.h"
+#include "common/log.h"
+#include "master/admin.h"
+#include "master/children.h"
+#include "master/directories.h"
+#include "master/listeners.h"
+#include "master/sessions.h"
+
+static const char *conf_path = PETREL_CONFDIR "/petrel.conf";
+static const char *programs = PETREL_LIBEXECDIR;
+static struct conf *conf;
+static struct event_base *base;
+static bool privileged, stopping;
+static int ready_pipe = -1; /* to the process that put us into the background: one octet when ready */
+static int pid_file = -1;
+static char pid_path[1100];
+
+static void usage(void)
+{
+	fprintf(stderr, "usage: master [-b] [-c file] [-p directory]\n");
+	exit(EX_USAGE);
+}
+
+/* --- configuration -------------------------------------------------------------- */
+
+static struct conf *read_configuration(char error[CONF_ERROR_MAX])
+{
+	struct conf *new = conf_new();
+
+	if (new != NULL && conf_read_file(new, conf_path, error) && conf_check(new, error))
+		return new;
+	conf_free(new);
+	return NULL;
+}
+
+static void put_in_force(struct conf *new)
+{
+	conf = new;
+	settings = &conf->values;
+	log_set_level((enum log_level)settings->log.level);
+}
+
+/* Settings that only a restart changes keep the value that they have; say which. */
+static bool keep_fixed_settings(const struct conf *old, const struct conf *new, char message[ADMIN_ERROR_MAX])
+{
+	struct buf names = buf_with_limit(ADMIN_ERROR_MAX / 2);
+
+	for (size_t row = 0; row < conf_table_size; row++) {
+		struct buf before = buf_with_limit(65536), after = buf_with_limit(65536);
+
+		conf_value_print(&before, old, row);
+		conf_value_print(&after, new, row);
+		if (conf_table[row].at_start && !slice_equal(buf_slice(&before), buf_slice(&after)))
+			buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", conf_table[row].name);
+		buf_free(&before);
+		buf_free(&after);
+	}
+	if (names.len > 0)
+		snprintf(message, ADMIN_ERROR_MAX, "needs a restart to change: %.*s", (int)names.len, names.data);
+	buf_free(&names);
+	return message[0] == '\0';
+}
+
+static bool reload(char message[ADMIN_ERROR_MAX])
+{
+	char error[CONF_ERROR_MAX], trouble[LISTENER_ERROR_MAX];
+	struct conf *old = conf, *new = read_configuration(error);
+	unsigned changed;
+
+	message[0] = '\0';
+	if (new == NULL) {
+		snprintf(message, ADMIN_ERROR_MAX, "%s", error);
+	} else if (!keep_fixed_settings(old, new, message)) {
+		conf_free(new);
+		new = NULL;
+	} else if (!listeners_update(&new->values, &changed, trouble)) {
+		snprintf(message, ADMIN_ERROR_MAX, "%s", trouble);
+		conf_free(new);
+		new = NULL;
+	}
+	if (new == NULL) {
+		log_error("reload-failed", log_string("reason", message));
+		return false;
+	}
+	put_in_force(new);
+	children_reload(new);
+	children_send_listeners(changed);
+	conf_free(old);
+	log_info("reloaded", log_string("file", conf_path));
+	return true;
+}
+
+/* --- the life of the suite -------------------------------------------------------- */
+
+/* Tell systemd, by its protocol: a datagram to the socket in $NOTIFY_SOCKET. */
+static void notify(const char *state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *path = getenv("NOTIFY_SOCKET");
+	int sock;
+
+	if (path == NULL || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof address.sun_path)
+		return;
+	memcpy(address.sun_path, path, strlen(path));
+	if (path[0] == '@')
+		address.sun_path[0] = '\0';
+	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock == -1)
+		return;
+	(void)sendto(sock, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+	close(sock);
+}
+
+static void all_ready(void)
+{
+	children_send_listeners(~0u);
+	log_info("ready", log_string("version", PACKAGE_VERSION), log_string("hostname", settings->hostname));
+	notify("READY=1\nSTATUS=Taking mail");
+	if (ready_pipe != -1) {
+		(void)!write(ready_pipe, "", 1);
+		close(ready_pipe);
+		ready_pipe = -1;
+	}
+}
+
+static void all_gone(void)
+{
+	sessions_close();
+	event_base_loopbreak(base);
+}
+
+static void stop(void)
+{
+	if (stopping)
+		return;
+	stopping = true;
+	log_info("stopping");
+	notify("STOPPING=1");
+	listeners_close();
+	children_stop();
+}
+
+static bool on_child_message(struct child *child, struct message *m)
+{
+	struct control_session session;
+	struct reader r = message_reader(m);
+
+	/* Who has logged in is auth's word and nobody else's. */
+	if (m->type != CONTROL_SESSION || child->row->role != ROLE_AUTH || !control_session_read(&r, &session))
+		return false;
+	if (!stopping)
+		sessions_connect(base, &session);
+	return true;
+}
+
+static void on_sigchld(int signal_number, short what, void *argument)
+{
+	pid_t pid;
+	int status;
+
+	(void)signal_number;
+	(void)what;
+	(void)argument;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		children_ended(pid, status);
+}
+
+static void on_sighup(int signal_number, short what, void *argument)
+{
+	char message[ADMIN_ERROR_MAX];
+
+	(void)signal_number;
+	(void)what;
+	(void)argument;
+	if (!stopping)
+		reload(message);
+}
+
+static void on_sigterm(int signal_number, short what, void *argument)
+{
+	(void)signal_number;
+	(void)what;
+	(void)argument;
+	stop();
+}
+
+static bool watch_signals(void)
+{
+	static const struct {
+		int number;
+		event_callback_fn callback;
+	} watched[] = {{SIGCHLD, on_sigchld}, {SIGHUP, on_sighup}, {SIGTERM, on_sigterm}, {SIGINT, on_sigterm}};
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
+		struct event *e = evsignal_new(base, watched[i].number, watched[i].callback, NULL);
+
+		if (e == NULL || event_add(e, NULL) == -1)
+			return false;
+	}
+	return true;
+}
+
+/* --- start ------------------------------------------------------------------------ */
+
+/* Only one master at a time: the lock on the pid file is held for life and falls with the process. */
+static bool lock_pid_file(void)
+{
+	char text[32] = "";
+
+	snprintf(pid_path, sizeof pid_path, "%s/petrel.pid", settings->directory.run);
+	pid_file = open(pid_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (pid_file == -1) {
+		fprintf(stderr, "petrel: %s: %s\n", pid_path, strerror(errno));
+		return false;
+	}
+	if (flock(pid_file, LOCK_EX | LOCK_NB) == -1) {
+		(void)!read(pid_file, text, sizeof text - 1);
+		fprintf(stderr, "petrel: already running as process %lu (%s is locked)\n", strtoul(text, NULL, 10), pid_path);
+		return false;
+	}
+	return true;
+}
+
+static bool write_pid(void)
+{
+	char text[32];
+	int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+
+	return ftruncate(pid_file, 0) == 0 && pwrite(pid_file, text, (size_t)len, 0) == len;
+}
+
+/* Go on in the background; the process that was started waits for readiness and gives it as its exit status. */
+static void go_to_background(void)
+{
+	int ends[2];
+	char octet;
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC) == -1 || (child = fork()) == -1) {
+		fprintf(stderr, "petrel: %s\n", strerror(errno));
+		exit(EX_OSERR);
+	}
+	if (child > 0) {
+		close(ends[1]);
+		exit(read(ends[0], &octet, 1) == 1 ? EX_OK : EX_UNAVAILABLE);
+	}
+	close(ends[0]);
+	ready_pipe = ends[1];
+	setsid();
+}
+
+static void close_terminal(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	/* Errors of the start still reach the terminal; so does a log that goes to standard error. */
+}
+
+static bool prepare(void)
+{
+	char error[DIRECTORY_ERROR_MAX];
+	unsigned changed;
+
+	if (!privileged)
+		fprintf(stderr, "petrel: started as uid %u: every process runs as that user and keeps the host's root directory\n", (unsigned)geteuid());
+	if (!directories_make(settings, privileged, error)) {
+		fprintf(stderr, "petrel: %s\n", error);
+		return false;
+	}
+	if (!lock_pid_file() || !write_pid())
+		return false;
+	if (!listeners_update(settings, &changed, error)) {
+		fprintf(stderr, "petrel: %s\n", error);
+		return false;
+	}
+	return true;
+}
+
+static bool run(void)
+{
+	static const struct admin_orders admin_orders = {reload, stop};
+	struct children_orders orders = {.programs = programs,
+	    .conf = conf,
+	    .privileged = privileged,
+	    .message = on_child_message,
+	    .all_ready = all_ready,
+	    .all_gone = all_gone};
+	char error[ADMIN_ERROR_MAX];
+
+	base = event_base_new();
+	if (base == NULL || !watch_signals())
+		return false;
+	if (!admin_open(base, settings, privileged, &admin_orders, error)) {
+		fprintf(stderr, "petrel: %s\n", error);
+		return false;
+	}
+	orders.base = base;
+	if (!children_start(&orders))
+		return false;
+	event_base_dispatch(base);
+	admin_close();
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	char error[CONF_ERROR_MAX];
+	bool background = false, ran;
+	struct conf *initial;
+	int option;
+
+	while ((option = getopt(argc, argv, "bc:p:")) != -1) {
+		switch (option) {
+		case 'b':
+			background = true;
+			break;
+		case 'c':
+			conf_path = optarg;
+			break;
+		case 'p':
+			programs = optarg;
+			break;
+		default:
+			usage();
+		}
+	}
+	if (optind != argc)
+		usage();
+	log_set_name("petrel");
+	umask(077);
+	privileged = geteuid() == 0;
+	initial = read_configuration(error);
+	if (initial == NULL) {
+		fprintf(stderr, "petrel: %s\n", error);
+		return EX_CONFIG;
+	}
+	put_in_force(initial);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (background)
+		go_to_background();
+	if (!prepare())
+		return EX_UNAVAILABLE;
+	if (background)
+		close_terminal();
+	ran = run();
+	unlink(pid_path);
+	return ran ? EX_OK : EX_OSERR;
+}
