@@ -222,7 +222,7 @@ static bool is_plain_word(struct slice word)
 	for (size_t i = 0; i < word.len; i++) {
 		unsigned char c = (unsigned char)word.data[i];
 
-		if (c <= ' ' || c == 0x7f || strchr("{}#\"\\", c) != NULL)
+		if (c <= ' ' || c == 0x7f || strchr("{};#\"\\", c) != NULL)
 			return false;
 	}
 	return word.len > 0;
@@ -330,7 +330,7 @@ static bool quoted_word(struct parser *p)
 
 static bool is_word_octet(int c)
 {
-	return c > ' ' && c != '{' && c != '}' && c != '#' && c != '"';
+	return c > ' ' && c != '{' && c != '}' && c != ';' && c != '#' && c != '"';
 }
 
 /* Read the next token into p->kind and p->word. */
