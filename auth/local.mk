@@ -1,1 +1,17 @@
 # What auth/ builds.
+
+# Credentials, for the daemon and for the control command.
+noinst_LIBRARIES += libauth.a
+libauth_a_SOURCES = auth/credential.c auth/credentials.c auth/credentials.h
+AUTH_LIBS = libauth.a libmessage.a $(CRYPT_LIBS)
+
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/test_auth
+TESTS += tests/unit/test_auth
+tests_unit_test_auth_SOURCES = tests/unit/auth/credentials.c
+tests_unit_test_auth_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_auth_LDADD = $(AUTH_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
+endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_credentials
+tests_fuzz_fuzz_credentials_LDADD = $(AUTH_LIBS) $(FUZZ_LIBS)
