@@ -54,7 +54,11 @@ struct delivery_job {
 	uint64_t offset;        /* of the content in the descriptor */
 	uint64_t size;          /* of the content, octets */
 	uint64_t arrived_us;
-	struct slice site;      /* remote: "mx:example.net", "host:relay.example.net:587", "host:[192.0.2.1]:2525" */
+	/*
+	 * remote: "mx:example.net" (an A-label), "host:relay.example.net:587", "host:[192.0.2.1]:2525",
+	 * "host:[IPv6:2001:db8::1]:25"; a host always comes with its port
+	 */
+	struct slice site;
 	struct slice sender;
 	struct slice prepend;   /* header fields to write in front of the content */
 	struct slice envid;
