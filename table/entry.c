@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 
+#include "common/conf.h"
 #include "message/address.h"
 #include "table/backend.h"
 
@@ -70,22 +71,6 @@ bool list_next(struct cursor *list, struct slice *member)
 
 /* --- accounts ------------------------------------------------------------ */
 
-static bool parse_quota(struct slice text, uint64_t *octets)
-{
-	static const char units[] = {'k', 'm', 'g', 't'};
-	unsigned shift = 0;
-
-	for (unsigned i = 0; i < sizeof units && text.len > 0 && shift == 0; i++)
-		if (octet_lower((unsigned char)text.data[text.len - 1]) == units[i])
-			shift = 10 * (i + 1);
-	if (shift > 0)
-		text.len--;
-	if (!slice_number(text, (uint64_t)INT64_MAX >> shift, octets))
-		return false;
-	*octets <<= shift;
-	return true;
-}
-
 bool account_options_parse(struct slice value, struct account_options *out, struct buf *why)
 {
 	struct cursor c = cursor_over(value);
@@ -99,7 +84,7 @@ bool account_options_parse(struct slice value, struct account_options *out, stru
 			continue;
 		if (!slice_starts_with(word, SLICE("quota=")))
 			return refuse(why, word, "unknown account option (there is quota=SIZE)");
-		if (!parse_quota(slice_from(word, 6), &out->quota_octets))
+		if (!conf_parse_size(slice_from(word, 6), &out->quota_octets))
 			return refuse(why, word, "not a size (such as 500M or 2G)");
 	}
 	return true;

@@ -28,7 +28,7 @@ const struct table_schema *table_schema_named(struct slice name);
 
 /* The options of an account. */
 struct account_options {
-	uint64_t quota_octets; /* 0: none */
+	int64_t quota_octets; /* 0: none */
 };
 
 /* False where an option is unknown or makes no sense; `why` (unless NULL) then names it. */

@@ -4,21 +4,21 @@
 #include "table/entry.h"
 #include "table/table.h"
 
-static struct directory directory;
+static struct test_directory directory;
 static struct table_error error;
 static struct buf value;
 static size_t entries;
 
 static void set_up(void)
 {
-	directory = directory_new();
+	directory = test_directory_new();
 	value = buf_with_limit(TABLE_VALUE_MAX);
 }
 
 static void tear_down(void)
 {
 	buf_free(&value);
-	directory_remove(&directory);
+	test_directory_remove(&directory);
 }
 
 TestSuite(table_db, .init = set_up, .fini = tear_down);
@@ -64,7 +64,7 @@ static void build_and_read(enum table_db_form form)
 	for (int i = 0; i < 5000; i++)
 		buf_printf(&text, "K%d %d\n", i, i);
 	buf_append_octet(&text, '\0');
-	directory_write(&directory, "t", text.data);
+	test_directory_write(&directory, "t", text.data);
 	must_build("t", form, &table_schema_plain);
 	cr_assert_eq(entries, 5000);
 
@@ -95,11 +95,11 @@ Test(table_db, a_text_that_was_edited_after_the_build_wins)
 {
 	struct table *t;
 
-	directory_write(&directory, "t", "a old\n");
+	test_directory_write(&directory, "t", "a old\n");
 	must_build("t", TABLE_DB_BTREE, &table_schema_plain);
 	t = must_load("t", &table_schema_plain);
-	directory_write(&directory, "t", "a new\n");
-	directory_age(&directory, "t", 1);
+	test_directory_write(&directory, "t", "a new\n");
+	test_directory_age(&directory, "t", 1);
 	cr_assert_eq(table_refresh(t, &error), TABLE_LOADED);
 	cr_assert_str_eq(table_source(t), "t");
 	expect_found(t, "a", "new");
@@ -114,7 +114,7 @@ Test(table_db, a_database_without_its_text_answers)
 {
 	struct table *t;
 
-	directory_write(&directory, "t", "a b\n");
+	test_directory_write(&directory, "t", "a b\n");
 	must_build("t", TABLE_DB_HASH, &table_schema_plain);
 	unlinkat(directory.fd, "t", 0);
 	t = must_load("t", &table_schema_plain);
@@ -126,10 +126,10 @@ Test(table_db, a_rebuilt_database_is_opened_again)
 {
 	struct table *t;
 
-	directory_write(&directory, "t", "a one\n");
+	test_directory_write(&directory, "t", "a one\n");
 	must_build("t", TABLE_DB_BTREE, &table_schema_plain);
 	t = must_load("t", &table_schema_plain);
-	directory_write(&directory, "t", "a two\n");
+	test_directory_write(&directory, "t", "a two\n");
 	must_build("t", TABLE_DB_BTREE, &table_schema_plain);
 	cr_assert_eq(table_refresh(t, &error), TABLE_LOADED);
 	expect_found(t, "a", "two");
@@ -141,9 +141,9 @@ Test(table_db, a_text_that_does_not_parse_leaves_the_old_database_and_nothing_el
 	struct table *t;
 	struct stat st;
 
-	directory_write(&directory, "accounts", "alice@example.org\n");
+	test_directory_write(&directory, "accounts", "alice@example.org\n");
 	must_build("accounts", TABLE_DB_BTREE, &table_schema_accounts);
-	directory_write(&directory, "accounts", "alice@example.org\nbob\n");
+	test_directory_write(&directory, "accounts", "alice@example.org\nbob\n");
 	cr_assert_not(table_build_db(
 	    directory.fd, "accounts", TABLE_DB_BTREE, &table_schema_accounts, &entries, &error));
 	cr_assert_str_eq(error.text, "accounts:2: \"bob\": not an address (user@domain)");
@@ -157,9 +157,9 @@ Test(table_db, the_database_takes_over_the_mode_and_the_time_of_its_text)
 {
 	struct stat text, db;
 
-	directory_write(&directory, "t", "a b\n");
+	test_directory_write(&directory, "t", "a b\n");
 	cr_assert_eq(fchmodat(directory.fd, "t", 0604, 0), 0);
-	directory_age(&directory, "t", -3600);
+	test_directory_age(&directory, "t", -3600);
 	must_build("t", TABLE_DB_BTREE, &table_schema_plain);
 	cr_assert_eq(fstatat(directory.fd, "t", &text, 0), 0);
 	cr_assert_eq(fstatat(directory.fd, "t.db", &db, 0), 0);
@@ -173,7 +173,7 @@ Test(table_db, what_a_database_holds_is_checked_like_input)
 	struct table *t;
 
 	/* Built without the aliases' schema, so that something bad gets in. */
-	directory_write(&directory, "aliases", "good  alice@example.org\nbad  |/bin/sh\n");
+	test_directory_write(&directory, "aliases", "good  alice@example.org\nbad  |/bin/sh\n");
 	must_build("aliases", TABLE_DB_BTREE, &table_schema_plain);
 	t = must_load("aliases", &table_schema_aliases);
 	expect_found(t, "good", "alice@example.org");
@@ -185,7 +185,8 @@ Test(table_db, a_file_that_is_no_database_is_refused)
 {
 	struct table *t = table_open(directory.fd, "db:t", &table_schema_plain, &error);
 
-	directory_write(&directory, "t.db", "this is no database, only a text of some length\n");
+	test_directory_write(
+	    &directory, "t.db", "this is no database, only a text of some length\n");
 	cr_assert_eq(table_refresh(t, &error), TABLE_REFUSED);
 	cr_assert_not_null(strstr(error.text, "t.db: "));
 	table_close(t);
@@ -202,7 +203,7 @@ Test(table_db, a_database_that_was_cut_short_never_says_that_a_key_is_absent)
 	for (int i = 0; i < 2000; i++)
 		buf_printf(&text, "user%d@example.org\n", i);
 	buf_append_octet(&text, '\0');
-	directory_write(&directory, "accounts", text.data);
+	test_directory_write(&directory, "accounts", text.data);
 	must_build("accounts", TABLE_DB_BTREE, &table_schema_accounts);
 	fd = openat(directory.fd, "accounts.db", O_RDWR | O_CLOEXEC);
 	cr_assert_eq(fstat(fd, &st), 0);

@@ -12,14 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct directory {
+struct test_directory {
 	char path[64];
 	int fd;
 };
 
-static inline struct directory directory_new(void)
+static inline struct test_directory test_directory_new(void)
 {
-	struct directory d = {"/tmp/petrel-unit-XXXXXX", -1};
+	struct test_directory d = {"/tmp/petrel-unit-XXXXXX", -1};
 
 	cr_assert_not_null(mkdtemp(d.path));
 	d.fd = open(d.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -27,7 +27,7 @@ static inline struct directory directory_new(void)
 	return d;
 }
 
-static inline int directory_remove_one(
+static inline int test_directory_remove_one(
     const char *path, const struct stat *st, int type, struct FTW *walk)
 {
 	(void)st;
@@ -36,13 +36,14 @@ static inline int directory_remove_one(
 	return remove(path);
 }
 
-static inline void directory_remove(struct directory *d)
+static inline void test_directory_remove(struct test_directory *d)
 {
 	close(d->fd);
-	nftw(d->path, directory_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	nftw(d->path, test_directory_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static inline void directory_write(struct directory *d, const char *name, const char *text)
+static inline void test_directory_write(
+    struct test_directory *d, const char *name, const char *text)
 {
 	int fd = openat(d->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 
@@ -52,7 +53,7 @@ static inline void directory_write(struct directory *d, const char *name, const 
 }
 
 /* Move a file's modification time by so many seconds. */
-static inline void directory_age(struct directory *d, const char *name, int seconds)
+static inline void test_directory_age(struct test_directory *d, const char *name, int seconds)
 {
 	struct stat st;
 	struct timespec times[2];

@@ -4,20 +4,20 @@
 #include "table/entry.h"
 #include "table/table.h"
 
-static struct directory directory;
+static struct test_directory directory;
 static struct table_error error;
 static struct buf value;
 
 static void set_up(void)
 {
-	directory = directory_new();
+	directory = test_directory_new();
 	value = buf_with_limit(TABLE_VALUE_MAX);
 }
 
 static void tear_down(void)
 {
 	buf_free(&value);
-	directory_remove(&directory);
+	test_directory_remove(&directory);
 }
 
 TestSuite(table, .init = set_up, .fini = tear_down);
@@ -41,7 +41,7 @@ Test(table, keys_are_found_in_any_case)
 {
 	struct table *t = must_open("t", &table_schema_plain);
 
-	directory_write(&directory, "t", "Alice one\nbob two\n");
+	test_directory_write(&directory, "t", "Alice one\nbob two\n");
 	cr_assert_eq(table_refresh(t, &error), TABLE_LOADED);
 	expect_found(t, "ALICE", "one");
 	expect_found(t, "Bob", "two");
@@ -60,7 +60,7 @@ Test(table, a_table_that_never_read_anything_cannot_say)
 	cr_assert_eq(table_lookup(t, SLICE("a"), &value), TABLE_FAILED);
 	cr_assert(table_is_missing(t));
 	cr_assert_eq(table_refresh(t, &error), TABLE_UNCHANGED, "told once");
-	directory_write(&directory, "t", "a b\n");
+	test_directory_write(&directory, "t", "a b\n");
 	cr_assert_eq(table_refresh(t, &error), TABLE_LOADED);
 	cr_assert_not(table_is_missing(t));
 	table_close(t);
@@ -70,9 +70,9 @@ Test(table, a_changed_file_is_read_again)
 {
 	struct table *t = must_open("t", &table_schema_plain);
 
-	directory_write(&directory, "t", "a one\n");
+	test_directory_write(&directory, "t", "a one\n");
 	cr_assert_eq(table_refresh(t, &error), TABLE_LOADED);
-	directory_write(&directory, "new", "a two\n");
+	test_directory_write(&directory, "new", "a two\n");
 	cr_assert_eq(renameat(directory.fd, "new", directory.fd, "t"), 0);
 	cr_assert(table_changed(t));
 	expect_found(t, "a", "one");
@@ -85,7 +85,7 @@ Test(table, a_file_read_just_after_its_change_is_read_once_more_later)
 {
 	struct table *t = must_open("t", &table_schema_plain);
 
-	directory_write(&directory, "t", "a one\n");
+	test_directory_write(&directory, "t", "a one\n");
 	cr_assert_eq(table_refresh(t, &error), TABLE_LOADED);
 	cr_assert_not(table_changed(t));
 	usleep(1100 * 1000);
@@ -98,9 +98,10 @@ Test(table, a_file_that_does_not_parse_leaves_the_last_good_contents)
 {
 	struct table *t = must_open("aliases", &table_schema_aliases);
 
-	directory_write(&directory, "aliases", "a: alice@example.org\n");
+	test_directory_write(&directory, "aliases", "a: alice@example.org\n");
 	cr_assert_eq(table_refresh(t, &error), TABLE_LOADED);
-	directory_write(&directory, "aliases", "# longer now\nb: bob@example.org\na: |/bin/sh\n");
+	test_directory_write(
+	    &directory, "aliases", "# longer now\nb: bob@example.org\na: |/bin/sh\n");
 	cr_assert_eq(table_refresh(t, &error), TABLE_REFUSED);
 	cr_assert_str_eq(error.text,
 	    "aliases:3: \"|/bin/sh\": an alias cannot run a command; it may name addresses only");
@@ -114,7 +115,7 @@ Test(table, a_file_that_vanishes_leaves_the_last_good_contents_until_an_explicit
 {
 	struct table *t = must_open("t", &table_schema_plain);
 
-	directory_write(&directory, "t", "a one\n");
+	test_directory_write(&directory, "t", "a one\n");
 	cr_assert_eq(table_refresh(t, &error), TABLE_LOADED);
 	cr_assert_eq(unlinkat(directory.fd, "t", 0), 0);
 	cr_assert_eq(table_refresh(t, &error), TABLE_MISSING);
@@ -129,7 +130,7 @@ Test(table, a_key_that_comes_twice_is_refused_with_both_lines)
 {
 	struct table *t = must_open("t", &table_schema_plain);
 
-	directory_write(&directory, "t", "a 1\nb 2\nA 3\n");
+	test_directory_write(&directory, "t", "a 1\nb 2\nA 3\n");
 	cr_assert_eq(table_refresh(t, &error), TABLE_REFUSED);
 	cr_assert_str_eq(error.text, "t:3: \"a\": already defined in line 1");
 	table_close(t);
@@ -139,7 +140,7 @@ Test(table, links_fifos_and_directories_are_not_read)
 {
 	struct table *t = must_open("t", &table_schema_plain);
 
-	directory_write(&directory, "target", "a 1\n");
+	test_directory_write(&directory, "target", "a 1\n");
 	cr_assert_eq(symlinkat("target", directory.fd, "t"), 0);
 	cr_assert_eq(table_refresh(t, &error), TABLE_REFUSED);
 	cr_assert_str_eq(error.text, "t: symbolic links are not followed");
@@ -170,7 +171,7 @@ Test(table, reading_leaves_no_descriptor_open)
 	int before = dup(directory.fd), after;
 
 	close(before);
-	directory_write(&directory, "t", "a 1\nb 2\n");
+	test_directory_write(&directory, "t", "a 1\nb 2\n");
 	cr_assert_eq(table_refresh(t, &error), TABLE_LOADED);
 	cr_assert_str_eq(table_source(t), "t");
 	after = dup(directory.fd);

@@ -1,0 +1,178 @@
+/*
+ * main.c - the daemon that says who a recipient is.
+ *
+ * It reads tables and answers questions; it writes nothing and knows no
+ * network.  A question that ends in "no such user" has the tables looked at
+ * once more first, so that a new account is there at once; apart from that,
+ * files are looked at once a second at most.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/channel_lookup.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/process.h"
+#include "lookup/directory.h"
+#include "lookup/expand.h"
+#include "lookup/verdict.h"
+
+enum {
+	REFRESH_US = 1000 * 1000,
+	ADDRESS_MAX = 1024 /* octets of an address in a question */
+};
+
+static struct directory directory;
+static int tables_fd = -1;
+static uint64_t refreshed_us;
+
+static bool refresh(bool reload)
+{
+	refreshed_us = clock_monotonic_us();
+	return directory_refresh(&directory, reload);
+}
+
+static void refresh_now_and_then(void)
+{
+	if (clock_monotonic_us() - refreshed_us >= REFRESH_US)
+		refresh(false);
+}
+
+static bool send_verdict(
+    struct channel *channel, uint32_t request, const struct lookup_verdict *verdict)
+{
+	lookup_verdict_write(channel_begin(channel, LOOKUP_VERDICT, request), verdict);
+	channel_end(channel);
+	return true;
+}
+
+static bool on_recipient(struct channel *channel, struct message *m)
+{
+	struct reader r = message_reader(m);
+	struct slice address = read_slice_max(&r, ADDRESS_MAX);
+	bool may_relay = read_bool(&r);
+	struct lookup_verdict verdict;
+
+	if (!reader_finished(&r))
+		return false;
+	verdict_on_recipient(&directory, address, may_relay, &verdict);
+	if (verdict.answer != LOOKUP_ACCEPTED && refresh(false))
+		verdict_on_recipient(&directory, address, may_relay, &verdict);
+	return send_verdict(channel, m->request, &verdict);
+}
+
+static bool on_sender(struct channel *channel, struct message *m)
+{
+	struct reader r = message_reader(m);
+	struct slice login = read_slice_max(&r, ADDRESS_MAX);
+	struct slice sender = read_slice_max(&r, ADDRESS_MAX);
+	struct lookup_verdict verdict;
+
+	if (!reader_finished(&r))
+		return false;
+	verdict_on_sender(&directory, login, sender, &verdict);
+	if (verdict.answer != LOOKUP_ACCEPTED && refresh(false))
+		verdict_on_sender(&directory, login, sender, &verdict);
+	return send_verdict(channel, m->request, &verdict);
+}
+
+static bool has_errors(const struct expansion *e)
+{
+	for (uint32_t i = 0; i < e->result.count; i++)
+		if (e->result.deliveries[i].kind == LOOKUP_ERROR)
+			return true;
+	return false;
+}
+
+static bool on_expand(struct channel *channel, struct message *m)
+{
+	static const struct lookup_delivery too_large = {
+	    .kind = LOOKUP_ERROR,
+	    .status = {"5.2.4",				  5 },
+	    .text = {"The address expands to too many others", 38}
+        };
+	struct reader r = message_reader(m);
+	struct slice address = read_slice_max(&r, ADDRESS_MAX);
+	struct expansion e;
+
+	if (!reader_finished(&r))
+		return false;
+	expand(&directory, address, &e);
+	if (has_errors(&e) && refresh(false)) {
+		expansion_free(&e);
+		expand(&directory, address, &e);
+	}
+	lookup_expansion_write(channel_begin(channel, LOOKUP_EXPANSION, m->request), &e.result);
+	if (!channel_end(channel)) {
+		struct lookup_delivery error = too_large;
+
+		error.address = address;
+		lookup_expansion_write(channel_begin(channel, LOOKUP_EXPANSION, m->request),
+		    &(struct lookup_expansion){1, &error});
+		channel_end(channel);
+	}
+	expansion_free(&e);
+	return true;
+}
+
+static bool on_message(struct channel *channel, struct message *m, void *context)
+{
+	(void)context;
+	refresh_now_and_then();
+	switch (m->type) {
+	case LOOKUP_RECIPIENT:
+		return on_recipient(channel, m);
+	case LOOKUP_EXPAND:
+		return on_expand(channel, m);
+	case LOOKUP_SENDER:
+		return on_sender(channel, m);
+	default:
+		return false;
+	}
+}
+
+/* The directory becomes the root directory; its descriptor serves with and without that. */
+static bool prepare(void)
+{
+	tables_fd = open(settings->directory.tables, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tables_fd < 0)
+		log_error("tables-unusable", log_string("directory", settings->directory.tables),
+		    log_errno(errno));
+	return tables_fd >= 0;
+}
+
+static bool start(struct event_base *base)
+{
+	(void)base;
+	if (!directory_open(&directory, tables_fd) || !directory_configure(&directory, settings))
+		return false;
+	refresh(false);
+	return true;
+}
+
+static void reload(void)
+{
+	if (!directory_configure(&directory, settings))
+		log_error("settings-unusable", log_errno(errno));
+	refresh(true);
+}
+
+static const struct process_peer peers[] = {
+    {.role = ROLE_SMTPD,     .message = on_message},
+    {.role = ROLE_QMGR,                      .message = on_message},
+    {.role = ROLE_NONE},
+};
+
+static const struct process lookup = {
+    .role = ROLE_LOOKUP,
+    .peers = peers,
+    .prepare = prepare,
+    .start = start,
+    .reload = reload,
+};
+
+int main(int argc, char **argv)
+{
+	return process_main(&lookup, argc, argv);
+}
