@@ -130,7 +130,7 @@ bool header_unfold(struct slice value, struct buf *out)
 	return !out->overflowed;
 }
 
-bool message_id_next(struct cursor *in, struct slice *out)
+bool header_next_message_id(struct cursor *in, struct slice *out)
 {
 	while (!cursor_done(in)) {
 		const char *start;

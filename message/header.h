@@ -108,7 +108,7 @@ bool header_address_write(const struct header_address *address, struct buf *out)
  * brackets included; false where no more come.  Comments and words between are
  * skipped; an identifier never spans a blank or a line end.
  */
-bool message_id_next(struct cursor *in, struct slice *out);
+bool header_next_message_id(struct cursor *in, struct slice *out);
 
 /* ---- fields that we write ----------------------------------------------- */
 

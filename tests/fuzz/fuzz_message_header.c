@@ -90,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		what_we_write_is_one_field(field.value);
 	}
 	REQUIRE(walk.body == header_end(in));
-	while (message_id_next(&ids, &id))
+	while (header_next_message_id(&ids, &id))
 		REQUIRE(id.len > 2);
 	return 0;
 }

@@ -89,13 +89,13 @@ Test(header, message_ids_are_found_among_anything)
 	struct cursor c = cursor_over(SLICE("x <a@b>\r\n (c) <d@e><f g@h> <> <i <j@k> <l"));
 	struct slice id;
 
-	cr_assert(message_id_next(&c, &id));
+	cr_assert(header_next_message_id(&c, &id));
 	cr_assert(slice_equal(id, SLICE("<a@b>")));
-	cr_assert(message_id_next(&c, &id));
+	cr_assert(header_next_message_id(&c, &id));
 	cr_assert(slice_equal(id, SLICE("<d@e>")));
-	cr_assert(message_id_next(&c, &id));
+	cr_assert(header_next_message_id(&c, &id));
 	cr_assert(slice_equal(id, SLICE("<j@k>")));
-	cr_assert_not(message_id_next(&c, &id));
+	cr_assert_not(header_next_message_id(&c, &id));
 }
 
 /* ---- writing ------------------------------------------------------------ */
