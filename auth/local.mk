@@ -8,7 +8,7 @@ AUTH_LIBS = libauth.a libmessage.a $(CRYPT_LIBS)
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_auth
 TESTS += tests/unit/test_auth
-tests_unit_test_auth_SOURCES = tests/unit/auth/credentials.c
+tests_unit_test_auth_SOURCES = tests/unit/auth/channel.c tests/unit/auth/credentials.c
 tests_unit_test_auth_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_auth_LDADD = $(AUTH_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
 endif

@@ -38,6 +38,9 @@ endif
 
 # Streams to clients and servers, and TLS with the private keys elsewhere.
 libcommon_a_SOURCES += \
+	common/channel_auth.c common/channel_auth.h \
+	common/channel_keys.c common/channel_keys.h \
+	common/signing.c common/signing.h \
 	common/stream.c common/stream.h common/stream_private.h \
 	common/stream_tls.c \
 	common/tls.c common/tls.h common/tls_private.h \

@@ -2,6 +2,10 @@
 noinst_LIBRARIES += libkeyring.a
 libkeyring_a_SOURCES = keys/keyring.c keys/keyring.h
 
+pkglibexec_PROGRAMS += keys/keys
+keys_keys_SOURCES = keys/main.c
+keys_keys_LDADD = libkeyring.a $(COMMON_LIBS)
+
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_tls
 TESTS += tests/unit/test_tls
