@@ -1,0 +1,306 @@
+/*
+ * user.c - petrel user: accounts and their passwords.
+ *
+ * An account is a line in the table accounts (that the mailbox exists) and a line
+ * in the file credentials (who may log in to it).  Both are edited as whole
+ * files; lookup and auth notice by themselves.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <bsd/readpassphrase.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "auth/credentials.h"
+#include "ctl/ctl.h"
+#include "ctl/edit.h"
+#include "table/entry.h"
+
+enum { PASSWORD_MAX = 1024 };
+
+/* Where the accounts are, and what is to be done to one of them. */
+struct change {
+	char account[CREDENTIALS_ACCOUNT_MAX + 1];
+	struct buf credential;
+	struct slice options; /* of the accounts line */
+	bool found;
+};
+
+/* The key of a line of the accounts table; empty for comments and continuation lines. */
+static struct slice line_key(struct slice line)
+{
+	struct cursor c = cursor_over(line);
+
+	if (line.len == 0 || octet_is_space((unsigned char)line.data[0]) || line.data[0] == '#')
+		return slice_of("", 0);
+	while (!cursor_done(&c) && !octet_is_space(cursor_peek(&c)))
+		cursor_skip(&c, 1);
+	return cursor_since(&c, line.data);
+}
+
+static bool has_line(struct slice text, const char *account)
+{
+	struct cursor c = cursor_over(text);
+
+	while (!cursor_done(&c)) {
+		struct slice line = cursor_take_until(&c, '\n');
+
+		cursor_skip(&c, 1);
+		if (slice_equal_nocase(line_key(line), slice_string(account)))
+			return true;
+	}
+	return false;
+}
+
+static bool add_account(struct slice old, struct buf *new, void *context)
+{
+	struct change *change = context;
+
+	if (has_line(old, change->account)) {
+		ctl_fail(EX_DATAERR, "user add: %s exists already; petrel user passwd changes its password", change->account);
+		return false;
+	}
+	buf_append_slice(new, old);
+	if (old.len > 0 && old.data[old.len - 1] != '\n')
+		buf_append_octet(new, '\n');
+	buf_printf(new, "%s%s%.*s\n", change->account, change->options.len > 0 ? "  " : "", SLICE_PRINTF(change->options));
+	return !new->overflowed;
+}
+
+static bool delete_account(struct slice old, struct buf *new, void *context)
+{
+	struct change *change = context;
+	struct cursor c = cursor_over(old);
+	bool dropping = false;
+
+	while (!cursor_done(&c)) {
+		const char *start = c.at;
+		struct slice line = cursor_take_until(&c, '\n');
+
+		cursor_skip(&c, 1);
+		/* The lines behind an entry that begin with a blank are part of it. */
+		if (!(dropping && line.len > 0 && octet_is_space((unsigned char)line.data[0])))
+			dropping = slice_equal_nocase(line_key(line), slice_string(change->account));
+		if (dropping)
+			change->found = true;
+		else
+			buf_append_slice(new, cursor_since(&c, start));
+	}
+	return !new->overflowed;
+}
+
+static bool check_account_exists(struct slice old, struct buf *new, void *context)
+{
+	struct change *change = context;
+
+	change->found = has_line(old, change->account);
+	if (!change->found)
+		ctl_fail(EX_NOUSER, "there is no account %s", change->account);
+	buf_append_slice(new, old);
+	return change->found && !new->overflowed;
+}
+
+static bool set_credential(struct slice old, struct buf *new, void *context)
+{
+	struct change *change = context;
+	enum credentials_change done = credentials_edit(old, slice_string(change->account), buf_slice(&change->credential), new);
+
+	if (done == CREDENTIALS_REFUSED)
+		ctl_fail(EX_DATAERR, "%s: the credentials could not be written", change->account);
+	return done == CREDENTIALS_CHANGED;
+}
+
+/* --- passwords ------------------------------------------------------------------- */
+
+/* From a terminal twice and unseen; from anything else the first line. */
+static bool read_password(struct buf *password)
+{
+	char first[PASSWORD_MAX + 2], second[PASSWORD_MAX + 2];
+	bool ok;
+
+	if (!isatty(STDIN_FILENO)) {
+		ok = fgets(first, sizeof first, stdin) != NULL;
+		if (ok)
+			first[strcspn(first, "\r\n")] = '\0';
+		else
+			ctl_fail(EX_NOINPUT, "no password on standard input");
+	} else {
+		ok = readpassphrase("Password: ", first, sizeof first, RPP_REQUIRE_TTY) != NULL &&
+		    readpassphrase("Once more: ", second, sizeof second, RPP_REQUIRE_TTY) != NULL;
+		if (!ok)
+			ctl_fail(EX_NOINPUT, "no password was given");
+		else if (strcmp(first, second) != 0)
+			ok = ctl_fail(0, "the two are not the same") != 0;
+		explicit_bzero(second, sizeof second);
+	}
+	if (ok)
+		buf_append_string(password, first);
+	explicit_bzero(first, sizeof first);
+	return ok;
+}
+
+static bool make_credential(struct change *change)
+{
+	struct buf password = buf_with_limit(PASSWORD_MAX);
+	bool made = read_password(&password);
+
+	if (made) {
+		made = credential_make(buf_slice(&password), SCRAM_ITERATIONS_DEFAULT, &change->credential);
+		if (!made)
+			ctl_fail(EX_DATAERR, "the password is empty, too long, or has control characters in it");
+	}
+	buf_wipe(&password);
+	return made;
+}
+
+/* --- commands ---------------------------------------------------------------------- */
+
+static int add(struct change *change)
+{
+	if (!make_credential(change) || !edit_file(settings->directory.tables, "accounts", 0644, add_account, change))
+		return EX_DATAERR;
+	if (!edit_file(settings->directory.auth, "credentials", 0600, set_credential, change))
+		return EX_CANTCREAT;
+	return EX_OK;
+}
+
+static int passwd(struct change *change)
+{
+	if (!edit_file(settings->directory.tables, "accounts", 0644, check_account_exists, change))
+		return EX_NOUSER;
+	if (!make_credential(change) || !edit_file(settings->directory.auth, "credentials", 0600, set_credential, change))
+		return EX_DATAERR;
+	return EX_OK;
+}
+
+/* The credentials go first: nobody logs in to an account that is half gone. */
+static int delete(struct change *change)
+{
+	char path[MAILBOX_PATH_MAX];
+
+	if (!edit_file(settings->directory.tables, "accounts", 0644, check_account_exists, change))
+		return EX_NOUSER;
+	edit_file(settings->directory.auth, "credentials", 0600, set_credential, change);
+	if (!edit_file(settings->directory.tables, "accounts", 0644, delete_account, change))
+		return EX_CANTCREAT;
+	if (account_mailbox_path(slice_string(change->account), path))
+		fprintf(stderr, "petrel: the mailbox stays where it is: %s/%s\n", settings->directory.mail, path);
+	return EX_OK;
+}
+
+static char *read_text(const char *directory, const char *name, size_t *len)
+{
+	char path[1300];
+	FILE *file;
+	char *text = NULL;
+
+	*len = 0;
+	snprintf(path, sizeof path, "%s/%s", directory, name);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return NULL;
+	for (;;) {
+		char *larger = realloc(text, *len + 65536);
+		size_t got;
+
+		if (larger == NULL)
+			break;
+		text = larger;
+		got = fread(text + *len, 1, 65536, file);
+		*len += got;
+		if (got == 0)
+			break;
+	}
+	fclose(file);
+	return text;
+}
+
+static int list(const struct ctl *ctl)
+{
+	size_t len, credentials_len;
+	char *text = read_text(settings->directory.tables, "accounts", &len);
+	char *secrets = read_text(settings->directory.auth, "credentials", &credentials_len);
+	struct buf error = buf_with_limit(512), out = buf_with_limit(65536);
+	struct credentials *credentials = credentials_parse(slice_of(secrets, credentials_len), "credentials", &error);
+	struct cursor c = cursor_over(slice_of(text, len));
+	unsigned count = 0;
+
+	if (credentials == NULL)
+		ctl_fail(EX_DATAERR, "%.*s", (int)error.len, error.data);
+	while (!cursor_done(&c)) {
+		struct slice line = cursor_take_until(&c, '\n'), key = line_key(line);
+		struct credential found;
+		bool may_log_in = credentials != NULL && credentials_find(credentials, key, &found);
+
+		cursor_skip(&c, 1);
+		if (key.len == 0)
+			continue;
+		if (ctl->json) {
+			buf_append_string(&out, count == 0 ? "[\n  {\"account\": " : ",\n  {\"account\": ");
+			json_string(&out, key);
+			buf_append_string(&out, ", \"options\": ");
+			json_string(&out, slice_trim(slice_from(line, key.len)));
+			buf_printf(&out, ", \"password\": %s}", may_log_in ? "true" : "false");
+		} else {
+			buf_printf(&out, "%.*s%s\n", (int)line.len, line.data, may_log_in ? "" : "  (no password)");
+		}
+		count++;
+		ctl_print(&out);
+	}
+	if (ctl->json)
+		puts(count == 0 ? "[]" : "\n]");
+	credentials_free(credentials);
+	if (secrets != NULL)
+		explicit_bzero(secrets, credentials_len);
+	free(secrets);
+	free(text);
+	buf_free(&out);
+	buf_free(&error);
+	return EX_OK;
+}
+
+static int dispatch(const struct ctl *ctl, int argc, char **argv, struct change *change)
+{
+	static const struct {
+		const char *name;
+		int (*run)(struct change *change);
+	} verbs[] = {{"add", add}, {"passwd", passwd}, {"delete", delete}};
+	struct buf why = buf_with_limit(256);
+	struct account_options options;
+
+	if (argc == 1 && strcmp(argv[0], "list") == 0)
+		return list(ctl);
+	if (argc < 2)
+		return ctl_fail(EX_USAGE, "user: wants add, passwd or delete and an address, or list");
+	if (!credentials_canonical(slice_string(argv[1]), change->account))
+		return ctl_fail(EX_DATAERR, "user: \"%s\" is not an account's address (name@domain)", argv[1]);
+	if (argc == 3 && strcmp(argv[0], "add") == 0) {
+		change->options = slice_string(argv[2]);
+		if (!account_options_parse(change->options, &options, &why))
+			return ctl_fail(EX_DATAERR, "user add: %.*s", (int)why.len, why.data);
+	} else if (argc != 2) {
+		return ctl_fail(EX_USAGE, "user %s: unexpected \"%s\"", argv[0], argv[2]);
+	}
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+		if (strcmp(argv[0], verbs[i].name) == 0)
+			return verbs[i].run(change);
+	return ctl_fail(EX_USAGE, "user: there is no \"%s\"; it is add, passwd, list or delete", argv[0]);
+}
+
+int ctl_user(const struct ctl *ctl, int argc, char **argv)
+{
+	struct change change = {.credential = buf_with_limit(1024)};
+	struct conf *conf = ctl_read_configuration(ctl);
+	int status;
+
+	if (conf == NULL)
+		return EX_CONFIG;
+	status = dispatch(ctl, argc, argv, &change);
+	buf_wipe(&change.credential);
+	conf_free(conf);
+	return status;
+}
