@@ -16,3 +16,27 @@ ctl_petrel_SOURCES = \
 	master/listeners.c master/listeners.h \
 	master/table.c master/table.h
 ctl_petrel_LDADD = $(AUTH_LIBS) $(TABLE_LIBS) $(COMMON_LIBS)
+
+sbin_PROGRAMS += ctl/sendmail
+ctl_sendmail_SOURCES = \
+	ctl/connection.c \
+	ctl/ctl.h \
+	ctl/sendmail.c \
+	ctl/submission.c ctl/submission.h \
+	ctl/submit.c \
+	qmgr/record.c qmgr/record.h
+ctl_sendmail_LDADD = libmessage.a $(COMMON_LIBS)
+
+# mailq and newaliases are sendmail by other names.  sendmail belongs to the group
+# that may put mail into drop/; where there is no such group yet (a package's build
+# host), whoever installs the package has to see to it.
+install-exec-hook:
+	$(MKDIR_P) "$(DESTDIR)$(bindir)"
+	ln -sf "$(sbindir)/sendmail" "$(DESTDIR)$(bindir)/mailq"
+	ln -sf "$(sbindir)/sendmail" "$(DESTDIR)$(bindir)/newaliases"
+	-if test `id -u` = 0 && getent group petreldrop >/dev/null; then \
+	  chgrp petreldrop "$(DESTDIR)$(sbindir)/sendmail" && chmod 2755 "$(DESTDIR)$(sbindir)/sendmail"; \
+	fi
+
+uninstall-hook:
+	rm -f "$(DESTDIR)$(bindir)/mailq" "$(DESTDIR)$(bindir)/newaliases"
