@@ -5,10 +5,26 @@ noinst_LIBRARIES += libauth.a
 libauth_a_SOURCES = auth/credential.c auth/credentials.c auth/credentials.h
 AUTH_LIBS = libauth.a libmessage.a $(CRYPT_LIBS)
 
+pkglibexec_PROGRAMS += auth/auth
+auth_auth_SOURCES = \
+	auth/attempt.c auth/attempt.h \
+	auth/cache.c auth/cache.h \
+	auth/file.c auth/file.h \
+	auth/main.c \
+	auth/throttle.c auth/throttle.h \
+	auth/workers.c auth/workers.h
+auth_auth_LDADD = $(AUTH_LIBS) $(TABLE_LIBS) $(COMMON_LIBS)
+
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_auth
 TESTS += tests/unit/test_auth
-tests_unit_test_auth_SOURCES = tests/unit/auth/channel.c tests/unit/auth/credentials.c
+tests_unit_test_auth_SOURCES = \
+	tests/unit/auth/cache.c auth/cache.c \
+	tests/unit/auth/channel.c \
+	tests/unit/auth/credentials.c \
+	tests/unit/auth/file.c auth/file.c \
+	tests/unit/auth/throttle.c auth/throttle.c \
+	tests/unit/auth/workers.c auth/workers.c
 tests_unit_test_auth_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_auth_LDADD = $(AUTH_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
 endif

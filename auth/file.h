@@ -1,0 +1,26 @@
+/*
+ * file.h - the credentials in force: the file as it was when it was last good.
+ */
+#ifndef PETREL_AUTH_FILE_H
+#define PETREL_AUTH_FILE_H
+
+#include "auth/credentials.h"
+
+/* Open the directory that the file is in; before chroot.  False, and a line in the log, where it cannot be. */
+bool file_open_directory(const char *path);
+
+/*
+ * The credentials in force; NULL where there never were any that could be read.
+ * Looks at the file at most once a second, and reads it where it has changed.
+ * What is malformed is logged, and what was in force stays.  Valid until the next
+ * call.
+ *
+ * generation  changes with the credentials
+ */
+const struct credentials *file_credentials(uint64_t now_us, unsigned *generation);
+
+/* Look, and read, at the next call in any case. */
+void file_reload(void);
+void file_close(void);
+
+#endif

@@ -1,0 +1,114 @@
+/*
+ * main.c - auth: the process that knows who has which password.
+ *
+ * smtpd, imapd and pop3d ask it about a name and a password; it answers, and on a
+ * reader's success asks master for that user's session.  The credentials are in
+ * its own directory, which is all it sees of the file system.
+ */
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "auth/attempt.h"
+#include "auth/file.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/process.h"
+
+/* A front daemon asks about its own services only. */
+static bool is_own_service(enum role role, uint32_t service)
+{
+	switch (service) {
+	case SERVICE_MX:
+	case SERVICE_SUBMISSION:
+	case SERVICE_SUBMISSIONS:
+		return role == ROLE_SMTPD;
+	case SERVICE_IMAP:
+	case SERVICE_IMAPS:
+		return role == ROLE_IMAPD;
+	case SERVICE_POP3:
+	case SERVICE_POP3S:
+		return role == ROLE_POP3D;
+	default:
+		return false;
+	}
+}
+
+static bool on_message(struct channel *channel, struct message *m, void *context)
+{
+	struct reader r = message_reader(m);
+	struct auth_password question;
+	bool well_formed;
+
+	(void)context;
+	well_formed = m->type == AUTH_PASSWORD && auth_password_read(&r, &question) &&
+		      reader_finished(&r) &&
+		      is_own_service(process_peer_role(channel), question.service);
+	if (well_formed)
+		attempt_begin(channel, m->request, &question);
+	/* There is a password in it. */
+	if (m->body.len > 0)
+		explicit_bzero((void *)(uintptr_t)m->body.data, m->body.len);
+	return well_formed;
+}
+
+static void on_closed(struct channel *channel, void *context)
+{
+	(void)context;
+	attempts_forget_channel(channel);
+}
+
+static bool prepare(void)
+{
+	/* The administrator's openssl.cnf is for other programs, and out of sight soon. */
+	return OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1 &&
+	       file_open_directory(settings->directory.auth);
+}
+
+static bool start(struct event_base *base)
+{
+	unsigned generation;
+
+	if (!attempts_start(base))
+		return false;
+	/* What is wrong with the file is better told now than at the first login. */
+	file_credentials(clock_monotonic_us(), &generation);
+	return channel_send(process_master(), CONTROL_READY, 0);
+}
+
+static void reload(void)
+{
+	unsigned generation;
+
+	attempts_reload();
+	file_reload();
+	file_credentials(clock_monotonic_us(), &generation);
+}
+
+static void stop(void)
+{
+	attempts_stop();
+	file_close();
+	process_exit(EX_OK);
+}
+
+static const struct process_peer peers[] = {
+    {.role = ROLE_SMTPD, .message = on_message, .closed = on_closed},
+    {.role = ROLE_IMAPD, .message = on_message, .closed = on_closed},
+    {.role = ROLE_POP3D, .message = on_message, .closed = on_closed},
+    {.role = ROLE_NONE},
+};
+
+static const struct process process = {
+    .role = ROLE_AUTH,
+    .peers = peers,
+    .prepare = prepare,
+    .start = start,
+    .reload = reload,
+    .stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+	return process_main(&process, argc, argv);
+}
