@@ -19,7 +19,7 @@ libmessage_a_SOURCES = \
 	message/mime.h \
 	message/mutf7.c \
 	message/quoted_printable.c \
-	message/received.h \
+	message/received.c message/received.h \
 	message/utf8.c
 
 if HAVE_CRITERION
@@ -32,7 +32,8 @@ tests_unit_test_message_SOURCES = \
 	tests/unit/message/date.c \
 	tests/unit/message/encoding.c \
 	tests/unit/message/header.c \
-	tests/unit/message/lines.c
+	tests/unit/message/lines.c \
+	tests/unit/message/received.c
 tests_unit_test_message_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_message_LDADD = libmessage.a $(COMMON_LIBS) $(UNIT_LIBS)
 endif
