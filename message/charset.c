@@ -15,11 +15,13 @@
 
 enum { CONVERTED_PIECE = 1024 };
 
-/* US-ASCII is taken for Windows-1252, which contains it, as is ISO-8859-1: that is what is meant. */
 static const char *const utf8_names[] = {"utf-8", "utf8", "unicode-1-1-utf-8"};
-static const char *const western_names[] = {"us-ascii", "ascii", "ansi_x3.4-1968", "iso-8859-1",
-    "iso8859-1", "iso_8859-1", "latin1", "l1", "windows-1252", "cp1252", "x-unknown",
-    "unknown-8bit"};
+/* ISO-8859-1 is taken for Windows-1252, which contains its letters: that is what is meant. */
+static const char *const western_names[] = {
+    "iso-8859-1", "iso8859-1", "iso_8859-1", "latin1", "l1", "windows-1252", "cp1252"};
+/* Names of seven bits, or of nothing: where there are eight, the name was wrong. */
+static const char *const guessed_names[] = {
+    "us-ascii", "ascii", "ansi_x3.4-1968", "x-unknown", "unknown-8bit"};
 
 /* Names that mail uses, and what the C library calls them. */
 static struct converter {
@@ -165,6 +167,8 @@ bool charset_to_utf8(struct slice charset, struct slice in, struct buf *out)
 		done = utf8_append_clean(out, in);
 	else if (IS_AMONG(charset, western_names))
 		done = convert_western(in, out);
+	else if (IS_AMONG(charset, guessed_names))
+		done = text_guess(in, out);
 	for (size_t i = 0; !done && i < CONVERTERS; i++)
 		if (slice_equal_nocase(charset, slice_string(converters[i].name))) {
 			iconv_t converter = opened(&converters[i]);

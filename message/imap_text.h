@@ -15,6 +15,7 @@
 enum {
 	IMAP_SECTION_DEPTH_MAX = MIME_DEPTH_MAX, /* numbers in "1.2.3" */
 	IMAP_QUOTED_MAX = 1000,                  /* octets; a longer string goes as a literal */
+	IMAP_FIELD_NAMES_MAX = 256, /* in one HEADER.FIELDS: each is compared with each field */
 };
 
 /* Append an ENVELOPE, "(date subject (from) ... message-id)"; `header` may be the whole message. */
@@ -66,7 +67,8 @@ bool imap_section_find(
 /*
  * Append the fields of `header` that are (or, with `except`, are not) called one
  * of `names`, as they stand but with CRLF line ends, and the empty line that
- * always closes them (RFC 3501, 6.4.5).
+ * always closes them (RFC 3501, 6.4.5).  False where `out` is full, or for more
+ * than IMAP_FIELD_NAMES_MAX names.
  */
 bool imap_write_header_fields(
     struct slice header, const struct slice *names, size_t count, bool except, struct buf *out);

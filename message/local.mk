@@ -14,9 +14,14 @@ libmessage_a_SOURCES = \
 	message/fold.c \
 	message/header.c message/header.h \
 	message/header_write.c \
-	message/imap_text.h \
+	message/imap_section.c \
+	message/imap_structure.c \
+	message/imap_text.c message/imap_text.h \
 	message/lines.c message/lines.h \
-	message/mime.h \
+	message/mime.c message/mime.h \
+	message/mime_field.c \
+	message/mime_parameter.c \
+	message/mime_part.c message/mime_part.h \
 	message/mutf7.c \
 	message/quoted_printable.c \
 	message/received.c message/received.h \
@@ -32,7 +37,9 @@ tests_unit_test_message_SOURCES = \
 	tests/unit/message/date.c \
 	tests/unit/message/encoding.c \
 	tests/unit/message/header.c \
+	tests/unit/message/imap_text.c \
 	tests/unit/message/lines.c \
+	tests/unit/message/mime.c \
 	tests/unit/message/received.c
 tests_unit_test_message_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_message_LDADD = libmessage.a $(COMMON_LIBS) $(UNIT_LIBS)
@@ -44,3 +51,5 @@ FUZZ_TARGETS += tests/fuzz/fuzz_message_encoding
 tests_fuzz_fuzz_message_encoding_LDADD = libmessage.a $(FUZZ_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_message_header
 tests_fuzz_fuzz_message_header_LDADD = libmessage.a $(FUZZ_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_message_mime
+tests_fuzz_fuzz_message_mime_LDADD = libmessage.a $(FUZZ_LIBS)

@@ -31,7 +31,7 @@ enum mime_kind {
 	MIME_LEAF,      /* anything that is not opened */
 	MIME_TEXT,      /* text/...: a leaf whose lines IMAP tells */
 	MIME_MULTIPART, /* children are its parts */
-	MIME_MESSAGE,   /* message/rfc822 or message/global: one child */
+	MIME_MESSAGE,   /* message/rfc822: one child */
 };
 
 struct mime_parameter {
@@ -60,8 +60,13 @@ struct mime_part {
 	uint64_t body_octets;
 	uint64_t body_lines; /* line ends in the body */
 
-	/* As written; empty, with data NULL, where the field is missing. */
-	struct slice type;    /* "text" where missing or malformed */
+	/*
+	 * As written; empty, with data NULL, where the field is missing.  Where a
+	 * multipart or message cannot be opened (a limit, an encoding that hides
+	 * it), the type is given as application/octet-stream, which a client will
+	 * offer to save; a multipart without a boundary is text/plain.
+	 */
+	struct slice type;    /* "text" where missing or malformed; never empty */
 	struct slice subtype; /* "plain" */
 	struct mime_parameters parameters;
 	struct slice encoding; /* Content-Transfer-Encoding; "7bit" where missing */
