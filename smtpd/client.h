@@ -1,0 +1,46 @@
+/*
+ * client.h - who is at the other end: address, network, number of connections.
+ */
+#ifndef PETREL_SMTPD_CLIENT_H
+#define PETREL_SMTPD_CLIENT_H
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "common/conf.h"
+#include "common/slice.h"
+
+enum { CLIENT_TEXT_MAX = 64 };
+
+struct client {
+	uint8_t family;      /* AF_INET or AF_INET6; AF_UNIX: a user of this host, see uid */
+	uint8_t octets[16];  /* the address in network order; the first 4 for AF_INET */
+	uint32_t uid;        /* AF_UNIX */
+	char text[CLIENT_TEXT_MAX]; /* "192.0.2.1", "2001:db8::1"; AF_UNIX: "uid 1000" */
+	char user[65];       /* AF_UNIX: the login name */
+	bool may_relay;      /* it is in smtp.relay-networks, or a user of this host */
+	bool is_loopback;
+	bool talked_early;   /* it sent something before our greeting (RFC 5321, 3.1) */
+};
+
+/* From a socket's address; an IPv4 address in IPv6 clothes is an IPv4 address.  False for another family. */
+bool client_from_address(struct client *client, const struct sockaddr *address);
+/* A user of this host, by the kernel's word. */
+void client_from_user(struct client *client, uint32_t uid, const char *user);
+
+/*
+ * Is the client in one of these networks ("192.0.2.0/24", "2001:db8::/32", or a
+ * single address)?  "none" and what cannot be read match nobody.
+ */
+bool client_is_in(const struct client *client, const struct conf_list *networks);
+/* Can the word be read as a network? */
+bool network_is_valid(const char *word);
+
+/*
+ * Count one more connection of this client's address (for IPv6, of its /64).
+ * False, and not counted, where there are `limit` already or memory is short.
+ */
+bool client_count(const struct client *client, int64_t limit);
+void client_uncount(const struct client *client);
+
+#endif

@@ -1,0 +1,576 @@
+/*
+ * commands.c - the verbs of SMTP: one function each, in a table.
+ */
+#include "smtpd/commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/conf.h"
+#include "common/log.h"
+#include "message/address.h"
+#include "smtpd/auth.h"
+#include "smtpd/data.h"
+#include "smtpd/reply.h"
+#include "smtpd/session.h"
+#include "smtpd/submit.h"
+
+enum {
+	HELO_MAX = 255,   /* octets of a domain (RFC 5321, 4.5.3.1.2) */
+	VERBS_MAX = 24,   /* octets looked at */
+	SIZE_DIGITS = 20  /* of SIZE=n (RFC 1870, 3) */
+};
+
+/* --- HELO, EHLO ------------------------------------------------------------------ */
+
+static void client_named(void *asker, struct slice name)
+{
+	struct session *s = asker;
+
+	if (name.len > 0)
+		s->client_name = slice_dup(name);
+}
+
+static void ask_name(struct session *s)
+{
+	if (s->is_local || s->client_name != NULL || s->name_question.is_open)
+		return;
+	if (s->client.is_loopback) {
+		s->client_name = strdup("localhost"); /* RFC 6761, 6.3 */
+		return;
+	}
+	s->name_question.asker = s;
+	s->name_question.answered.name = client_named;
+	s->house->name(&s->name_question, &s->client);
+}
+
+/* Clients say all sorts of things here; what matters is that it can stand in a header. */
+static bool greet(struct session *s, struct slice name, bool is_extended)
+{
+	char *helo;
+
+	if (name.len == 0 || name.len > HELO_MAX || slice_find(name, 0, ' ') >= 0) {
+		reply(s, 501, NULL, "Say who you are: a domain or an address literal");
+		return false;
+	}
+	helo = slice_dup(name);
+	if (helo == NULL) {
+		reply(s, 451, "4.3.0", "Out of memory");
+		return false;
+	}
+	free(s->helo);
+	s->helo = helo;
+	s->has_greeted = true;
+	s->is_extended = is_extended;
+	session_reset(s);
+	ask_name(s);
+	return true;
+}
+
+static void cmd_helo(struct session *s, struct slice arguments)
+{
+	if (greet(s, arguments, false))
+		reply(s, 250, NULL, "%s", settings->hostname);
+}
+
+static void cmd_ehlo(struct session *s, struct slice arguments)
+{
+	if (!greet(s, arguments, true))
+		return;
+	reply_more(s, 250, NULL, "%s", settings->hostname);
+	reply_more(s, 250, NULL, "PIPELINING");
+	reply_more(s, 250, NULL, "SIZE %lld", (long long)settings->smtp.size_limit);
+	if (!s->is_local && !session_is_secured(s) && s->house->tls() != NULL)
+		reply_more(s, 250, NULL, "STARTTLS");
+	if (s->login == NULL && session_may_authenticate(s))
+		reply_more(s, 250, NULL, "AUTH PLAIN LOGIN");
+	reply_more(s, 250, NULL, "8BITMIME");
+	reply(s, 250, NULL, "ENHANCEDSTATUSCODES");
+	reply_flush(s);
+}
+
+/* --- STARTTLS, AUTH --------------------------------------------------------------- */
+
+static void cmd_starttls(struct session *s, struct slice arguments)
+{
+	struct tls_server *tls = s->house->tls();
+
+	(void)arguments;
+	if (session_is_secured(s) || s->is_local) {
+		reply(s, 503, "5.5.1", "TLS is not to be had here");
+		return;
+	}
+	if (tls == NULL) {
+		reply(s, 454, "4.7.0", "TLS not available");
+		return;
+	}
+	session_forget(s);
+	reply(s, 220, "2.0.0", "Ready to start TLS");
+	reply_flush(s);
+	/* Throws away what the client, or somebody between, has sent behind the command. */
+	if (!stream_start_tls_server(s->stream, tls))
+		session_close(s);
+}
+
+static void cmd_auth(struct session *s, struct slice arguments)
+{
+	if (s->is_local || s->login != NULL || s->transaction != NULL)
+		reply(s, 503, "5.5.1", "AUTH is not to be used now");
+	else if (!session_may_authenticate(s))
+		reply(s, 538, "5.7.11", "Encryption required for authentication");
+	else
+		sasl_begin(s, arguments);
+}
+
+/* --- MAIL --------------------------------------------------------------------------- */
+
+/* "FROM:" or "TO:", blanks, a path; then parameters.  What many clients write is taken: a blank after the colon. */
+static bool parse_path(struct slice arguments, struct slice keyword, unsigned flags,
+    struct address *address, struct slice *parameters)
+{
+	struct cursor in = cursor_over(arguments);
+	ssize_t len;
+
+	if (!cursor_accept_nocase(&in, keyword))
+		return false;
+	while (octet_is_space(cursor_peek(&in)))
+		cursor_skip(&in, 1);
+	len = address_parse_path(cursor_rest(&in), flags, address);
+	if (len < 0)
+		return false;
+	cursor_skip(&in, (size_t)len);
+	*parameters = cursor_rest(&in);
+	return true;
+}
+
+static bool parse_parameters(struct session *s, struct slice text,
+    struct esmtp_parameter parameters[ESMTP_PARAMETERS_MAX], size_t *count)
+{
+	ssize_t n = esmtp_parameters_parse(text, parameters, ESMTP_PARAMETERS_MAX);
+
+	if (n < 0) {
+		reply(s, 501, "5.5.4", "Malformed parameters");
+		return false;
+	}
+	*count = (size_t)n;
+	return true;
+}
+
+static bool size_is_taken(struct session *s, const struct esmtp_parameter *parameter)
+{
+	uint64_t size;
+
+	if (parameter->value.len > SIZE_DIGITS || !slice_number(parameter->value, UINT64_MAX, &size)) {
+		reply(s, 501, "5.5.4", "SIZE wants a number");
+		return false;
+	}
+	if (size > (uint64_t)settings->smtp.size_limit) {
+		reply(s, 552, "5.3.4", "Message too large: at most %lld octets",
+		    (long long)settings->smtp.size_limit);
+		return false;
+	}
+	return true;
+}
+
+static bool body_is_taken(
+    struct session *s, const struct esmtp_parameter *parameter, enum envelope_body *body)
+{
+	if (slice_equal_nocase(parameter->value, SLICE("7BIT"))) {
+		*body = BODY_7BIT;
+	} else if (slice_equal_nocase(parameter->value, SLICE("8BITMIME"))) {
+		*body = BODY_8BITMIME;
+	} else {
+		reply(s, 501, "5.5.4", "BODY wants 7BIT or 8BITMIME");
+		return false;
+	}
+	return true;
+}
+
+/* AUTH= of MAIL has to be understood (RFC 4954, 5), and is believed from nobody. */
+static bool auth_is_taken(struct session *s, const struct esmtp_parameter *parameter)
+{
+	struct buf decoded = buf_with_limit(SESSION_PATH_LINE_MAX);
+	bool good = parameter->value.len > 0 && xtext_decode(parameter->value, &decoded);
+
+	buf_free(&decoded);
+	if (!good)
+		reply(s, 501, "5.5.4", "AUTH wants an address, or <>");
+	return good;
+}
+
+static bool mail_parameters(struct session *s, struct slice text, enum envelope_body *body)
+{
+	struct esmtp_parameter parameters[ESMTP_PARAMETERS_MAX];
+	size_t count;
+
+	if (!parse_parameters(s, text, parameters, &count))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		const struct esmtp_parameter *parameter = &parameters[i];
+		bool good;
+
+		if (slice_equal_nocase(parameter->keyword, SLICE("SIZE"))) {
+			good = size_is_taken(s, parameter);
+		} else if (slice_equal_nocase(parameter->keyword, SLICE("BODY"))) {
+			good = body_is_taken(s, parameter, body);
+		} else if (slice_equal_nocase(parameter->keyword, SLICE("AUTH"))) {
+			good = auth_is_taken(s, parameter);
+		} else {
+			reply(s, 555, "5.5.4", "Unsupported parameter %.*s", SLICE_PRINTF(parameter->keyword));
+			good = false;
+		}
+		if (!good)
+			return false;
+	}
+	return true;
+}
+
+/* The canonical form, or a reply that says why not. */
+static bool canonical(struct session *s, const struct address *address, struct buf *out)
+{
+	if (address->is_utf8) {
+		reply(s, 553, "5.6.7", "Only ASCII addresses are taken");
+		return false;
+	}
+	if (!address_write_canonical(address, out)) {
+		reply(s, 501, "5.1.3", "Address too long");
+		return false;
+	}
+	return true;
+}
+
+static void sender_answered(void *asker, const struct lookup_verdict *verdict)
+{
+	struct session *s = asker;
+
+	if (verdict != NULL && verdict->answer == LOOKUP_ACCEPTED) {
+		reply(s, 250, "2.1.0", "Ok");
+	} else {
+		if (verdict != NULL && verdict->answer == LOOKUP_REFUSED)
+			log_info("sender refused", log_slice("from", transaction_sender(s->transaction)),
+			    log_string("client", s->client.text), log_string("login", s->login),
+			    log_string("reason", verdict->text));
+		session_reset(s);
+		if (verdict != NULL)
+			reply_verdict(s, verdict);
+		else
+			reply(s, 451, "4.3.0", "Temporary failure, try again later");
+	}
+	session_unblock(s);
+}
+
+/* A user of ours may use some addresses and not others; lookup knows which. */
+static void accept_sender(struct session *s, struct slice address)
+{
+	if (s->login == NULL || s->is_local || address.len == 0) {
+		reply(s, 250, "2.1.0", "Ok");
+		return;
+	}
+	s->question.asker = s;
+	s->question.answered.verdict = sender_answered;
+	if (s->house->sender(&s->question, slice_string(s->login), address)) {
+		session_block(s);
+	} else {
+		session_reset(s);
+		reply(s, 451, "4.3.0", "Temporary failure, try again later");
+	}
+}
+
+static void cmd_mail(struct session *s, struct slice arguments)
+{
+	struct buf address = buf_with_limit(ENVELOPE_ADDRESS_MAX);
+	struct address parsed;
+	struct slice parameters;
+	enum envelope_body body = BODY_7BIT;
+	unsigned flags = ADDRESS_LENIENT | (s->is_local ? ADDRESS_NO_DOMAIN : 0);
+
+	if (s->transaction != NULL) {
+		reply(s, 503, "5.5.1", "One message at a time: sender already given");
+	} else if (!submit_may_send(s)) {
+		return;
+	} else if (!parse_path(arguments, SLICE("FROM:"), flags, &parsed, &parameters)) {
+		reply(s, 501, "5.1.7", "Syntax: MAIL FROM:<address>");
+	} else if (!mail_parameters(s, parameters, &body) || !canonical(s, &parsed, &address)) {
+		;
+	} else if (!s->house->queue_is_open()) {
+		reply(s, 451, "4.3.0", "The queue is not available, try again later");
+	} else if ((s->transaction = transaction_new(s, s->house)) == NULL ||
+		   !transaction_set_sender(s->transaction, buf_slice(&address))) {
+		session_reset(s);
+		reply(s, 451, "4.3.0", "Out of memory");
+	} else {
+		s->transaction->body = (uint8_t)body;
+		accept_sender(s, buf_slice(&address));
+	}
+	buf_free(&address);
+}
+
+/* --- RCPT ------------------------------------------------------------------------------- */
+
+static const struct lookup_verdict lost = {
+    LOOKUP_TEMPORARY, 451, "4.3.0", "Temporary failure, try again later"};
+static const struct lookup_verdict too_many = {LOOKUP_TEMPORARY, 452, "4.5.3", "Too many recipients"};
+
+static void log_refusal(struct session *s, const struct session_recipient *recipient)
+{
+	const struct lookup_verdict *verdict = &recipient->verdict;
+
+	if (verdict->answer == LOOKUP_ACCEPTED)
+		return;
+	log_info("recipient refused", log_slice("to", slice_of(recipient->address, recipient->address_len)),
+	    log_slice("from", transaction_sender(s->transaction)), log_string("client", s->client.text),
+	    log_string("helo", s->helo == NULL ? "" : s->helo), log_string("status", verdict->status),
+	    log_string("reason", verdict->text));
+}
+
+/* Give the replies that are no longer behind an outstanding one. */
+static void answer_recipients(struct session *s)
+{
+	struct session_recipient *recipient;
+
+	while ((recipient = TAILQ_FIRST(&s->recipients)) != NULL && recipient->is_answered) {
+		struct slice address = slice_of(recipient->address, recipient->address_len);
+
+		if (recipient->verdict.answer == LOOKUP_ACCEPTED &&
+		    !transaction_add_recipient(s->transaction, address))
+			recipient->verdict = too_many;
+		log_refusal(s, recipient);
+		reply_verdict(s, &recipient->verdict);
+		TAILQ_REMOVE(&s->recipients, recipient, entry);
+		s->recipient_count--;
+		free(recipient);
+	}
+}
+
+static void recipient_answered(void *asker, const struct lookup_verdict *verdict)
+{
+	struct session_recipient *recipient = asker;
+	struct session *s = recipient->session;
+
+	recipient->is_answered = true;
+	recipient->verdict = verdict == NULL ? lost : *verdict;
+	answer_recipients(s);
+	if (s->recipient_count == 0)
+		session_unblock(s);
+}
+
+/* Behind the outstanding ones, with its answer if that is known. */
+static struct session_recipient *add_recipient(struct session *s, struct slice address)
+{
+	struct session_recipient *recipient = calloc(1, sizeof *recipient + address.len);
+
+	if (recipient == NULL)
+		return NULL;
+	recipient->session = s;
+	recipient->address_len = address.len;
+	memcpy(recipient->address, address.data, address.len);
+	TAILQ_INSERT_TAIL(&s->recipients, recipient, entry);
+	s->recipient_count++;
+	return recipient;
+}
+
+static void ask_recipient(struct session *s, struct slice address)
+{
+	struct session_recipient *recipient = add_recipient(s, address);
+	bool may_relay = s->client.may_relay || s->login != NULL;
+	uint32_t taken = s->transaction->recipient_count + s->recipient_count;
+
+	if (recipient == NULL) {
+		session_close(s);
+		return;
+	}
+	recipient->question.asker = recipient;
+	recipient->question.answered.verdict = recipient_answered;
+	if (taken > (uint64_t)settings->smtp.recipients_limit) {
+		recipient->is_answered = true;
+		recipient->verdict = too_many;
+	} else if (!s->house->recipient(&recipient->question, address, may_relay)) {
+		recipient->is_answered = true;
+		recipient->verdict = lost;
+	}
+	answer_recipients(s);
+}
+
+/* A refusal that needs no question has its place among the others all the same. */
+static void refuse_recipient(struct session *s, uint16_t code, const char *status, const char *text)
+{
+	struct session_recipient *recipient = add_recipient(s, slice_of("", 0));
+
+	if (recipient == NULL) {
+		session_close(s);
+		return;
+	}
+	recipient->is_answered = true;
+	recipient->verdict.answer = LOOKUP_REFUSED;
+	recipient->verdict.code = code;
+	slice_copy(slice_string(status), recipient->verdict.status, sizeof recipient->verdict.status);
+	slice_copy(slice_string(text), recipient->verdict.text, sizeof recipient->verdict.text);
+	answer_recipients(s);
+}
+
+static void cmd_rcpt(struct session *s, struct slice arguments)
+{
+	struct buf address = buf_with_limit(ENVELOPE_ADDRESS_MAX);
+	struct address parsed;
+	struct slice parameters;
+	unsigned flags = ADDRESS_LENIENT | ADDRESS_POSTMASTER | ADDRESS_NOT_NULL |
+			 (s->is_local ? ADDRESS_NO_DOMAIN : 0);
+
+	if (s->transaction == NULL)
+		reply(s, 503, "5.5.1", "Give the sender first: MAIL FROM:<address>");
+	else if (!parse_path(arguments, SLICE("TO:"), flags, &parsed, &parameters))
+		refuse_recipient(s, 501, "5.1.3", "Syntax: RCPT TO:<address>");
+	else if (slice_trim(parameters).len > 0)
+		refuse_recipient(s, 555, "5.5.4", "Unsupported parameters");
+	else if (parsed.is_utf8)
+		refuse_recipient(s, 553, "5.6.7", "Only ASCII addresses are taken");
+	else if (!address_write_canonical(&parsed, &address))
+		refuse_recipient(s, 501, "5.1.3", "Address too long");
+	else
+		ask_recipient(s, buf_slice(&address));
+	buf_free(&address);
+}
+
+/* --- the others ----------------------------------------------------------------------------- */
+
+static void cmd_data(struct session *s, struct slice arguments)
+{
+	(void)arguments;
+	if (s->transaction == NULL)
+		reply(s, 503, "5.5.1", "Give sender and recipients first");
+	else if (s->transaction->recipient_count == 0)
+		reply(s, 554, "5.5.1", "No valid recipients");
+	else
+		data_begin(s);
+}
+
+static void cmd_rset(struct session *s, struct slice arguments)
+{
+	(void)arguments;
+	session_reset(s);
+	reply(s, 250, "2.0.0", "Ok");
+}
+
+static void cmd_noop(struct session *s, struct slice arguments)
+{
+	(void)arguments;
+	reply(s, 250, "2.0.0", "Ok");
+	reply_flush(s);
+}
+
+static void cmd_vrfy(struct session *s, struct slice arguments)
+{
+	if (arguments.len == 0)
+		reply(s, 501, "5.5.4", "Syntax: VRFY address");
+	else
+		reply(s, 252, "2.0.0", "Send some mail, and I shall try to deliver it");
+	reply_flush(s);
+}
+
+static void cmd_expn(struct session *s, struct slice arguments)
+{
+	(void)arguments;
+	reply(s, 502, "5.5.1", "EXPN is not implemented");
+	reply_flush(s);
+}
+
+static void cmd_help(struct session *s, struct slice arguments)
+{
+	(void)arguments;
+	reply_more(s, 214, "2.0.0", "HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+	reply(s, 214, "2.0.0", "See RFC 5321; postmaster reads mail");
+}
+
+static void cmd_quit(struct session *s, struct slice arguments)
+{
+	(void)arguments;
+	reply(s, 221, "2.0.0", "%s closing connection", settings->hostname);
+	session_close(s);
+}
+
+/* --- the table ---------------------------------------------------------------------------------- */
+
+static const struct command commands[] = {
+    /* verb, function, line_max, has_arguments, needs_greeting, joins_recipients, is_secret */
+    {SLICE("HELO"), cmd_helo, SESSION_LINE_MAX, true, false, false, false},
+    {SLICE("EHLO"), cmd_ehlo, SESSION_LINE_MAX, true, false, false, false},
+    {SLICE("MAIL"), cmd_mail, SESSION_PATH_LINE_MAX, true, true, false, false},
+    {SLICE("RCPT"), cmd_rcpt, SESSION_PATH_LINE_MAX, true, true, true, false},
+    {SLICE("DATA"), cmd_data, SESSION_LINE_MAX, false, true, false, false},
+    {SLICE("RSET"), cmd_rset, SESSION_LINE_MAX, false, false, false, false},
+    {SLICE("NOOP"), cmd_noop, SESSION_LINE_MAX, true, false, false, false},
+    {SLICE("QUIT"), cmd_quit, SESSION_LINE_MAX, false, false, false, false},
+    {SLICE("STARTTLS"), cmd_starttls, SESSION_LINE_MAX, false, false, false, false},
+    {SLICE("AUTH"), cmd_auth, SESSION_AUTH_LINE_MAX, true, true, false, true},
+    {SLICE("VRFY"), cmd_vrfy, SESSION_LINE_MAX, true, false, false, false},
+    {SLICE("EXPN"), cmd_expn, SESSION_LINE_MAX, true, false, false, false},
+    {SLICE("HELP"), cmd_help, SESSION_LINE_MAX, true, false, false, false},
+};
+
+/* What is said by programs that take us for something else; a browser made to talk to a mail server among them. */
+static const struct slice foreign_verbs[] = {
+    SLICE("GET"), SLICE("POST"), SLICE("PUT"), SLICE("HEAD"), SLICE("CONNECT"), SLICE("OPTIONS"), SLICE("PRI")};
+
+static struct slice verb_of(struct slice line)
+{
+	struct cursor in = cursor_over(slice_part(line, 0, VERBS_MAX));
+	const char *start = in.at;
+
+	while (!cursor_done(&in) && !octet_is_space(cursor_peek(&in)))
+		cursor_skip(&in, 1);
+	return cursor_since(&in, start);
+}
+
+const struct command *command_find(struct slice line, struct slice *arguments)
+{
+	struct slice verb = verb_of(line);
+
+	*arguments = slice_trim(slice_from(line, verb.len));
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+		if (slice_equal_nocase(verb, commands[i].verb))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+/* Neither NUL nor other control characters have any place in a command. */
+static bool is_text(struct slice line)
+{
+	for (size_t i = 0; i < line.len; i++) {
+		if (octet_is_control((unsigned char)line.data[i]) && line.data[i] != '\t')
+			return false;
+	}
+	return true;
+}
+
+static void unknown_command(struct session *s, struct slice line)
+{
+	struct slice verb = verb_of(line);
+
+	for (size_t i = 0; i < sizeof foreign_verbs / sizeof foreign_verbs[0]; i++) {
+		if (!slice_equal_nocase(verb, foreign_verbs[i]))
+			continue;
+		log_info("not a mail client", log_string("client", s->client.text), log_slice("verb", verb));
+		reply(s, 421, "4.7.0", "%s this is a mail server", settings->hostname);
+		session_close(s);
+		return;
+	}
+	reply(s, 500, "5.5.1", "Command not recognized");
+}
+
+void command_run(struct session *s, const struct command *command, struct slice line, size_t octets,
+    struct slice arguments)
+{
+	if (octets > (command == NULL ? SESSION_LINE_MAX : command->line_max))
+		reply(s, 500, "5.5.2", "Line too long");
+	else if (!is_text(line))
+		reply(s, 500, "5.5.2", "Control characters in a command");
+	else if (command == NULL)
+		unknown_command(s, line);
+	else if (!command->has_arguments && arguments.len > 0)
+		reply(s, 501, "5.5.4", "%.*s takes no arguments", SLICE_PRINTF(command->verb));
+	else if (command->needs_greeting && !s->has_greeted)
+		reply(s, 503, "5.5.1", "Say HELO or EHLO first");
+	else
+		command->run(s, arguments);
+}

@@ -1,0 +1,101 @@
+/*
+ * content.h - a message's octets, from the client's 354 to the dot on a line of its own.
+ *
+ * Only CR LF . CR LF ends a message (RFC 5321, 4.1.1.4).  Dots that the client
+ * doubled are undone, and nothing else is changed but this: a CR or LF that
+ * stands alone is stored as CR LF, so that what is stored has one kind of line
+ * end, which no later hop can read in another way than we did.  What such an
+ * octet never does is to be part of the end mark, or to make the dot behind it
+ * a doubled one.
+ *
+ * The octets go to the spool file in large writes, straight out of the client's
+ * input.  A small piece that does not end the message waits in memory for more.
+ *
+ * On its way the header is read as far as smtpd has to know it: how often the
+ * message was received before, and which fields a submission lacks.
+ */
+#ifndef PETREL_SMTPD_CONTENT_H
+#define PETREL_SMTPD_CONTENT_H
+
+#include <sys/uio.h>
+
+#include <event2/buffer.h>
+
+#include "common/buf.h"
+#include "common/slice.h"
+
+enum {
+	CONTENT_SEGMENTS = 128,       /* pieces of one write */
+	CONTENT_WRITE_WANTED = 65536, /* octets that are worth a write of their own */
+	CONTENT_HEADER_LINE_SEEN = 80 /* octets of a header line that are looked at */
+};
+
+/* Why a message cannot be taken; the first reason stays. */
+enum content_problem {
+	CONTENT_GOOD,
+	CONTENT_TOO_LARGE,
+	CONTENT_HAS_NUL,
+	CONTENT_LOOPS,     /* Received too often */
+	CONTENT_NO_SPACE,  /* the spool's disk is full */
+	CONTENT_NOT_STORED /* writing failed otherwise */
+};
+
+/* Fields that were seen in the header. */
+enum content_field { CONTENT_DATE = 1, CONTENT_MESSAGE_ID = 2, CONTENT_FROM = 4 };
+
+struct content {
+	uint64_t size;    /* octets stored so far, or waiting */
+	uint64_t written; /* of these, in the file */
+	uint64_t size_limit;
+	unsigned received_limit;
+	unsigned received_count;
+	unsigned fields;         /* of enum content_field */
+	bool starts_with_header; /* the first line is a header field, or empty */
+	bool has_ended;          /* the end mark was seen */
+	int error;               /* errno of CONTENT_NO_SPACE and CONTENT_NOT_STORED */
+	enum content_problem problem;
+
+	int file;           /* descriptor of the spool file; the caller's */
+	struct buf waiting; /* small pieces, not written yet */
+
+	/* where the reading of lines stands */
+	uint8_t state;
+	bool in_header;
+	bool is_first_line;
+	uint8_t line_len;
+	char line[CONTENT_HEADER_LINE_SEEN];
+};
+
+/* What is to be written: pieces of the input, and line ends of our own. */
+struct content_segments {
+	struct iovec pieces[1 + CONTENT_SEGMENTS]; /* the first is kept for what was waiting */
+	size_t count;                              /* of those behind it */
+	size_t octets;
+};
+
+/*
+ * Begin a message.
+ *
+ * file            where it is written, from offset 0; -1: nothing is written (in tests)
+ * size_limit      octets; a message that is longer as stored has CONTENT_TOO_LARGE
+ * received_limit  a message with so many Received fields goes in circles
+ */
+void content_begin(struct content *content, int file, uint64_t size_limit, unsigned received_limit);
+/* Releases memory; the file stays the caller's. */
+void content_end(struct content *content);
+
+/*
+ * Read `in` up to the end mark, or until `out` is full.  Returns the octets
+ * taken; has_ended tells whether the mark was among them.  The pieces point into
+ * `in`.  After a problem nothing more comes out, and the search for the end goes on.
+ */
+size_t content_scan(struct content *content, struct slice in, struct content_segments *out);
+
+/*
+ * Take what there is of the message out of `input` and into the file.  True once
+ * the end mark was reached: all is written then, or there is a problem, and the
+ * rest of the input is the client's next command.
+ */
+bool content_take(struct content *content, struct evbuffer *input);
+
+#endif

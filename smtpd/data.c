@@ -1,0 +1,277 @@
+/*
+ * data.c - DATA: from the command to the reply to the end of the message.
+ *
+ * The content is written to a file that qmgr has opened.  At its end the file
+ * and the envelope are committed, and what qmgr answers is the reply: 250 is
+ * never said on anything else.
+ */
+#include "smtpd/data.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/conf.h"
+#include "common/log.h"
+#include "message/received.h"
+#include "smtpd/reply.h"
+#include "smtpd/session.h"
+#include "smtpd/submit.h"
+
+static const char try_later[] = "The message could not be stored, try again later";
+static const char no_space[] = "Insufficient system storage, try again later";
+
+/* --- the file ---------------------------------------------------------------------- */
+
+static void receive(struct session *s, const struct spool_file *file)
+{
+	struct transaction *transaction = s->transaction;
+
+	transaction->file = *file;
+	transaction->has_content = true;
+	content_begin(&transaction->content, file->descriptor, (uint64_t)settings->smtp.size_limit,
+	    (unsigned)settings->smtp.received_limit);
+	session_expect(s, PHASE_CONTENT);
+	reply(s, 354, NULL, "End data with <CR><LF>.<CR><LF>");
+	reply_flush(s);
+}
+
+static void refuse(struct session *s, bool full)
+{
+	session_reset(s);
+	if (full)
+		reply(s, 452, "4.3.1", no_space);
+	else
+		reply(s, 451, "4.3.0", try_later);
+}
+
+static void file_answered(void *asker, const struct spool_file *file, bool full)
+{
+	struct session *s = asker;
+
+	if (file != NULL)
+		receive(s, file);
+	else
+		refuse(s, full);
+	session_unblock(s);
+}
+
+void data_begin(struct session *s)
+{
+	struct spool_file file;
+
+	s->question.asker = s;
+	s->question.answered.file = file_answered;
+	switch (s->house->file(&s->question, &file)) {
+	case HOUSE_FILE_GIVEN:
+		receive(s, &file);
+		break;
+	case HOUSE_FILE_ASKED:
+		session_block(s);
+		break;
+	case HOUSE_FILE_NONE:
+		refuse(s, false);
+		break;
+	}
+}
+
+/* --- what goes in front of the content ------------------------------------------------ */
+
+static bool write_trace(const struct session *s, message_id id, uint64_t now_us, struct buf *out)
+{
+	const struct transaction *transaction = s->transaction;
+	char id_text[MESSAGE_ID_TEXT + 1];
+	char tls[128] = "";
+	struct received received = {
+	    .by = slice_string(settings->hostname),
+	    .date = date_local((int64_t)(now_us / 1000000)),
+	};
+
+	message_id_format(id, id_text);
+	received.id = slice_of(id_text, MESSAGE_ID_TEXT);
+	if (s->is_extended || s->is_local)
+		received.protocol |= RECEIVED_EXTENDED;
+	if (s->is_local) {
+		received.comment = slice_string(s->client.text);
+	} else {
+		received.helo = slice_string(s->helo);
+		received.client_name = slice_string(s->client_name);
+		received.client_address = slice_string(s->client.text);
+		if (s->login != NULL)
+			received.protocol |= RECEIVED_AUTH;
+	}
+	if (session_is_secured(s)) {
+		struct tls_facts facts;
+
+		stream_tls_facts(s->stream, &facts);
+		snprintf(tls, sizeof tls, "%s %s", facts.protocol, facts.cipher);
+		received.tls = slice_string(tls);
+		received.protocol |= RECEIVED_TLS;
+	}
+	if (transaction->recipient_count == 1)
+		received.recipient = transaction_text(transaction, transaction->recipients[0]);
+	return received_write(&received, out);
+}
+
+static bool write_prepended(const struct session *s, message_id id, uint64_t now_us, struct buf *out)
+{
+	const struct content *content = &s->transaction->content;
+
+	if (!write_trace(s, id, now_us, out))
+		return false;
+	if (submit_is_user(s) && !submit_missing_fields(content, id, now_us, out))
+		return false;
+	/* A message that begins with its text is all body: an empty line keeps it apart from our fields. */
+	return content->starts_with_header || buf_append_string(out, "\r\n");
+}
+
+/* --- the end of the message --------------------------------------------------------------- */
+
+/* Fields that would say nothing are left out. */
+static void log_received(const struct transaction *transaction, const struct session *s)
+{
+	enum { FIELDS_MAX = 8 };
+	struct log_field fields[FIELDS_MAX] = {
+	    log_id(transaction->id),
+	    log_slice("from", transaction_sender(transaction)),
+	    log_number("size", transaction->content.size),
+	    log_number("nrcpt", transaction->recipient_count),
+	};
+	size_t count = 4;
+	char client[SESSION_CLIENT_MAX] = "gone";
+	struct tls_facts facts;
+
+	if (s != NULL)
+		session_client(s, client);
+	fields[count++] = log_string("client", client);
+	if (s != NULL && session_is_secured(s)) {
+		stream_tls_facts(s->stream, &facts);
+		fields[count++] = log_string("tls", facts.protocol);
+	}
+	if (s != NULL && s->login != NULL)
+		fields[count++] = log_string("login", s->login);
+	fields[count].kind = LOG_KIND_END;
+	log_write(LEVEL_INFO, "received", fields);
+}
+
+static void reply_committed(struct session *s, message_id id, enum queue_verdict verdict)
+{
+	char text[MESSAGE_ID_TEXT + 1];
+
+	switch (verdict) {
+	case QUEUE_ACCEPTED:
+		message_id_format(id, text);
+		s->errors = 0;
+		s->message_count++;
+		reply(s, 250, "2.0.0", "Ok: queued as %s", text);
+		break;
+	case QUEUE_FULL:
+		reply(s, 452, "4.3.1", no_space);
+		break;
+	default:
+		reply(s, 451, "4.3.0", try_later);
+		break;
+	}
+	reply_flush(s);
+}
+
+static void committed(void *asker, enum queue_verdict verdict)
+{
+	struct transaction *transaction = asker;
+	struct session *s = transaction->session;
+	message_id id = transaction->id;
+
+	if (verdict == QUEUE_ACCEPTED)
+		log_received(transaction, s);
+	else
+		log_warning("not received", log_id(id), log_slice("from", transaction_sender(transaction)),
+		    log_string("reason", verdict == QUEUE_FULL ? "queue full" : "queue failed"));
+	if (s == NULL) {
+		transaction_free(transaction);
+		return;
+	}
+	session_reset(s);
+	reply_committed(s, id, verdict);
+	session_unblock(s);
+}
+
+static void commit(struct session *s)
+{
+	struct transaction *transaction = s->transaction;
+	message_id id = transaction->file.id;
+	struct buf prepend = buf_with_limit(ENVELOPE_PREPEND_MAX);
+	uint64_t now_us = clock_wall_us();
+	char client[SESSION_CLIENT_MAX];
+	struct envelope envelope = {
+	    .arrived_us = now_us,
+	    .login = slice_string(s->login),
+	    .client = slice_string(client),
+	};
+
+	session_client(s, client);
+	envelope.client.len = strlen(client);
+	transaction->question.asker = transaction;
+	transaction->question.answered.committed = committed;
+	if (write_prepended(s, id, now_us, &prepend)) {
+		envelope.prepend = buf_slice(&prepend);
+		if (transaction_commit(transaction, &envelope))
+			session_block(s);
+	}
+	buf_free(&prepend);
+	if (!s->is_blocked)
+		refuse(s, false);
+}
+
+static void log_problem(const struct session *s, const char *reason)
+{
+	const struct transaction *transaction = s->transaction;
+
+	log_info("message refused", log_id(transaction->file.id),
+	    log_slice("from", transaction_sender(transaction)), log_string("client", s->client.text),
+	    log_string("reason", reason));
+}
+
+static void refuse_content(struct session *s)
+{
+	const struct content *content = &s->transaction->content;
+	enum content_problem problem = content->problem;
+
+	if (content->error != 0)
+		log_error("spool file", log_id(s->transaction->file.id), log_errno(content->error));
+	switch (problem) {
+	case CONTENT_TOO_LARGE:
+		log_problem(s, "too large");
+		reply(s, 552, "5.3.4", "Message too large: at most %lld octets",
+		    (long long)settings->smtp.size_limit);
+		break;
+	case CONTENT_HAS_NUL:
+		log_problem(s, "NUL octets");
+		reply(s, 550, "5.6.0", "A message must not contain NUL octets");
+		break;
+	case CONTENT_LOOPS:
+		log_problem(s, "too many hops");
+		reply(s, 554, "5.4.6", "Too many hops: the message goes in circles");
+		break;
+	case CONTENT_NO_SPACE:
+		reply(s, 452, "4.3.1", no_space);
+		break;
+	default:
+		reply(s, 451, "4.3.0", try_later);
+		break;
+	}
+	session_reset(s);
+	reply_flush(s);
+}
+
+bool data_take(struct session *s)
+{
+	struct content *content = &s->transaction->content;
+
+	if (!content_take(content, stream_input(s->stream)))
+		return false;
+	session_expect(s, PHASE_COMMAND);
+	if (content->problem == CONTENT_GOOD)
+		commit(s);
+	else
+		refuse_content(s);
+	return true;
+}

@@ -1,0 +1,16 @@
+/*
+ * data.h - DATA: from the command to the reply to the end of the message.
+ */
+#ifndef PETREL_SMTPD_DATA_H
+#define PETREL_SMTPD_DATA_H
+
+#include <stdbool.h>
+
+struct session;
+
+/* The command, once there is at least one recipient. */
+void data_begin(struct session *s);
+/* Take what there is of the message.  False where more has to come first. */
+bool data_take(struct session *s);
+
+#endif

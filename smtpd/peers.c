@@ -1,0 +1,213 @@
+/*
+ * peers.c - a session's questions, asked over channels.
+ */
+#include "smtpd/peers.h"
+
+#include "common/channel_resolver.h"
+#include "smtpd/session.h"
+#include "smtpd/spool.h"
+
+/* --- asking ------------------------------------------------------------------------ */
+
+/* Begin a question; NULL where nobody is there to be asked. */
+static struct writer *ask(
+    struct question *question, enum role role, uint16_t type, channel_answer answer)
+{
+	struct channel *channel = process_peer(role);
+
+	if (channel == NULL)
+		return NULL;
+	question->channel = channel;
+	return channel_call(channel, type, answer, question, &question->request);
+}
+
+static bool asked(struct question *question)
+{
+	question->is_open = channel_end(question->channel);
+	return question->is_open;
+}
+
+static void withdraw(struct question *question)
+{
+	if (question->channel == NULL) {
+		spool_withdraw(question);
+		return;
+	}
+	channel_forget(question->channel, question->request);
+	question->is_open = false;
+}
+
+/* --- lookup -------------------------------------------------------------------------- */
+
+static bool verdict_came(struct message *m, void *context)
+{
+	struct question *question = context;
+	struct lookup_verdict verdict;
+	bool good = true;
+
+	question->is_open = false;
+	if (m != NULL) {
+		struct reader r = message_reader(m);
+
+		good = m->type == LOOKUP_VERDICT && lookup_verdict_read(&r, &verdict) && reader_finished(&r);
+	}
+	question->answered.verdict(question->asker, m != NULL && good ? &verdict : NULL);
+	return good;
+}
+
+static bool ask_recipient(struct question *question, struct slice address, bool may_relay)
+{
+	struct writer *w = ask(question, ROLE_LOOKUP, LOOKUP_RECIPIENT, verdict_came);
+
+	if (w == NULL)
+		return false;
+	write_slice(w, address);
+	write_bool(w, may_relay);
+	return asked(question);
+}
+
+static bool ask_sender(struct question *question, struct slice login, struct slice address)
+{
+	struct writer *w = ask(question, ROLE_LOOKUP, LOOKUP_SENDER, verdict_came);
+
+	if (w == NULL)
+		return false;
+	write_slice(w, login);
+	write_slice(w, address);
+	return asked(question);
+}
+
+/* --- auth -------------------------------------------------------------------------------- */
+
+static bool login_came(struct message *m, void *context)
+{
+	struct question *question = context;
+	struct auth_result result;
+	bool good = true;
+
+	question->is_open = false;
+	if (m != NULL) {
+		struct reader r = message_reader(m);
+
+		good = m->type == AUTH_RESULT && auth_result_read(&r, &result) && reader_finished(&r);
+	}
+	question->answered.login(question->asker, m != NULL && good ? &result : NULL);
+	return good;
+}
+
+static bool ask_login(struct question *question, const struct auth_password *password)
+{
+	struct writer *w = ask(question, ROLE_AUTH, AUTH_PASSWORD, login_came);
+
+	if (w == NULL)
+		return false;
+	auth_password_write(w, password);
+	return asked(question);
+}
+
+/* --- resolver -------------------------------------------------------------------------------- */
+
+static bool name_came(struct message *m, void *context)
+{
+	struct question *question = context;
+	char name[RESOLVER_NAME_MAX + 1] = "";
+	bool good = true;
+
+	question->is_open = false;
+	if (m != NULL) {
+		struct reader r = message_reader(m);
+		unsigned status = read_u8(&r);
+
+		read_string(&r, name, sizeof name);
+		good = m->type == RESOLVER_NAMED && reader_finished(&r) && status < RESOLVER_STATUS_COUNT;
+		if (!good || status != RESOLVER_OK)
+			name[0] = '\0';
+	}
+	question->answered.name(question->asker, slice_string(name));
+	return good;
+}
+
+static bool ask_name(struct question *question, const struct client *client)
+{
+	struct resolver_address address = {.family = client->family};
+	struct writer *w = ask(question, ROLE_RESOLVER, RESOLVER_NAME, name_came);
+
+	if (w == NULL)
+		return false;
+	memcpy(address.octets, client->octets, sizeof address.octets);
+	resolver_address_write(w, &address);
+	return asked(question);
+}
+
+/* --- the state of the house --------------------------------------------------------------------- */
+
+static bool queue_is_open(void)
+{
+	return process_peer(ROLE_QMGR) != NULL;
+}
+
+static bool is_behind(enum role role)
+{
+	const struct channel *channel = process_peer(role);
+
+	return channel != NULL && channel_is_congested(channel);
+}
+
+static bool is_congested(void)
+{
+	return is_behind(ROLE_QMGR) || is_behind(ROLE_LOOKUP);
+}
+
+void peers_furnish(struct house *house)
+{
+	house->recipient = ask_recipient;
+	house->sender = ask_sender;
+	house->login = ask_login;
+	house->name = ask_name;
+	house->file = spool_file;
+	house->commit = spool_commit;
+	house->abort = spool_abort;
+	house->withdraw = withdraw;
+	house->queue_is_open = queue_is_open;
+	house->is_congested = is_congested;
+}
+
+/* None of our peers says anything unasked. */
+static bool unasked(struct channel *channel, struct message *m, void *context)
+{
+	(void)channel, (void)m, (void)context;
+	return false;
+}
+
+static void qmgr_opened(struct channel *channel)
+{
+	(void)channel;
+	spool_opened();
+}
+
+static void qmgr_closed(struct channel *channel, void *context)
+{
+	(void)channel, (void)context;
+	spool_closed();
+	sessions_resume();
+}
+
+static void drained(struct channel *channel, void *context)
+{
+	(void)channel, (void)context;
+	sessions_resume();
+}
+
+static void lookup_closed(struct channel *channel, void *context)
+{
+	drained(channel, context);
+}
+
+const struct process_peer smtpd_peers[] = {
+    {.role = ROLE_QMGR, .opened = qmgr_opened, .message = unasked, .closed = qmgr_closed, .drained = drained},
+    {.role = ROLE_LOOKUP, .message = unasked, .closed = lookup_closed, .drained = drained},
+    {.role = ROLE_AUTH, .message = unasked},
+    {.role = ROLE_RESOLVER, .message = unasked},
+    {.role = ROLE_KEYS, .message = unasked},
+    {.role = ROLE_NONE},
+};

@@ -1,0 +1,25 @@
+/*
+ * spool.h - files of the spool that qmgr has opened ahead for us.
+ *
+ * A few are always kept, so that DATA is answered without a question, and asked
+ * for in batches.  How many follows what the load has needed so far.
+ */
+#ifndef PETREL_SMTPD_SPOOL_H
+#define PETREL_SMTPD_SPOOL_H
+
+#include "smtpd/house.h"
+
+/* See house.h: house.file, house.commit, house.abort. */
+enum house_file spool_file(struct question *question, struct spool_file *file);
+bool spool_commit(
+    struct question *question, struct spool_file *file, uint64_t size, const struct envelope *envelope);
+void spool_abort(struct spool_file *file, bool is_untouched);
+/* A question of spool_file's is not to be answered any more. */
+void spool_withdraw(struct question *question);
+
+/* There is a qmgr (again): fill up. */
+void spool_opened(void);
+/* qmgr is gone, and what it had opened with it: its successor sweeps such files away. */
+void spool_closed(void);
+
+#endif

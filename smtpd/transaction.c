@@ -1,0 +1,111 @@
+/*
+ * transaction.c - one message on its way in: from MAIL to the reply to its end.
+ */
+#include "smtpd/transaction.h"
+
+#include <stdlib.h>
+
+#include "common/conf.h"
+
+struct transaction *transaction_new(struct session *session, const struct house *house)
+{
+	struct transaction *transaction = calloc(1, sizeof *transaction);
+
+	if (transaction == NULL)
+		return NULL;
+	transaction->session = session;
+	transaction->house = house;
+	transaction->texts = buf_with_limit(TRANSACTION_TEXTS_MAX);
+	transaction->file = no_spool_file;
+	return transaction;
+}
+
+void transaction_free(struct transaction *transaction)
+{
+	if (transaction == NULL)
+		return;
+	if (transaction->question.is_open)
+		transaction->house->withdraw(&transaction->question);
+	if (transaction->file.descriptor >= 0)
+		transaction->house->abort(&transaction->file, transaction->content.written == 0);
+	if (transaction->has_content)
+		content_end(&transaction->content);
+	buf_free(&transaction->texts);
+	free(transaction->recipients);
+	free(transaction);
+}
+
+static bool add_text(struct transaction *transaction, struct slice text, struct transaction_text *out)
+{
+	*out = (struct transaction_text){(uint32_t)transaction->texts.len, (uint32_t)text.len};
+	return buf_append_slice(&transaction->texts, text);
+}
+
+bool transaction_set_sender(struct transaction *transaction, struct slice address)
+{
+	return add_text(transaction, address, &transaction->sender);
+}
+
+bool transaction_add_recipient(struct transaction *transaction, struct slice address)
+{
+	size_t encoded = transaction->texts.len + address.len +
+			 (size_t)transaction->recipient_count * TRANSACTION_RECIPIENT_OVERHEAD;
+	uint32_t limit = (uint32_t)settings->smtp.recipients_limit;
+
+	if (transaction->recipient_count >= limit || encoded > TRANSACTION_TEXTS_MAX)
+		return false;
+	if (transaction->recipient_count == transaction->recipient_room) {
+		uint32_t room = transaction->recipient_room == 0 ? 1 : transaction->recipient_room * 2;
+		struct transaction_text *grown =
+		    reallocarray(transaction->recipients, room, sizeof *grown);
+
+		if (grown == NULL)
+			return false;
+		transaction->recipients = grown;
+		transaction->recipient_room = room;
+	}
+	if (!add_text(transaction, address, &transaction->recipients[transaction->recipient_count]))
+		return false;
+	transaction->recipient_count++;
+	return true;
+}
+
+struct slice transaction_text(const struct transaction *transaction, struct transaction_text text)
+{
+	return slice_part(buf_slice(&transaction->texts), text.at, text.len);
+}
+
+struct slice transaction_sender(const struct transaction *transaction)
+{
+	return transaction_text(transaction, transaction->sender);
+}
+
+bool transaction_commit(struct transaction *transaction, struct envelope *envelope)
+{
+	struct envelope_recipient one;
+	struct envelope_recipient *recipients = &one;
+	struct spool_file file = transaction->file;
+	bool asked;
+
+	if (transaction->recipient_count > 1) {
+		recipients = calloc(transaction->recipient_count, sizeof *recipients);
+		if (recipients == NULL)
+			return false;
+	}
+	for (uint32_t i = 0; i < transaction->recipient_count; i++) {
+		recipients[i] = (struct envelope_recipient){
+		    .address = transaction_text(transaction, transaction->recipients[i])};
+	}
+	envelope->sender = transaction_sender(transaction);
+	envelope->body = transaction->body;
+	envelope->recipients = recipients;
+	envelope->recipient_count = transaction->recipient_count;
+
+	transaction->id = file.id;
+	transaction->file = no_spool_file;
+	asked = transaction->house->commit(
+	    &transaction->question, &file, transaction->content.size, envelope);
+	if (recipients != &one)
+		free(recipients);
+	return asked;
+}

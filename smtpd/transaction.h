@@ -1,0 +1,69 @@
+/*
+ * transaction.h - one message on its way in: from MAIL to the reply to its end.
+ *
+ * It holds the envelope while it grows, and the content's file.  Once the
+ * message is handed to qmgr the transaction waits for the answer by itself: the
+ * client may go away meanwhile, and what became of the message is logged all the
+ * same.
+ */
+#ifndef PETREL_SMTPD_TRANSACTION_H
+#define PETREL_SMTPD_TRANSACTION_H
+
+#include "common/buf.h"
+#include "common/channel.h"
+#include "common/channel_queue.h"
+#include "smtpd/content.h"
+#include "smtpd/house.h"
+
+struct session;
+
+enum {
+	/* Addresses of one message, octets: the envelope has to fit into one channel message. */
+	TRANSACTION_TEXTS_MAX = CHANNEL_BODY_MAX - ENVELOPE_PREPEND_MAX - 16384,
+	TRANSACTION_RECIPIENT_OVERHEAD = 16 /* octets of encoding for each */
+};
+
+/* Where an address lies in `texts`. */
+struct transaction_text {
+	uint32_t at;
+	uint32_t len;
+};
+
+struct transaction {
+	struct session *session; /* NULL: gone */
+	const struct house *house;
+	struct question question; /* the commit */
+
+	struct buf texts;
+	struct transaction_text sender; /* canonical; empty: the null sender */
+	struct transaction_text *recipients;
+	uint32_t recipient_count;
+	uint32_t recipient_room;
+	uint8_t body; /* enum envelope_body */
+
+	struct spool_file file;
+	struct content content;
+	bool has_content; /* content_begin was called */
+	message_id id;    /* of the file that was committed */
+};
+
+/* NULL where memory is short. */
+struct transaction *transaction_new(struct session *session, const struct house *house);
+/* Gives the file back; NULL is fine. */
+void transaction_free(struct transaction *transaction);
+
+bool transaction_set_sender(struct transaction *transaction, struct slice address);
+/* False where no more fit. */
+bool transaction_add_recipient(struct transaction *transaction, struct slice address);
+
+struct slice transaction_text(const struct transaction *transaction, struct transaction_text text);
+struct slice transaction_sender(const struct transaction *transaction);
+
+/*
+ * Hand the message to qmgr.  What `envelope` says besides sender, recipients and
+ * body is filled in by the caller.  The question is the transaction's own.
+ * False where qmgr is away, memory is short or the envelope too large: the file is gone then.
+ */
+bool transaction_commit(struct transaction *transaction, struct envelope *envelope);
+
+#endif

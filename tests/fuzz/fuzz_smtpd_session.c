@@ -1,0 +1,94 @@
+/*
+ * A whole SMTP session against a house of a few lines: whatever a client sends,
+ * and however it is cut into pieces, replies are replies, and what is stored has
+ * no line end but CR LF.
+ *
+ * The input's first octet chooses the port and the mood of the house, the second
+ * the size of the pieces.
+ */
+#include <unistd.h>
+
+#include "tests/fuzz/fuzz.h"
+#include "tests/unit/smtpd/fake_house.h"
+
+enum { IS_SUBMISSION = 1, IS_LOCAL = 2, LOSES_ANSWERS = 4, HOLDS_ANSWERS = 8, QUEUE_IS_FULL = 16, IS_RELAY = 32 };
+
+static void check_replies(void)
+{
+	struct cursor said = cursor_over(buf_slice(&fake.said));
+
+	while (!cursor_done(&said)) {
+		struct slice line = cursor_take_until(&said, '\n');
+
+		REQUIRE(cursor_accept(&said, '\n'));
+		REQUIRE(line.len >= 5 && line.len <= 511 && line.data[line.len - 1] == '\r');
+		REQUIRE(octet_is_digit(line.data[0]) && octet_is_digit(line.data[1]) && octet_is_digit(line.data[2]));
+		REQUIRE(line.data[3] == ' ' || line.data[3] == '-');
+		for (size_t i = 0; i + 1 < line.len; i++)
+			REQUIRE(!octet_is_control((unsigned char)line.data[i]));
+	}
+	buf_clear(&fake.said);
+}
+
+static void check_commit(const struct fake_commit *commit)
+{
+	size_t len = strlen(commit->content);
+
+	/* No NUL got in. */
+	REQUIRE(len == commit->size || len == sizeof commit->content - 1);
+	for (size_t i = 0; i < len; i++) {
+		if (commit->content[i] == '\n')
+			REQUIRE(i > 0 && commit->content[i - 1] == '\r');
+		if (commit->content[i] == '\r' && i + 1 < sizeof commit->content - 1)
+			REQUIRE(commit->content[i + 1] == '\n');
+	}
+	REQUIRE(commit->recipients[0] != '\0');
+	REQUIRE(strncmp(commit->prepend, "Received: ", 10) == 0);
+}
+
+static void send_pieces(const uint8_t *data, size_t size, size_t piece)
+{
+	while (size > 0 && fake.session_is_open) {
+		size_t len = size < piece ? size : piece;
+		ssize_t n = send(fake.client, data, len, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			break;
+		data += n;
+		size -= (size_t)n;
+		fake_run();
+		if (fake.holds_answers)
+			fake_answer(1, true);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	unsigned mood;
+	size_t piece;
+
+	if (size < 2)
+		return 0;
+	mood = data[0];
+	piece = data[1] == 0 ? size : data[1];
+	fake_open();
+	fake_set("auth.cleartext always\nsmtp.size-limit 64K\nsmtp.recipients-limit 100\nsmtp.received-limit 5");
+	fake.loses_answers = (mood & LOSES_ANSWERS) != 0;
+	fake.holds_answers = (mood & HOLDS_ANSWERS) != 0;
+	fake.verdict = (mood & QUEUE_IS_FULL) != 0 ? QUEUE_FULL : QUEUE_ACCEPTED;
+	if ((mood & IS_LOCAL) != 0)
+		fake_connect_user(1000, "carol");
+	else
+		fake_connect((mood & IS_SUBMISSION) != 0 ? SERVICE_SUBMISSION : SERVICE_MX,
+		    (mood & IS_RELAY) != 0 ? "127.0.0.1" : "192.0.2.1");
+	send_pieces(data + 2, size - 2, piece);
+	fake_end_input();
+	fake.holds_answers = false;
+	fake_run();
+	check_replies();
+	for (unsigned i = 0; i < fake.commits_count && i < FAKE_COMMITS_MAX; i++)
+		check_commit(&fake.commits[i]);
+	fake_close();
+	REQUIRE(!fake.session_is_open);
+	return 0;
+}
