@@ -43,8 +43,8 @@ bool client_from_address(struct client *client, const struct sockaddr *address)
 
 void client_from_user(struct client *client, uint32_t uid, const char *user)
 {
-	*client = (struct client){
-	    .family = AF_UNIX, .uid = uid, .may_relay = true, .is_loopback = true};
+	*client =
+	    (struct client){.family = AF_UNIX, .uid = uid, .may_relay = true, .is_loopback = true};
 	snprintf(client->text, sizeof client->text, "uid %u", uid);
 	snprintf(client->user, sizeof client->user, "%s", user);
 }

@@ -13,14 +13,14 @@
 enum { CLIENT_TEXT_MAX = 64 };
 
 struct client {
-	uint8_t family;      /* AF_INET or AF_INET6; AF_UNIX: a user of this host, see uid */
-	uint8_t octets[16];  /* the address in network order; the first 4 for AF_INET */
-	uint32_t uid;        /* AF_UNIX */
+	uint8_t family;             /* AF_INET or AF_INET6; AF_UNIX: a user of this host, see uid */
+	uint8_t octets[16];         /* the address in network order; the first 4 for AF_INET */
+	uint32_t uid;               /* AF_UNIX */
 	char text[CLIENT_TEXT_MAX]; /* "192.0.2.1", "2001:db8::1"; AF_UNIX: "uid 1000" */
-	char user[65];       /* AF_UNIX: the login name */
-	bool may_relay;      /* it is in smtp.relay-networks, or a user of this host */
+	char user[65];              /* AF_UNIX: the login name */
+	bool may_relay;             /* it is in smtp.relay-networks, or a user of this host */
 	bool is_loopback;
-	bool talked_early;   /* it sent something before our greeting (RFC 5321, 3.1) */
+	bool talked_early; /* it sent something before our greeting (RFC 5321, 3.1) */
 };
 
 /* From a socket's address; an IPv4 address in IPv6 clothes is an IPv4 address.  False for another family. */

@@ -56,7 +56,8 @@ Test(client, networks_are_matched_to_the_bit)
 
 Test(client, what_is_no_network_matches_nobody)
 {
-	static const char *const words[] = {"none", "", "10.0.0.0/33", "10.0.0.0/", "10.0.0/8", "::/129", "10.0.0.0/-1", "x/8"};
+	static const char *const words[] = {
+	    "none", "", "10.0.0.0/33", "10.0.0.0/", "10.0.0/8", "::/129", "10.0.0.0/-1", "x/8"};
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		cr_assert_not(network_is_valid(words[i]), "%s", words[i]);
@@ -79,7 +80,8 @@ Test(client, an_address_has_as_many_connections_as_the_limit_says_and_no_more)
 
 Test(client, all_addresses_of_one_ipv6_network_count_as_one)
 {
-	struct client a = client_at("2001:db8::1"), b = client_at("2001:db8::ffff:2"), c = client_at("2001:db8:0:1::1");
+	struct client a = client_at("2001:db8::1"), b = client_at("2001:db8::ffff:2"),
+		      c = client_at("2001:db8:0:1::1");
 
 	cr_assert(client_count(&a, 1));
 	cr_assert_not(client_count(&b, 1));
