@@ -95,7 +95,8 @@ static void ask(struct session *s, struct slice authorize, struct slice name, st
 		malformed(s);
 		return;
 	}
-	slice_copy(is_plain ? SLICE("PLAIN") : SLICE("LOGIN"), question.mechanism, sizeof question.mechanism);
+	slice_copy(is_plain ? SLICE("PLAIN") : SLICE("LOGIN"), question.mechanism,
+	    sizeof question.mechanism);
 	slice_copy(slice_string(s->client.text), question.client, sizeof question.client);
 	s->question.asker = s;
 	s->question.answered.login = login_answered;

@@ -16,9 +16,9 @@
 #include "smtpd/submit.h"
 
 enum {
-	HELO_MAX = 255,   /* octets of a domain (RFC 5321, 4.5.3.1.2) */
-	VERBS_MAX = 24,   /* octets looked at */
-	SIZE_DIGITS = 20  /* of SIZE=n (RFC 1870, 3) */
+	HELO_MAX = 255,  /* octets of a domain (RFC 5321, 4.5.3.1.2) */
+	VERBS_MAX = 24,  /* octets looked at */
+	SIZE_DIGITS = 20 /* of SIZE=n (RFC 1870, 3) */
 };
 
 /* --- HELO, EHLO ------------------------------------------------------------------ */
@@ -160,7 +160,8 @@ static bool size_is_taken(struct session *s, const struct esmtp_parameter *param
 {
 	uint64_t size;
 
-	if (parameter->value.len > SIZE_DIGITS || !slice_number(parameter->value, UINT64_MAX, &size)) {
+	if (parameter->value.len > SIZE_DIGITS ||
+	    !slice_number(parameter->value, UINT64_MAX, &size)) {
 		reply(s, 501, "5.5.4", "SIZE wants a number");
 		return false;
 	}
@@ -216,7 +217,8 @@ static bool mail_parameters(struct session *s, struct slice text, enum envelope_
 		} else if (slice_equal_nocase(parameter->keyword, SLICE("AUTH"))) {
 			good = auth_is_taken(s, parameter);
 		} else {
-			reply(s, 555, "5.5.4", "Unsupported parameter %.*s", SLICE_PRINTF(parameter->keyword));
+			reply(s, 555, "5.5.4", "Unsupported parameter %.*s",
+			    SLICE_PRINTF(parameter->keyword));
 			good = false;
 		}
 		if (!good)
@@ -247,7 +249,8 @@ static void sender_answered(void *asker, const struct lookup_verdict *verdict)
 		reply(s, 250, "2.1.0", "Ok");
 	} else {
 		if (verdict != NULL && verdict->answer == LOOKUP_REFUSED)
-			log_info("sender refused", log_slice("from", transaction_sender(s->transaction)),
+			log_info("sender-refused",
+			    log_slice("from", transaction_sender(s->transaction)),
 			    log_string("client", s->client.text), log_string("login", s->login),
 			    log_string("reason", verdict->text));
 		session_reset(s);
@@ -309,7 +312,8 @@ static void cmd_mail(struct session *s, struct slice arguments)
 
 static const struct lookup_verdict lost = {
     LOOKUP_TEMPORARY, 451, "4.3.0", "Temporary failure, try again later"};
-static const struct lookup_verdict too_many = {LOOKUP_TEMPORARY, 452, "4.5.3", "Too many recipients"};
+static const struct lookup_verdict too_many = {
+    LOOKUP_TEMPORARY, 452, "4.5.3", "Too many recipients"};
 
 static void log_refusal(struct session *s, const struct session_recipient *recipient)
 {
@@ -317,10 +321,12 @@ static void log_refusal(struct session *s, const struct session_recipient *recip
 
 	if (verdict->answer == LOOKUP_ACCEPTED)
 		return;
-	log_info("recipient refused", log_slice("to", slice_of(recipient->address, recipient->address_len)),
-	    log_slice("from", transaction_sender(s->transaction)), log_string("client", s->client.text),
-	    log_string("helo", s->helo == NULL ? "" : s->helo), log_string("status", verdict->status),
-	    log_string("reason", verdict->text));
+	log_info("recipient-refused",
+	    log_slice("to", slice_of(recipient->address, recipient->address_len)),
+	    log_slice("from", transaction_sender(s->transaction)),
+	    log_string("client", s->client.text),
+	    log_string("helo", s->helo == NULL ? "" : s->helo),
+	    log_string("status", verdict->status), log_string("reason", verdict->text));
 }
 
 /* Give the replies that are no longer behind an outstanding one. */
@@ -403,7 +409,8 @@ static void refuse_recipient(struct session *s, uint16_t code, const char *statu
 	recipient->is_answered = true;
 	recipient->verdict.answer = LOOKUP_REFUSED;
 	recipient->verdict.code = code;
-	slice_copy(slice_string(status), recipient->verdict.status, sizeof recipient->verdict.status);
+	slice_copy(
+	    slice_string(status), recipient->verdict.status, sizeof recipient->verdict.status);
 	slice_copy(slice_string(text), recipient->verdict.text, sizeof recipient->verdict.text);
 	answer_recipients(s);
 }
@@ -477,7 +484,8 @@ static void cmd_expn(struct session *s, struct slice arguments)
 static void cmd_help(struct session *s, struct slice arguments)
 {
 	(void)arguments;
-	reply_more(s, 214, "2.0.0", "HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+	reply_more(
+	    s, 214, "2.0.0", "HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
 	reply(s, 214, "2.0.0", "See RFC 5321; postmaster reads mail");
 }
 
@@ -491,25 +499,25 @@ static void cmd_quit(struct session *s, struct slice arguments)
 /* --- the table ---------------------------------------------------------------------------------- */
 
 static const struct command commands[] = {
-    /* verb, function, line_max, has_arguments, needs_greeting, joins_recipients, is_secret */
-    {SLICE("HELO"), cmd_helo, SESSION_LINE_MAX, true, false, false, false},
-    {SLICE("EHLO"), cmd_ehlo, SESSION_LINE_MAX, true, false, false, false},
-    {SLICE("MAIL"), cmd_mail, SESSION_PATH_LINE_MAX, true, true, false, false},
-    {SLICE("RCPT"), cmd_rcpt, SESSION_PATH_LINE_MAX, true, true, true, false},
-    {SLICE("DATA"), cmd_data, SESSION_LINE_MAX, false, true, false, false},
-    {SLICE("RSET"), cmd_rset, SESSION_LINE_MAX, false, false, false, false},
-    {SLICE("NOOP"), cmd_noop, SESSION_LINE_MAX, true, false, false, false},
-    {SLICE("QUIT"), cmd_quit, SESSION_LINE_MAX, false, false, false, false},
-    {SLICE("STARTTLS"), cmd_starttls, SESSION_LINE_MAX, false, false, false, false},
-    {SLICE("AUTH"), cmd_auth, SESSION_AUTH_LINE_MAX, true, true, false, true},
-    {SLICE("VRFY"), cmd_vrfy, SESSION_LINE_MAX, true, false, false, false},
-    {SLICE("EXPN"), cmd_expn, SESSION_LINE_MAX, true, false, false, false},
-    {SLICE("HELP"), cmd_help, SESSION_LINE_MAX, true, false, false, false},
+  /* verb, function, line_max, has_arguments, needs_greeting, joins_recipients, is_secret */
+    {SLICE("HELO"),     cmd_helo,     SESSION_LINE_MAX,      true,  false, false, false},
+    {SLICE("EHLO"),     cmd_ehlo,     SESSION_LINE_MAX,      true,  false, false, false},
+    {SLICE("MAIL"),     cmd_mail,     SESSION_PATH_LINE_MAX, true,  true,  false, false},
+    {SLICE("RCPT"),     cmd_rcpt,     SESSION_PATH_LINE_MAX, true,  true,  true,  false},
+    {SLICE("DATA"),     cmd_data,     SESSION_LINE_MAX,      false, true,  false, false},
+    {SLICE("RSET"),     cmd_rset,     SESSION_LINE_MAX,      false, false, false, false},
+    {SLICE("NOOP"),     cmd_noop,     SESSION_LINE_MAX,      true,  false, false, false},
+    {SLICE("QUIT"),     cmd_quit,     SESSION_LINE_MAX,      false, false, false, false},
+    {SLICE("STARTTLS"), cmd_starttls, SESSION_LINE_MAX,      false, false, false, false},
+    {SLICE("AUTH"),     cmd_auth,     SESSION_AUTH_LINE_MAX, true,  true,  false, true },
+    {SLICE("VRFY"),     cmd_vrfy,     SESSION_LINE_MAX,      true,  false, false, false},
+    {SLICE("EXPN"),     cmd_expn,     SESSION_LINE_MAX,      true,  false, false, false},
+    {SLICE("HELP"),     cmd_help,     SESSION_LINE_MAX,      true,  false, false, false},
 };
 
 /* What is said by programs that take us for something else; a browser made to talk to a mail server among them. */
-static const struct slice foreign_verbs[] = {
-    SLICE("GET"), SLICE("POST"), SLICE("PUT"), SLICE("HEAD"), SLICE("CONNECT"), SLICE("OPTIONS"), SLICE("PRI")};
+static const struct slice foreign_verbs[] = {SLICE("GET"), SLICE("POST"), SLICE("PUT"),
+    SLICE("HEAD"), SLICE("CONNECT"), SLICE("OPTIONS"), SLICE("PRI")};
 
 static struct slice verb_of(struct slice line)
 {
@@ -550,7 +558,8 @@ static void unknown_command(struct session *s, struct slice line)
 	for (size_t i = 0; i < sizeof foreign_verbs / sizeof foreign_verbs[0]; i++) {
 		if (!slice_equal_nocase(verb, foreign_verbs[i]))
 			continue;
-		log_info("not a mail client", log_string("client", s->client.text), log_slice("verb", verb));
+		log_info("not-a-mail-client", log_string("client", s->client.text),
+		    log_slice("verb", verb));
 		reply(s, 421, "4.7.0", "%s this is a mail server", settings->hostname);
 		session_close(s);
 		return;

@@ -112,7 +112,8 @@ static bool write_trace(const struct session *s, message_id id, uint64_t now_us,
 	return received_write(&received, out);
 }
 
-static bool write_prepended(const struct session *s, message_id id, uint64_t now_us, struct buf *out)
+static bool write_prepended(
+    const struct session *s, message_id id, uint64_t now_us, struct buf *out)
 {
 	const struct content *content = &s->transaction->content;
 
@@ -183,7 +184,8 @@ static void committed(void *asker, enum queue_verdict verdict)
 	if (verdict == QUEUE_ACCEPTED)
 		log_received(transaction, s);
 	else
-		log_warning("not received", log_id(id), log_slice("from", transaction_sender(transaction)),
+		log_warning("not-received", log_id(id),
+		    log_slice("from", transaction_sender(transaction)),
 		    log_string("reason", verdict == QUEUE_FULL ? "queue full" : "queue failed"));
 	if (s == NULL) {
 		transaction_free(transaction);
@@ -225,9 +227,9 @@ static void log_problem(const struct session *s, const char *reason)
 {
 	const struct transaction *transaction = s->transaction;
 
-	log_info("message refused", log_id(transaction->file.id),
-	    log_slice("from", transaction_sender(transaction)), log_string("client", s->client.text),
-	    log_string("reason", reason));
+	log_info("message-refused", log_id(transaction->file.id),
+	    log_slice("from", transaction_sender(transaction)),
+	    log_string("client", s->client.text), log_string("reason", reason));
 }
 
 static void refuse_content(struct session *s)
@@ -236,7 +238,8 @@ static void refuse_content(struct session *s)
 	enum content_problem problem = content->problem;
 
 	if (content->error != 0)
-		log_error("spool file", log_id(s->transaction->file.id), log_errno(content->error));
+		log_error("cannot-write-spool-file", log_id(s->transaction->file.id),
+		    log_errno(content->error));
 	switch (problem) {
 	case CONTENT_TOO_LARGE:
 		log_problem(s, "too large");

@@ -1,1 +1,43 @@
-# What smtpd/ builds.
+# smtpd/: the SMTP server.  All but main() and the channels is a library, so that
+# tests and the fuzzer drive a session without other processes.
+noinst_LIBRARIES += libsmtpd.a
+libsmtpd_a_SOURCES = \
+	smtpd/auth.c smtpd/auth.h \
+	smtpd/client.c smtpd/client.h \
+	smtpd/commands.c smtpd/commands.h \
+	smtpd/content.c smtpd/content.h \
+	smtpd/data.c smtpd/data.h \
+	smtpd/house.h \
+	smtpd/reply.c smtpd/reply.h \
+	smtpd/session.c smtpd/session.h \
+	smtpd/submit.c smtpd/submit.h \
+	smtpd/transaction.c smtpd/transaction.h
+
+pkglibexec_PROGRAMS += smtpd/smtpd
+smtpd_smtpd_SOURCES = smtpd/main.c \
+	smtpd/peers.c smtpd/peers.h \
+	smtpd/spool.c smtpd/spool.h
+smtpd_smtpd_LDADD = libsmtpd.a libmessage.a $(COMMON_LIBS)
+
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/test_smtpd
+TESTS += tests/unit/test_smtpd
+tests_unit_test_smtpd_SOURCES = \
+	tests/unit/smtpd/auth.c \
+	tests/unit/smtpd/client.c \
+	tests/unit/smtpd/content.c \
+	tests/unit/smtpd/dialogue.c tests/unit/smtpd/dialogue.h \
+	tests/unit/smtpd/fake_house.c tests/unit/smtpd/fake_house.h \
+	tests/unit/smtpd/session.c \
+	tests/unit/smtpd/tls.c \
+	tests/unit/tls/pair.c tests/unit/tls/pair.h
+tests_unit_test_smtpd_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_smtpd_LDADD = libsmtpd.a libmessage.a libkeyring.a $(COMMON_LIBS) $(UNIT_LIBS)
+endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_smtpd_session
+tests_fuzz_fuzz_smtpd_session_SOURCES = tests/fuzz/fuzz_smtpd_session.c \
+	tests/unit/smtpd/fake_house.c tests/unit/smtpd/fake_house.h
+tests_fuzz_fuzz_smtpd_session_LDADD = libsmtpd.a libmessage.a $(FUZZ_LIBS)
+
+dist_man_MANS += man/petrel-smtpd.8

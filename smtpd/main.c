@@ -23,10 +23,10 @@
 #include "smtpd/session.h"
 
 enum {
-	ACCEPTED_AT_ONCE = 8,         /* connections of one socket in one turn */
-	LISTENERS_MAX = 64,           /* sockets of all services */
-	STOP_SECONDS = 10,            /* sessions have to end after `stop` */
-	PAUSE_SECONDS = 1             /* no accepting when descriptors have run out */
+	ACCEPTED_AT_ONCE = 8, /* connections of one socket in one turn */
+	LISTENERS_MAX = 64,   /* sockets of all services */
+	STOP_SECONDS = 10,    /* sessions have to end after `stop` */
+	PAUSE_SECONDS = 1     /* no accepting when descriptors have run out */
 };
 
 struct listener {
@@ -84,23 +84,26 @@ static void connected(int socket, enum service service, const struct sockaddr *a
 		return;
 	}
 	if (sessions_count() >= (uint64_t)settings->smtp.connections_limit) {
-		log_warning("too many connections", log_string("client", client.text));
+		log_warning("too-many-connections", log_string("client", client.text),
+		    log_string("limit", "smtp.connections-limit"));
 		turn_away(socket, service, "too many connections, try again later");
 		return;
 	}
 	if (!client_count(&client, settings->smtp.client_connections_limit)) {
-		log_info("too many connections of a client", log_string("client", client.text));
+		log_info("too-many-connections", log_string("client", client.text),
+		    log_string("limit", "smtp.client-connections-limit"));
 		turn_away(socket, service, "too many connections from your address");
 		return;
 	}
 	client.may_relay = client_is_in(&client, &settings->smtp.relay_networks);
 	client.talked_early = service == SERVICE_MX && has_talked(socket);
 	if (client.talked_early)
-		log_info("client talked before the greeting", log_string("client", client.text));
+		log_info("talked-early", log_string("client", client.text));
 	if (!session_begin(process_base(), socket, service, &client, &house)) {
-		log_warning("no session", log_string("client", client.text),
-		    log_string("reason", service == SERVICE_SUBMISSIONS && signing_server() == NULL ? "no certificate"
-										       : "out of memory"));
+		log_warning("no-session", log_string("client", client.text),
+		    log_string("reason", service == SERVICE_SUBMISSIONS && signing_server() == NULL
+					     ? "no certificate"
+					     : "out of memory"));
 		client_uncount(&client);
 	}
 }
@@ -121,7 +124,8 @@ static bool local_connected(struct message *m)
 	if (process_is_stopping())
 		turn_away(socket, SERVICE_SUBMISSION, "shutting down");
 	else if (!session_begin(process_base(), socket, SERVICE_SUBMISSION, &client, &house))
-		log_warning("no session", log_string("client", client.text), log_string("reason", "out of memory"));
+		log_warning("no-session", log_string("client", client.text),
+		    log_string("reason", "out of memory"));
 	return true;
 }
 
@@ -139,7 +143,7 @@ static void resume_accepting(int descriptor, short events, void *context)
 /* Descriptors or memory have run out: better wait than spin. */
 static void pause_accepting(int error)
 {
-	log_warning("not accepting for a moment", log_errno(error));
+	log_warning("cannot-accept", log_errno(error));
 	for (size_t i = 0; i < LISTENERS_MAX; i++) {
 		if (listeners[i].event != NULL)
 			event_del(listeners[i].event);
@@ -155,7 +159,8 @@ static void accept_some(int descriptor, short events, void *context)
 	for (int i = 0; i < ACCEPTED_AT_ONCE; i++) {
 		struct sockaddr_storage address;
 		socklen_t len = sizeof address;
-		int socket = accept4(descriptor, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int socket = accept4(
+		    descriptor, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (socket >= 0) {
 			connected(socket, listener->service, (struct sockaddr *)&address);
@@ -183,7 +188,7 @@ static void listen_on(enum service service, int socket)
 			return;
 		break;
 	}
-	log_error("cannot listen", log_string("service", service_name(service)));
+	log_error("cannot-listen", log_string("service", service_name(service)));
 	close(socket);
 }
 
@@ -207,8 +212,10 @@ static void check_networks(void)
 	const struct conf_list *networks = &settings->smtp.relay_networks;
 
 	for (size_t i = 0; i < networks->count; i++) {
-		if (!network_is_valid(networks->words[i]) && !slice_equal(slice_string(networks->words[i]), SLICE("none")))
-			log_warning("smtp.relay-networks: not a network", log_string("word", networks->words[i]));
+		if (!network_is_valid(networks->words[i]) &&
+		    !slice_equal(slice_string(networks->words[i]), SLICE("none")))
+			log_warning("not-a-network", log_string("setting", "smtp.relay-networks"),
+			    log_string("word", networks->words[i]));
 	}
 }
 
@@ -248,7 +255,7 @@ static bool control(struct message *m)
 static void stop_late(int descriptor, short events, void *context)
 {
 	(void)descriptor, (void)events, (void)context;
-	log_info("sessions left at stop", log_number("sessions", sessions_count()));
+	log_info("sessions-left", log_number("sessions", sessions_count()));
 	process_exit(EX_OK);
 }
 

@@ -49,7 +49,8 @@ static bool verdict_came(struct message *m, void *context)
 	if (m != NULL) {
 		struct reader r = message_reader(m);
 
-		good = m->type == LOOKUP_VERDICT && lookup_verdict_read(&r, &verdict) && reader_finished(&r);
+		good = m->type == LOOKUP_VERDICT && lookup_verdict_read(&r, &verdict) &&
+		       reader_finished(&r);
 	}
 	question->answered.verdict(question->asker, m != NULL && good ? &verdict : NULL);
 	return good;
@@ -89,7 +90,8 @@ static bool login_came(struct message *m, void *context)
 	if (m != NULL) {
 		struct reader r = message_reader(m);
 
-		good = m->type == AUTH_RESULT && auth_result_read(&r, &result) && reader_finished(&r);
+		good =
+		    m->type == AUTH_RESULT && auth_result_read(&r, &result) && reader_finished(&r);
 	}
 	question->answered.login(question->asker, m != NULL && good ? &result : NULL);
 	return good;
@@ -119,7 +121,8 @@ static bool name_came(struct message *m, void *context)
 		unsigned status = read_u8(&r);
 
 		read_string(&r, name, sizeof name);
-		good = m->type == RESOLVER_NAMED && reader_finished(&r) && status < RESOLVER_STATUS_COUNT;
+		good = m->type == RESOLVER_NAMED && reader_finished(&r) &&
+		       status < RESOLVER_STATUS_COUNT;
 		if (!good || status != RESOLVER_OK)
 			name[0] = '\0';
 	}
@@ -204,10 +207,14 @@ static void lookup_closed(struct channel *channel, void *context)
 }
 
 const struct process_peer smtpd_peers[] = {
-    {.role = ROLE_QMGR, .opened = qmgr_opened, .message = unasked, .closed = qmgr_closed, .drained = drained},
-    {.role = ROLE_LOOKUP, .message = unasked, .closed = lookup_closed, .drained = drained},
-    {.role = ROLE_AUTH, .message = unasked},
-    {.role = ROLE_RESOLVER, .message = unasked},
+    {.role = ROLE_QMGR,
+     .opened = qmgr_opened,
+     .message = unasked,
+     .closed = qmgr_closed,
+     .drained = drained},
+    {.role = ROLE_LOOKUP,       .message = unasked, .closed = lookup_closed, .drained = drained},
+    {.role = ROLE_AUTH,       .message = unasked},
+    {.role = ROLE_RESOLVER,      .message = unasked},
     {.role = ROLE_KEYS, .message = unasked},
-    {.role = ROLE_NONE},
+    {.role = ROLE_NONE		       },
 };

@@ -156,7 +156,7 @@ static void timed_out(int descriptor, short events, void *context)
 		restart_timer(s);
 		return;
 	}
-	log_info("client timed out", log_string("client", s->client.text),
+	log_info("client-timed-out", log_string("client", s->client.text),
 	    log_string("during", s->phase == PHASE_CONTENT ? "message" : "commands"));
 	reply(s, 421, "4.4.2", "%s timed out, closing connection", settings->hostname);
 	session_close(s);
@@ -205,8 +205,8 @@ enum line { LINE_NONE, LINE_READY, LINE_TOO_LONG };
  * (without the end) is copied out.  Nothing is taken from the input, except where
  * a line grows too long to be held: then its octets are forgotten as they come.
  */
-static enum line peek_line(struct session *s, char text[SESSION_AUTH_LINE_MAX], struct slice *line,
-    size_t *octets)
+static enum line peek_line(
+    struct session *s, char text[SESSION_AUTH_LINE_MAX], struct slice *line, size_t *octets)
 {
 	struct evbuffer *input = stream_input(s->stream);
 	struct evbuffer_ptr end = evbuffer_search_eol(input, NULL, NULL, EVBUFFER_EOL_LF);
@@ -273,9 +273,8 @@ static bool take_command(struct session *s)
 	}
 	command = command_find(line, &arguments);
 	/* Replies keep the order of the commands: only RCPT need not wait for the RCPTs before it. */
-	if (s->recipient_count > 0 &&
-	    (command == NULL || !command->joins_recipients ||
-		s->recipient_count >= SESSION_RECIPIENTS_ASKED))
+	if (s->recipient_count > 0 && (command == NULL || !command->joins_recipients ||
+					  s->recipient_count >= SESSION_RECIPIENTS_ASKED))
 		return false;
 	if (command != NULL && command->is_secret)
 		wipe_line(s, octets);
@@ -343,8 +342,9 @@ static void settle(struct session *s)
 		return;
 	}
 	if (s->errors >= settings->smtp.errors_limit) {
-		log_info("client made too many errors", log_string("client", s->client.text));
-		reply(s, 421, "4.7.0", "%s too many errors, closing connection", settings->hostname);
+		log_info("too-many-errors", log_string("client", s->client.text));
+		reply(
+		    s, 421, "4.7.0", "%s too many errors, closing connection", settings->hostname);
 		session_close(s);
 		return;
 	}
@@ -357,7 +357,7 @@ static void settle(struct session *s)
 		shut_down(s);
 	} else if (s->input_ended && stream_has_room(s->stream) && !s->house->is_congested()) {
 		if (s->phase == PHASE_CONTENT)
-			log_info("client gone in the middle of a message", log_string("client", s->client.text));
+			log_info("client-gone", log_string("client", s->client.text));
 		session_close(s);
 	}
 }
@@ -409,8 +409,8 @@ static void stream_secured(struct stream *stream, void *context)
 
 	stream_tls_facts(stream, &facts);
 	restart_timer(s);
-	log_debug("tls", log_string("client", s->client.text), log_string("protocol", facts.protocol),
-	    log_string("cipher", facts.cipher));
+	log_debug("tls", log_string("client", s->client.text),
+	    log_string("protocol", facts.protocol), log_string("cipher", facts.cipher));
 }
 
 static void stream_ended(struct stream *stream, enum stream_end end, void *context)
@@ -427,16 +427,16 @@ static void stream_ended(struct stream *stream, enum stream_end end, void *conte
 		    log_number("messages", s->message_count));
 		break;
 	case STREAM_TLS_FAILED:
-		log_info("tls failed", log_string("client", s->client.text),
+		log_info("tls-failed", log_string("client", s->client.text),
 		    log_string("reason", stream_error(stream)));
 		break;
 	case STREAM_FAILED:
 	case STREAM_TIMED_OUT:
 		if (s->phase == PHASE_CONTENT)
-			log_info("client gone in the middle of a message",
-			    log_string("client", s->client.text), log_string("reason", stream_error(stream)));
+			log_info("client-gone", log_string("client", s->client.text),
+			    log_string("reason", stream_error(stream)));
 		else
-			log_debug("connection lost", log_string("client", s->client.text),
+			log_debug("connection-lost", log_string("client", s->client.text),
 			    log_string("reason", stream_error(stream)));
 		break;
 	}
@@ -494,7 +494,8 @@ bool session_begin(struct event_base *base, int socket, enum service service,
 	TAILQ_INSERT_TAIL(&sessions, s, entry);
 	session_count++;
 	log_debug("connected", log_string("client", s->client.text),
-	    log_string("service", service_name(service)), log_number("early", client->talked_early));
+	    log_string("service", service_name(service)),
+	    log_number("early", client->talked_early));
 	reply(s, 220, NULL, "%s ESMTP", settings->hostname);
 	restart_timer(s);
 	settle(s);

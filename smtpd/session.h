@@ -23,15 +23,16 @@
 #include "smtpd/transaction.h"
 
 enum {
-	SESSION_LINE_MAX = 512,         /* octets of a command with its CRLF (RFC 5321, 4.5.3.1.4) */
-	SESSION_PATH_LINE_MAX = 1280,   /* of MAIL and RCPT, which extensions lengthen */
-	SESSION_AUTH_LINE_MAX = 12288,  /* in the exchange of AUTH (RFC 4954, 4) */
-	SESSION_RECIPIENTS_ASKED = 100, /* recipients of one session that lookup is asked about at once */
+	SESSION_LINE_MAX = 512,        /* octets of a command with its CRLF (RFC 5321, 4.5.3.1.4) */
+	SESSION_PATH_LINE_MAX = 1280,  /* of MAIL and RCPT, which extensions lengthen */
+	SESSION_AUTH_LINE_MAX = 12288, /* in the exchange of AUTH (RFC 4954, 4) */
+	SESSION_RECIPIENTS_ASKED =
+	    100, /* recipients of one session that lookup is asked about at once */
 	SESSION_COMMAND_INPUT = 16384,  /* octets of input held while commands are read */
 	SESSION_CONTENT_INPUT = 131072, /* and while a message is */
-	SESSION_HELD_MAX = 131072,      /* octets of replies that wait for their batch to be complete */
-	SESSION_HELD_WANTED = 16384,    /* and at which they wait no longer */
-	SESSION_HANDSHAKE_SECONDS = 30  /* a TLS handshake */
+	SESSION_HELD_MAX = 131072, /* octets of replies that wait for their batch to be complete */
+	SESSION_HELD_WANTED = 16384,   /* and at which they wait no longer */
+	SESSION_HANDSHAKE_SECONDS = 30 /* a TLS handshake */
 };
 
 /* What the next octets from the client are. */
@@ -83,7 +84,8 @@ struct session {
 
 	struct question question; /* whatever makes is_blocked true, but for the commit */
 	struct question name_question;
-	struct session_recipients recipients; /* whose replies are outstanding, in the order of the commands */
+	struct session_recipients
+	    recipients; /* whose replies are outstanding, in the order of the commands */
 	unsigned recipient_count;
 	struct transaction *transaction;
 	struct sasl *sasl;

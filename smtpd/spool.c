@@ -8,15 +8,15 @@
 #include "common/process.h"
 
 enum {
-	KEPT_FIRST = 8,  /* files kept at first */
-	KEPT_MAX = 128,  /* and at most */
+	KEPT_FIRST = 8,                             /* files kept at first */
+	KEPT_MAX = 128,                             /* and at most */
 	ASKED_AT_ONCE = CHANNEL_DESCRIPTORS_MAX / 2 /* what fills one packet */
 };
 
 static struct spool_file files[KEPT_MAX];
 static unsigned file_count;
-static unsigned asked;              /* files that are on their way */
-static unsigned kept = KEPT_FIRST;  /* files that we want to have */
+static unsigned asked;             /* files that are on their way */
+static unsigned kept = KEPT_FIRST; /* files that we want to have */
 static unsigned generation;
 static TAILQ_HEAD(, question) waiting = TAILQ_HEAD_INITIALIZER(waiting);
 static unsigned waiting_count;
@@ -153,7 +153,8 @@ static bool committed(struct message *m, void *context)
 		struct reader r = message_reader(m);
 
 		verdict = read_u8(&r);
-		good = m->type == QUEUE_COMMITTED && reader_finished(&r) && verdict < QUEUE_VERDICT_COUNT;
+		good = m->type == QUEUE_COMMITTED && reader_finished(&r) &&
+		       verdict < QUEUE_VERDICT_COUNT;
 		if (!good)
 			verdict = QUEUE_FAILED;
 	}
@@ -161,8 +162,8 @@ static bool committed(struct message *m, void *context)
 	return good;
 }
 
-bool spool_commit(
-    struct question *question, struct spool_file *file, uint64_t size, const struct envelope *envelope)
+bool spool_commit(struct question *question, struct spool_file *file, uint64_t size,
+    const struct envelope *envelope)
 {
 	struct channel *qmgr = process_peer(ROLE_QMGR);
 	struct writer *w;

@@ -11,8 +11,8 @@
 
 /* See house.h: house.file, house.commit, house.abort. */
 enum house_file spool_file(struct question *question, struct spool_file *file);
-bool spool_commit(
-    struct question *question, struct spool_file *file, uint64_t size, const struct envelope *envelope);
+bool spool_commit(struct question *question, struct spool_file *file, uint64_t size,
+    const struct envelope *envelope);
 void spool_abort(struct spool_file *file, bool is_untouched);
 /* A question of spool_file's is not to be answered any more. */
 void spool_withdraw(struct question *question);

@@ -28,7 +28,8 @@ bool submit_may_send(struct session *s)
 	return false;
 }
 
-bool submit_missing_fields(const struct content *content, message_id id, uint64_t now_us, struct buf *out)
+bool submit_missing_fields(
+    const struct content *content, message_id id, uint64_t now_us, struct buf *out)
 {
 	bool good = true;
 

@@ -18,6 +18,7 @@ bool submit_is_user(const struct session *s);
 bool submit_may_send(struct session *s);
 
 /* Append the fields that the message lacks: Date (RFC 6409, 8.2), Message-ID (8.3). */
-bool submit_missing_fields(const struct content *content, message_id id, uint64_t now_us, struct buf *out);
+bool submit_missing_fields(
+    const struct content *content, message_id id, uint64_t now_us, struct buf *out);
 
 #endif

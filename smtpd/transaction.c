@@ -35,7 +35,8 @@ void transaction_free(struct transaction *transaction)
 	free(transaction);
 }
 
-static bool add_text(struct transaction *transaction, struct slice text, struct transaction_text *out)
+static bool add_text(
+    struct transaction *transaction, struct slice text, struct transaction_text *out)
 {
 	*out = (struct transaction_text){(uint32_t)transaction->texts.len, (uint32_t)text.len};
 	return buf_append_slice(&transaction->texts, text);
@@ -55,7 +56,8 @@ bool transaction_add_recipient(struct transaction *transaction, struct slice add
 	if (transaction->recipient_count >= limit || encoded > TRANSACTION_TEXTS_MAX)
 		return false;
 	if (transaction->recipient_count == transaction->recipient_room) {
-		uint32_t room = transaction->recipient_room == 0 ? 1 : transaction->recipient_room * 2;
+		uint32_t room =
+		    transaction->recipient_room == 0 ? 1 : transaction->recipient_room * 2;
 		struct transaction_text *grown =
 		    reallocarray(transaction->recipients, room, sizeof *grown);
 

@@ -11,7 +11,14 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/smtpd/fake_house.h"
 
-enum { IS_SUBMISSION = 1, IS_LOCAL = 2, LOSES_ANSWERS = 4, HOLDS_ANSWERS = 8, QUEUE_IS_FULL = 16, IS_RELAY = 32 };
+enum {
+	IS_SUBMISSION = 1,
+	IS_LOCAL = 2,
+	LOSES_ANSWERS = 4,
+	HOLDS_ANSWERS = 8,
+	QUEUE_IS_FULL = 16,
+	IS_RELAY = 32
+};
 
 static void check_replies(void)
 {
@@ -22,7 +29,8 @@ static void check_replies(void)
 
 		REQUIRE(cursor_accept(&said, '\n'));
 		REQUIRE(line.len >= 5 && line.len <= 511 && line.data[line.len - 1] == '\r');
-		REQUIRE(octet_is_digit(line.data[0]) && octet_is_digit(line.data[1]) && octet_is_digit(line.data[2]));
+		REQUIRE(octet_is_digit(line.data[0]) && octet_is_digit(line.data[1]) &&
+			octet_is_digit(line.data[2]));
 		REQUIRE(line.data[3] == ' ' || line.data[3] == '-');
 		for (size_t i = 0; i + 1 < line.len; i++)
 			REQUIRE(!octet_is_control((unsigned char)line.data[i]));
@@ -72,7 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mood = data[0];
 	piece = data[1] == 0 ? size : data[1];
 	fake_open();
-	fake_set("auth.cleartext always\nsmtp.size-limit 64K\nsmtp.recipients-limit 100\nsmtp.received-limit 5");
+	fake_set("auth.cleartext always\nsmtp.size-limit 64K\nsmtp.recipients-limit "
+		 "100\nsmtp.received-limit 5");
 	fake.loses_answers = (mood & LOSES_ANSWERS) != 0;
 	fake.holds_answers = (mood & HOLDS_ANSWERS) != 0;
 	fake.verdict = (mood & QUEUE_IS_FULL) != 0 ? QUEUE_FULL : QUEUE_ACCEPTED;

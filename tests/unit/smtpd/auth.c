@@ -47,9 +47,9 @@ Test(auth, malformed_responses_end_the_exchange_and_not_the_session)
 	static const char *const responses[] = {
 	    "AGFsaWNlAHNlY3JldA", /* padding */
 	    "not base64!",
-	    "AGFsaWNl",     /* no password */
-	    "AGFsaWNlAA==", /* an empty one */
-	    "AABzZWNyZXQ=", /* no name */
+	    "AGFsaWNl",         /* no password */
+	    "AGFsaWNlAA==",     /* an empty one */
+	    "AABzZWNyZXQ=",     /* no name */
 	    "AGFsaWNlAHNlAHQ=", /* a NUL inside the password */
 	    "AGFsaWNlAHNlY3JldA== AGFsaWNlAHNlY3JldA==",
 	    "=",

@@ -17,7 +17,8 @@ void expect_heard(const char *text, const char *heard, const char *expected)
 		cursor_skip(&want, 1);
 		cursor_skip(&got, 1);
 		cr_assert(wanted.len > 0 && slice_starts_with(line, wanted),
-		    "after \"%s\" the server said:\n%s\nand this was expected:\n%s", text, heard, expected);
+		    "after \"%s\" the server said:\n%s\nand this was expected:\n%s", text, heard,
+		    expected);
 	}
 }
 
@@ -36,7 +37,8 @@ void start_message(void)
 {
 	fake_connect(SERVICE_MX, "192.0.2.1");
 	fake_heard();
-	expect("EHLO client.example\r\n", "250-\n250-PIPELINING\n250-SIZE \n250-8BITMIME\n250 ENHANCEDSTATUSCODES\n");
+	expect("EHLO client.example\r\n",
+	    "250-\n250-PIPELINING\n250-SIZE \n250-8BITMIME\n250 ENHANCEDSTATUSCODES\n");
 	expect("MAIL FROM:<alice@crepes.fr>\r\n", "250 2.1.0\n");
 	expect("RCPT TO:<bob@hamburger.edu>\r\n", "250 2.1.5\n");
 	expect("DATA\r\n", "354 \n");

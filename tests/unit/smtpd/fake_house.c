@@ -62,7 +62,8 @@ static bool ask_recipient(struct question *question, struct slice address, bool 
 		say_verdict(verdict, LOOKUP_TEMPORARY, 451, "4.3.0", "Cannot tell now");
 	else if (slice_starts_with(address, SLICE("evil@")))
 		say_verdict(verdict, LOOKUP_REFUSED, 250, "2.0.0", "line\r\n250 forged");
-	else if (slice_ends_with(address, SLICE("@hamburger.edu")) || slice_find(address, 0, '@') < 0 || may_relay)
+	else if (slice_ends_with(address, SLICE("@hamburger.edu")) ||
+		 slice_find(address, 0, '@') < 0 || may_relay)
 		say_verdict(verdict, LOOKUP_ACCEPTED, 250, "2.1.5", "Ok");
 	else
 		say_verdict(verdict, LOOKUP_REFUSED, 554, "5.7.1", "Relay access denied");
@@ -81,7 +82,8 @@ static bool ask_sender(struct question *question, struct slice login, struct sli
 	if (slice_equal(login, address))
 		say_verdict(verdict, LOOKUP_ACCEPTED, 250, "2.1.0", "Ok");
 	else
-		say_verdict(verdict, LOOKUP_REFUSED, 553, "5.7.1", "Sender address not owned by user");
+		say_verdict(
+		    verdict, LOOKUP_REFUSED, 553, "5.7.1", "Sender address not owned by user");
 	return true;
 }
 
@@ -92,7 +94,8 @@ static bool ask_login(struct question *question, const struct auth_password *pas
 	if (fake.auth_is_away)
 		return false;
 	result = &put(question, KIND_LOGIN)->result;
-	if (slice_equal(password->name, SLICE("alice")) && slice_equal(password->password, SLICE("secret"))) {
+	if (slice_equal(password->name, SLICE("alice")) &&
+	    slice_equal(password->password, SLICE("secret"))) {
 		result->verdict = AUTH_OK;
 		snprintf(result->account, sizeof result->account, "alice@hamburger.edu");
 	} else if (slice_equal(password->name, SLICE("limited"))) {
@@ -161,8 +164,8 @@ static bool ask_commit(struct question *question, struct spool_file *file, uint6
 
 		if (at + address.len + 2 > sizeof commit->recipients)
 			break;
-		at += (size_t)snprintf(commit->recipients + at, sizeof commit->recipients - at, "%s%.*s",
-		    i > 0 ? " " : "", SLICE_PRINTF(address));
+		at += (size_t)snprintf(commit->recipients + at, sizeof commit->recipients - at,
+		    "%s%.*s", i > 0 ? " " : "", SLICE_PRINTF(address));
 	}
 	fake.commits_count++;
 	put(question, KIND_COMMIT);
@@ -235,10 +238,12 @@ static void answer(struct asked *asked)
 	switch (asked->kind) {
 	case KIND_VERDICT:
 		fake.recipients_open--;
-		question->answered.verdict(question->asker, fake.loses_answers ? NULL : &asked->verdict);
+		question->answered.verdict(
+		    question->asker, fake.loses_answers ? NULL : &asked->verdict);
 		break;
 	case KIND_LOGIN:
-		question->answered.login(question->asker, fake.loses_answers ? NULL : &asked->result);
+		question->answered.login(
+		    question->asker, fake.loses_answers ? NULL : &asked->result);
 		break;
 	case KIND_NAME:
 		question->answered.name(question->asker, SLICE("client.example"));
@@ -250,7 +255,8 @@ static void answer(struct asked *asked)
 		    fake.loses_answers || fake.has_no_file ? NULL : &file, fake.has_no_file);
 		break;
 	case KIND_COMMIT:
-		question->answered.committed(question->asker, fake.loses_answers ? QUEUE_FAILED : fake.verdict);
+		question->answered.committed(
+		    question->asker, fake.loses_answers ? QUEUE_FAILED : fake.verdict);
 		break;
 	}
 }
@@ -288,7 +294,8 @@ void fake_open(void)
 {
 	char error[CONF_ERROR_MAX];
 
-	fake = (struct fake_house){.client = -1, .file_to_give = -1, .said = buf_with_limit(1 << 24)};
+	fake =
+	    (struct fake_house){.client = -1, .file_to_give = -1, .said = buf_with_limit(1 << 24)};
 	question_count = 0;
 	log_set_level(LEVEL_ERROR);
 	fake.base = event_base_new();

@@ -32,12 +32,12 @@ struct fake_commit {
 struct fake_house {
 	struct event_base *base;
 	struct conf *conf;
-	int client;      /* the test's end of the connection */
+	int client; /* the test's end of the connection */
 	bool session_is_open;
 	struct buf said; /* by the server, since the last look */
 
 	/* how the house behaves */
-	bool holds_answers;          /* until fake_answer() */
+	bool holds_answers; /* until fake_answer() */
 	bool lookup_is_away;
 	bool auth_is_away;
 	bool queue_is_away;
@@ -46,11 +46,11 @@ struct fake_house {
 	bool has_no_file;
 	struct tls_server *tls;
 	enum queue_verdict verdict;
-	int file_to_give;            /* instead of a memory file; -1: none */
+	int file_to_give; /* instead of a memory file; -1: none */
 
 	/* what happened */
 	unsigned recipients_asked;
-	unsigned recipients_open;    /* asked and not answered */
+	unsigned recipients_open; /* asked and not answered */
 	unsigned senders_asked;
 	unsigned names_asked;
 	unsigned aborted;

@@ -84,22 +84,26 @@ Test(session, every_reply_that_may_carry_an_enhanced_status_code_does)
 {
 	connect_mx();
 	fake_set("smtp.errors-limit 100");
-	PLAY({"NOOP\r\n", "250 2.0.0 \n"}, {"NOOP with words\r\n", "250 2.0.0 \n"}, {"RSET\r\n", "250 2.0.0 \n"},
-	    {"VRFY bob\r\n", "252 2.0.0 \n"}, {"EXPN staff\r\n", "502 5.5.1 \n"}, {"HELP\r\n", "214-2.0.0 \n214 2.0.0 \n"},
+	PLAY({"NOOP\r\n", "250 2.0.0 \n"}, {"NOOP with words\r\n", "250 2.0.0 \n"},
+	    {"RSET\r\n", "250 2.0.0 \n"}, {"VRFY bob\r\n", "252 2.0.0 \n"},
+	    {"EXPN staff\r\n", "502 5.5.1 \n"}, {"HELP\r\n", "214-2.0.0 \n214 2.0.0 \n"},
 	    {"FOO\r\n", "500 5.5.1 \n"}, {"\r\n", "500 5.5.1 \n"}, {"RSET now\r\n", "501 5.5.4 \n"},
 	    {"MAIL FROM:<a@b.example>\r\n", "503 5.5.1 \n"}, {"STARTTLS\r\n", "454 4.7.0 \n"},
 	    {"AUTH PLAIN\r\n", "503 5.5.1 \n"}, {"EHLO\r\n", "501 \n"}, {"HELO a b\r\n", "501 \n"},
-	    {"HELO x\r\n", "250 hamburger.edu\n"}, {"RCPT TO:<bob@hamburger.edu>\r\n", "503 5.5.1 \n"},
-	    {"DATA\r\n", "503 5.5.1 \n"}, {"AUTH PLAIN\r\n", "538 5.7.11 \n"}, {"MAIL FROM:<>\r\n", "250 2.1.0 \n"},
-	    {"MAIL FROM:<>\r\n", "503 5.5.1 \n"}, {"DATA\r\n", "554 5.5.1 \n"}, {"VRFY\r\n", "501 5.5.4 \n"},
-	    {"QUIT\r\n", "221 2.0.0 \n"});
+	    {"HELO x\r\n", "250 hamburger.edu\n"},
+	    {"RCPT TO:<bob@hamburger.edu>\r\n", "503 5.5.1 \n"}, {"DATA\r\n", "503 5.5.1 \n"},
+	    {"AUTH PLAIN\r\n", "538 5.7.11 \n"}, {"MAIL FROM:<>\r\n", "250 2.1.0 \n"},
+	    {"MAIL FROM:<>\r\n", "503 5.5.1 \n"}, {"DATA\r\n", "554 5.5.1 \n"},
+	    {"VRFY\r\n", "501 5.5.4 \n"}, {"QUIT\r\n", "221 2.0.0 \n"});
 }
 
 Test(session, verbs_and_keywords_are_taken_in_any_case)
 {
 	connect_mx();
-	PLAY({"ehlo x\r\n", "250-\n250-\n250-\n250-\n250 \n"}, {"mail from:<a@b.example> size=10 body=8bitmime\r\n", "250 2.1.0\n"},
-	    {"Rcpt to:<bob@hamburger.edu>\r\n", "250 2.1.5\n"}, {"data\r\n", "354 \n"}, {".\r\n", "250 2.0.0\n"}, {"quit\r\n", "221 2.0.0\n"});
+	PLAY({"ehlo x\r\n", "250-\n250-\n250-\n250-\n250 \n"},
+	    {"mail from:<a@b.example> size=10 body=8bitmime\r\n", "250 2.1.0\n"},
+	    {"Rcpt to:<bob@hamburger.edu>\r\n", "250 2.1.5\n"}, {"data\r\n", "354 \n"},
+	    {".\r\n", "250 2.0.0\n"}, {"quit\r\n", "221 2.0.0\n"});
 	cr_assert_eq(fake.commits[0].body, BODY_8BITMIME);
 }
 
@@ -107,37 +111,51 @@ Test(session, malformed_addresses_and_parameters_are_told_apart)
 {
 	greet();
 	fake_set("smtp.errors-limit 100\nsmtp.size-limit 64K");
-	PLAY({"MAIL\r\n", "501 5.1.7\n"}, {"MAIL TO:<a@b.example>\r\n", "501 5.1.7\n"}, {"MAIL FROM:\r\n", "501 5.1.7\n"},
-	    {"MAIL FROM:<a@b.example\r\n", "501 5.1.7\n"}, {"MAIL FROM:<a@b@c>\r\n", "501 5.1.7\n"},
-	    {"MAIL FROM:<a@b.example> FOO=1\r\n", "555 5.5.4\n"}, {"MAIL FROM:<a@b.example> SIZE=x\r\n", "501 5.5.4\n"},
-	    {"MAIL FROM:<a@b.example> SIZE=65537\r\n", "552 5.3.4\n"}, {"MAIL FROM:<a@b.example> SIZE=99999999999999999999\r\n", "501 5.5.4\n"},
-	    {"MAIL FROM:<a@b.example> SIZE=1 SIZE=1\r\n", "501 5.5.4\n"}, {"MAIL FROM:<a@b.example> BODY=9BIT\r\n", "501 5.5.4\n"},
-	    {"MAIL FROM:<a@b.example> AUTH=\r\n", "501 5.5.4\n"}, {"MAIL FROM:<\303\251@b.example>\r\n", "553 5.6.7\n"},
-	    {"MAIL FROM:<a@b.example> SIZE=65536 BODY=7BIT AUTH=<>\r\n", "250 2.1.0\n"}, {"RCPT TO:<>\r\n", "501 5.1.3\n"},
-	    {"RCPT TO:<bob@hamburger.edu> NOTIFY=NEVER\r\n", "555 5.5.4\n"}, {"RCPT TO:<b\303\266b@hamburger.edu>\r\n", "553 5.6.7\n"},
-	    {"RCPT TO:<Postmaster>\r\n", "250 2.1.5\n"}, {"RCPT\tTO:<bob@hamburger.edu>\r\n", "250 2.1.5\n"});
+	PLAY({"MAIL\r\n", "501 5.1.7\n"}, {"MAIL TO:<a@b.example>\r\n", "501 5.1.7\n"},
+	    {"MAIL FROM:\r\n", "501 5.1.7\n"}, {"MAIL FROM:<a@b.example\r\n", "501 5.1.7\n"},
+	    {"MAIL FROM:<a@b@c>\r\n", "501 5.1.7\n"},
+	    {"MAIL FROM:<a@b.example> FOO=1\r\n", "555 5.5.4\n"},
+	    {"MAIL FROM:<a@b.example> SIZE=x\r\n", "501 5.5.4\n"},
+	    {"MAIL FROM:<a@b.example> SIZE=65537\r\n", "552 5.3.4\n"},
+	    {"MAIL FROM:<a@b.example> SIZE=99999999999999999999\r\n", "501 5.5.4\n"},
+	    {"MAIL FROM:<a@b.example> SIZE=1 SIZE=1\r\n", "501 5.5.4\n"},
+	    {"MAIL FROM:<a@b.example> BODY=9BIT\r\n", "501 5.5.4\n"},
+	    {"MAIL FROM:<a@b.example> AUTH=\r\n", "501 5.5.4\n"},
+	    {"MAIL FROM:<\303\251@b.example>\r\n", "553 5.6.7\n"},
+	    {"MAIL FROM:<a@b.example> SIZE=65536 BODY=7BIT AUTH=<>\r\n", "250 2.1.0\n"},
+	    {"RCPT TO:<>\r\n", "501 5.1.3\n"},
+	    {"RCPT TO:<bob@hamburger.edu> NOTIFY=NEVER\r\n", "555 5.5.4\n"},
+	    {"RCPT TO:<b\303\266b@hamburger.edu>\r\n", "553 5.6.7\n"},
+	    {"RCPT TO:<Postmaster>\r\n", "250 2.1.5\n"},
+	    {"RCPT\tTO:<bob@hamburger.edu>\r\n", "250 2.1.5\n"});
 }
 
 Test(session, strangers_do_not_relay)
 {
 	greet();
-	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 2.1.0\n"}, {"RCPT TO:<x@elsewhere.example>\r\n", "554 5.7.1 Relay access denied\n"},
-	    {"RCPT TO:<nobody@hamburger.edu>\r\n", "550 5.1.1 No such user here\n"}, {"RCPT TO:<later@hamburger.edu>\r\n", "451 4.3.0\n"},
-	    {"DATA\r\n", "554 5.5.1\n"}, {"RCPT TO:<bob@hamburger.edu>\r\n", "250 2.1.5\n"}, {"DATA\r\n", "354 \n"}, {"x\r\n.\r\n", "250 2.0.0\n"});
+	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 2.1.0\n"},
+	    {"RCPT TO:<x@elsewhere.example>\r\n", "554 5.7.1 Relay access denied\n"},
+	    {"RCPT TO:<nobody@hamburger.edu>\r\n", "550 5.1.1 No such user here\n"},
+	    {"RCPT TO:<later@hamburger.edu>\r\n", "451 4.3.0\n"}, {"DATA\r\n", "554 5.5.1\n"},
+	    {"RCPT TO:<bob@hamburger.edu>\r\n", "250 2.1.5\n"}, {"DATA\r\n", "354 \n"},
+	    {"x\r\n.\r\n", "250 2.0.0\n"});
 	cr_assert_str_eq(fake.commits[0].recipients, "bob@hamburger.edu");
 }
 
 Test(session, clients_in_the_relay_networks_do_relay)
 {
 	fake_connect(SERVICE_MX, "127.0.0.1");
-	PLAY({"", "220 \n"}, {"HELO x\r\n", "250 \n"}, {"MAIL FROM:<a@b.example>\r\n", "250 2.1.0\n"}, {"RCPT TO:<x@elsewhere.example>\r\n", "250 2.1.5\n"});
+	PLAY({"", "220 \n"}, {"HELO x\r\n", "250 \n"},
+	    {"MAIL FROM:<a@b.example>\r\n", "250 2.1.0\n"},
+	    {"RCPT TO:<x@elsewhere.example>\r\n", "250 2.1.5\n"});
 	cr_assert_eq(fake.names_asked, 0); /* the loopback address has a name by itself */
 }
 
 Test(session, the_words_of_another_process_cannot_forge_a_reply)
 {
 	greet();
-	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 2.1.0\n"}, {"RCPT TO:<evil@hamburger.edu>\r\n", "550 5.1.1 line??250 forged\n"});
+	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 2.1.0\n"},
+	    {"RCPT TO:<evil@hamburger.edu>\r\n", "550 5.1.1 line??250 forged\n"});
 }
 
 /* --- batches ----------------------------------------------------------------------------- */
@@ -146,9 +164,12 @@ Test(session, a_batch_is_answered_in_order_even_if_the_answers_come_in_another)
 {
 	greet();
 	fake.holds_answers = true;
-	expect("MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nRCPT TO:<nobody@hamburger.edu>\r\n"
-		    "RCPT TO:<syntax\r\nRCPT TO:<carol@hamburger.edu>\r\nDATA\r\n", "");
-	cr_assert_eq(fake.recipients_asked, 3, "recipients are asked for without waiting for each other");
+	expect("MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nRCPT "
+	       "TO:<nobody@hamburger.edu>\r\n"
+	       "RCPT TO:<syntax\r\nRCPT TO:<carol@hamburger.edu>\r\nDATA\r\n",
+	    "");
+	cr_assert_eq(
+	    fake.recipients_asked, 3, "recipients are asked for without waiting for each other");
 	fake_answer(3, true);
 	fake.holds_answers = false;
 	expect("", "250 2.1.0\n250 2.1.5\n550 5.1.1\n501 5.1.3\n250 2.1.5\n354 \n");
@@ -168,7 +189,9 @@ Test(session, nothing_but_rcpt_overtakes_an_answer)
 
 Test(session, whole_messages_may_be_pipelined)
 {
-	static const char one[] = "MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\nSubject: x\r\n\r\n..dot\r\n.\r\n";
+	static const char one[] =
+	    "MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\nSubject: "
+	    "x\r\n\r\n..dot\r\n.\r\n";
 	struct buf all = buf_with_limit(1 << 20);
 
 	greet();
@@ -199,7 +222,8 @@ Test(session, a_thousand_recipients_in_one_batch_are_asked_for_a_hundred_at_a_ti
 	cr_assert_eq(fake.recipients_asked, SESSION_RECIPIENTS_ASKED);
 	fake.holds_answers = false;
 	fake_run();
-	cr_assert_eq(fake.recipients_asked, 150, "what goes beyond the limit is not even asked for");
+	cr_assert_eq(
+	    fake.recipients_asked, 150, "what goes beyond the limit is not even asked for");
 	buf_clear(&all);
 	for (int i = 0; i < 200; i++)
 		buf_printf(&all, "%s\n", i < 150 ? "250 2.1.5" : "452 4.5.3");
@@ -237,14 +261,16 @@ Test(session, control_characters_have_no_place_in_a_command)
 	static const char nul[] = "NOOP \0\r\n";
 
 	connect_mx();
-	cr_assert_str_eq(fake_send(nul, sizeof nul - 1), "500 5.5.2 Control characters in a command\r\n");
+	cr_assert_str_eq(
+	    fake_send(nul, sizeof nul - 1), "500 5.5.2 Control characters in a command\r\n");
 	expect("NOOP a\rb\r\n", "500 5.5.2\n");
 	expect("NOOP \033[2J\r\n", "500 5.5.2\n");
 }
 
 Test(session, octets_may_come_one_by_one)
 {
-	static const char all[] = "HELO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n..\r\n.\r\nQUIT\r\n";
+	static const char all[] = "HELO x\r\nMAIL FROM:<a@b.example>\r\nRCPT "
+				  "TO:<bob@hamburger.edu>\r\nDATA\r\n..\r\n.\r\nQUIT\r\n";
 	struct buf heard = buf_with_limit(4096);
 
 	connect_mx();
@@ -267,7 +293,8 @@ Test(session, too_many_errors_end_the_session)
 {
 	connect_mx();
 	fake_set("smtp.errors-limit 3");
-	PLAY({"A\r\n", "500 5.5.1\n"}, {"B\r\n", "500 5.5.1\n"}, {"C\r\nNOOP\r\n", "500 5.5.1\n421 4.7.0\n"});
+	PLAY({"A\r\n", "500 5.5.1\n"}, {"B\r\n", "500 5.5.1\n"},
+	    {"C\r\nNOOP\r\n", "500 5.5.1\n421 4.7.0\n"});
 	cr_assert(fake_is_closed());
 }
 
@@ -276,15 +303,18 @@ Test(session, a_message_that_was_taken_wipes_the_slate_of_errors)
 	greet();
 	fake_set("smtp.errors-limit 3");
 	PLAY({"A\r\n", "500 5.5.1\n"}, {"B\r\n", "500 5.5.1\n"},
-	    {"MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n", "250 \n250 \n354 \n"},
+	    {"MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n",
+		"250 \n250 \n354 \n"},
 	    {"x\r\n.\r\n", "250 2.0.0\n"}, {"A\r\n", "500 5.5.1\n"}, {"B\r\n", "500 5.5.1\n"});
 }
 
 Test(session, rset_and_a_new_greeting_forget_the_message)
 {
 	greet();
-	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 2.1.0\n"}, {"RCPT TO:<bob@hamburger.edu>\r\n", "250 2.1.5\n"}, {"RSET\r\n", "250 2.0.0\n"},
-	    {"DATA\r\n", "503 5.5.1\n"}, {"MAIL FROM:<a@b.example>\r\n", "250 2.1.0\n"}, {"HELO y\r\n", "250 \n"}, {"DATA\r\n", "503 5.5.1\n"});
+	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 2.1.0\n"},
+	    {"RCPT TO:<bob@hamburger.edu>\r\n", "250 2.1.5\n"}, {"RSET\r\n", "250 2.0.0\n"},
+	    {"DATA\r\n", "503 5.5.1\n"}, {"MAIL FROM:<a@b.example>\r\n", "250 2.1.0\n"},
+	    {"HELO y\r\n", "250 \n"}, {"DATA\r\n", "503 5.5.1\n"});
 }
 
 /* --- storing ------------------------------------------------------------------------------------- */
@@ -294,12 +324,17 @@ Test(session, end_of_data_is_answered_as_qmgr_answers)
 	static const struct {
 		enum queue_verdict verdict;
 		const char *reply;
-	} verdicts[] = {{QUEUE_FULL, "452 4.3.1\n"}, {QUEUE_FAILED, "451 4.3.0\n"}, {QUEUE_ACCEPTED, "250 2.0.0 Ok: queued as \n"}};
+	} verdicts[] = {
+	    {QUEUE_FULL,     "452 4.3.1\n"               },
+            {QUEUE_FAILED,   "451 4.3.0\n"               },
+	    {QUEUE_ACCEPTED, "250 2.0.0 Ok: queued as \n"}
+        };
 
 	greet();
 	for (size_t i = 0; i < 3; i++) {
 		fake.verdict = verdicts[i].verdict;
-		PLAY({"MAIL FROM:<a@b.example>\r\n", "250 \n"}, {"RCPT TO:<bob@hamburger.edu>\r\n", "250 \n"}, {"DATA\r\n", "354 \n"});
+		PLAY({"MAIL FROM:<a@b.example>\r\n", "250 \n"},
+		    {"RCPT TO:<bob@hamburger.edu>\r\n", "250 \n"}, {"DATA\r\n", "354 \n"});
 		expect("x\r\n.\r\n", verdicts[i].reply);
 	}
 }
@@ -317,7 +352,8 @@ Test(session, lost_answers_are_temporary_failures_and_the_session_lives_on)
 {
 	greet();
 	fake.loses_answers = true;
-	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 \n"}, {"RCPT TO:<bob@hamburger.edu>\r\n", "451 4.3.0\n"});
+	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 \n"},
+	    {"RCPT TO:<bob@hamburger.edu>\r\n", "451 4.3.0\n"});
 	fake.loses_answers = false;
 	PLAY({"RCPT TO:<bob@hamburger.edu>\r\n", "250 \n"}, {"DATA\r\n", "354 \n"});
 	fake.loses_answers = true;
@@ -330,11 +366,13 @@ Test(session, without_qmgr_no_message_is_begun_and_the_session_lives_on)
 	fake.queue_is_away = true;
 	PLAY({"MAIL FROM:<a@b.example>\r\n", "451 4.3.0\n"}, {"NOOP\r\n", "250 2.0.0\n"});
 	fake.queue_is_away = false;
-	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 \n"}, {"RCPT TO:<bob@hamburger.edu>\r\n", "250 \n"});
+	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 \n"},
+	    {"RCPT TO:<bob@hamburger.edu>\r\n", "250 \n"});
 	fake.queue_is_away = true;
 	PLAY({"DATA\r\n", "451 4.3.0\n"}, {"NOOP\r\n", "250 2.0.0\n"});
 	fake.queue_is_away = false;
-	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 \n"}, {"RCPT TO:<bob@hamburger.edu>\r\n", "250 \n"}, {"DATA\r\n", "354 \n"});
+	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 \n"},
+	    {"RCPT TO:<bob@hamburger.edu>\r\n", "250 \n"}, {"DATA\r\n", "354 \n"});
 	fake.queue_is_away = true;
 	PLAY({"x\r\n.\r\n", "451 4.3.0\n"}, {"NOOP\r\n", "250 2.0.0\n"});
 }
@@ -343,14 +381,17 @@ Test(session, without_lookup_recipients_are_to_be_tried_later)
 {
 	greet();
 	fake.lookup_is_away = true;
-	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 \n"}, {"RCPT TO:<bob@hamburger.edu>\r\n", "451 4.3.0\n"});
+	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 \n"},
+	    {"RCPT TO:<bob@hamburger.edu>\r\n", "451 4.3.0\n"});
 }
 
 Test(session, a_queue_without_room_is_told_before_the_data)
 {
 	greet();
 	fake.has_no_file = true;
-	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 \n"}, {"RCPT TO:<bob@hamburger.edu>\r\n", "250 \n"}, {"DATA\r\n", "452 4.3.1\n"}, {"NOOP\r\n", "250 2.0.0\n"});
+	PLAY({"MAIL FROM:<a@b.example>\r\n", "250 \n"},
+	    {"RCPT TO:<bob@hamburger.edu>\r\n", "250 \n"}, {"DATA\r\n", "452 4.3.1\n"},
+	    {"NOOP\r\n", "250 2.0.0\n"});
 }
 
 Test(session, a_full_disk_is_told_after_the_data_and_the_rest_of_it_is_swallowed)
@@ -370,13 +411,18 @@ Test(session, what_is_wrong_with_a_message_is_told_after_its_end)
 
 	fake_set("smtp.size-limit 64K\nsmtp.received-limit 5");
 	start_message();
-	cr_assert_str_eq(fake_send(nul, sizeof nul - 1), "550 5.6.0 A message must not contain NUL octets\r\n");
-	PLAY({"MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n", "250 \n250 \n354 \n"});
+	cr_assert_str_eq(
+	    fake_send(nul, sizeof nul - 1), "550 5.6.0 A message must not contain NUL octets\r\n");
+	PLAY({"MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n",
+	    "250 \n250 \n354 \n"});
 	memset(large, 'x', sizeof large);
 	memcpy(large + sizeof large - 6, "\r\n.\r\n", 6);
 	expect(large, "552 5.3.4\n");
-	PLAY({"MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n", "250 \n250 \n354 \n"},
-	    {"Received: a\r\nReceived: b\r\nReceived: c\r\nReceived: d\r\nReceived: e\r\n\r\nx\r\n.\r\n", "554 5.4.6\n"});
+	PLAY({"MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n",
+		 "250 \n250 \n354 \n"},
+	    {"Received: a\r\nReceived: b\r\nReceived: c\r\nReceived: d\r\nReceived: "
+	     "e\r\n\r\nx\r\n.\r\n",
+		"554 5.4.6\n"});
 	cr_assert_eq(fake.commits_count, 0);
 	cr_assert_eq(fake.aborted, 3);
 }
@@ -412,7 +458,8 @@ Test(session, a_client_that_says_all_at_once_and_ends_its_side_gets_all_replies)
 {
 	connect_mx();
 	fake.holds_answers = true;
-	fake_say("HELO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n");
+	fake_say("HELO x\r\nMAIL FROM:<a@b.example>\r\nRCPT "
+		 "TO:<bob@hamburger.edu>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n");
 	fake_end_input();
 	fake.holds_answers = false;
 	expect("", "250 \n250 \n250 \n354 \n250 2.0.0\n221 2.0.0\n");
@@ -434,25 +481,30 @@ Test(session, a_client_is_not_read_while_the_house_is_behind)
 Test(session, submission_wants_authentication_before_mail)
 {
 	fake_connect(SERVICE_SUBMISSION, "192.0.2.1");
-	PLAY({"", "220 \n"}, {"HELO x\r\n", "250 \n"}, {"MAIL FROM:<alice@hamburger.edu>\r\n", "530 5.7.0 Must issue a STARTTLS\n"});
+	PLAY({"", "220 \n"}, {"HELO x\r\n", "250 \n"},
+	    {"MAIL FROM:<alice@hamburger.edu>\r\n", "530 5.7.0 Must issue a STARTTLS\n"});
 	fake_set("auth.cleartext always");
 	PLAY({"MAIL FROM:<alice@hamburger.edu>\r\n", "530 5.7.0 Authentication required\n"},
-	    {"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "235 2.7.0\n"}, {"MAIL FROM:<alice@hamburger.edu>\r\n", "250 2.1.0\n"});
+	    {"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "235 2.7.0\n"},
+	    {"MAIL FROM:<alice@hamburger.edu>\r\n", "250 2.1.0\n"});
 }
 
 static void log_in(void)
 {
 	fake_set("auth.cleartext always");
 	fake_connect(SERVICE_SUBMISSION, "192.0.2.1");
-	PLAY({"", "220 \n"}, {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH PLAIN LOGIN\n250-\n250 \n"},
+	PLAY({"", "220 \n"},
+	    {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH PLAIN LOGIN\n250-\n250 \n"},
 	    {"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "235 2.7.0\n"});
 }
 
 Test(session, a_user_sends_anywhere_and_as_nobody_else)
 {
 	log_in();
-	PLAY({"MAIL FROM:<bob@hamburger.edu>\r\n", "553 5.7.1\n"}, {"RCPT TO:<x@elsewhere.example>\r\n", "503 5.5.1\n"},
-	    {"MAIL FROM:<alice@hamburger.edu>\r\n", "250 2.1.0\n"}, {"RCPT TO:<x@elsewhere.example>\r\n", "250 2.1.5\n"}, {"DATA\r\n", "354 \n"},
+	PLAY({"MAIL FROM:<bob@hamburger.edu>\r\n", "553 5.7.1\n"},
+	    {"RCPT TO:<x@elsewhere.example>\r\n", "503 5.5.1\n"},
+	    {"MAIL FROM:<alice@hamburger.edu>\r\n", "250 2.1.0\n"},
+	    {"RCPT TO:<x@elsewhere.example>\r\n", "250 2.1.5\n"}, {"DATA\r\n", "354 \n"},
 	    {"Subject: x\r\n\r\nx\r\n.\r\n", "250 2.0.0\n"});
 	cr_assert_str_eq(fake.commits[0].login, "alice@hamburger.edu");
 	cr_assert_not_null(strstr(fake.commits[0].prepend, "with ESMTPA"));
@@ -461,9 +513,11 @@ Test(session, a_user_sends_anywhere_and_as_nobody_else)
 Test(session, what_a_submission_lacks_is_added_beside_the_content)
 {
 	log_in();
-	PLAY({"MAIL FROM:<alice@hamburger.edu>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\n", "250 \n250 \n354 \n"},
+	PLAY({"MAIL FROM:<alice@hamburger.edu>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\n",
+		 "250 \n250 \n354 \n"},
 	    {"Subject: x\r\n\r\nx\r\n.\r\n", "250 2.0.0\n"},
-	    {"MAIL FROM:<alice@hamburger.edu>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\n", "250 \n250 \n354 \n"},
+	    {"MAIL FROM:<alice@hamburger.edu>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\n",
+		"250 \n250 \n354 \n"},
 	    {"Date: x\r\nMessage-ID: <a@b>\r\n\r\nx\r\n.\r\n", "250 2.0.0\n"});
 	cr_assert_not_null(strstr(fake.commits[0].prepend, "\r\nDate: "));
 	cr_assert_not_null(strstr(fake.commits[0].prepend, "\r\nMessage-ID: <"));
@@ -476,12 +530,15 @@ Test(session, what_a_submission_lacks_is_added_beside_the_content)
 Test(session, a_user_of_this_host_is_known_by_the_kernels_word)
 {
 	fake_connect_user(1000, "carol");
-	PLAY({"", "220 \n"}, {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-8BITMIME\n250 \n"}, {"AUTH PLAIN\r\n", "503 5.5.1\n"}, {"STARTTLS\r\n", "503 5.5.1\n"},
-	    {"MAIL FROM:<carol>\r\n", "250 2.1.0\n"}, {"RCPT TO:<x@elsewhere.example>\r\n", "250 2.1.5\n"}, {"DATA\r\n", "354 \n"},
+	PLAY({"", "220 \n"}, {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-8BITMIME\n250 \n"},
+	    {"AUTH PLAIN\r\n", "503 5.5.1\n"}, {"STARTTLS\r\n", "503 5.5.1\n"},
+	    {"MAIL FROM:<carol>\r\n", "250 2.1.0\n"},
+	    {"RCPT TO:<x@elsewhere.example>\r\n", "250 2.1.5\n"}, {"DATA\r\n", "354 \n"},
 	    {"Subject: x\r\n\r\nx\r\n.\r\n", "250 2.0.0\n"});
 	cr_assert_str_eq(fake.commits[0].login, "carol");
 	cr_assert_str_eq(fake.commits[0].client, "local[uid 1000]");
-	cr_assert_not_null(strstr(fake.commits[0].prepend, "uid 1000"), "%s", fake.commits[0].prepend);
+	cr_assert_not_null(
+	    strstr(fake.commits[0].prepend, "uid 1000"), "%s", fake.commits[0].prepend);
 	cr_assert_not_null(strstr(fake.commits[0].prepend, "Message-ID: <"));
 	cr_assert_eq(fake.senders_asked, 0);
 }
@@ -522,7 +579,9 @@ Test(session, at_a_stop_recipients_that_are_being_asked_for_are_let_go)
 {
 	greet();
 	fake.holds_answers = true;
-	expect("MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nRCPT TO:<carol@hamburger.edu>\r\n", "");
+	expect("MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nRCPT "
+	       "TO:<carol@hamburger.edu>\r\n",
+	    "");
 	sessions_stop();
 	expect("", "250 2.1.0\n421 4.3.2\n");
 	cr_assert(fake.withdrawn >= 2);

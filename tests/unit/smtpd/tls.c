@@ -28,7 +28,8 @@ static const struct stream_handlers client_handlers = {.secured = secured, .clos
 static void open_house(void)
 {
 	uint8_t id[KEYS_ID_OCTETS];
-	struct buf key = buf_with_limit(65536), chain = buf_with_limit(65536), error = buf_with_limit(512);
+	struct buf key = buf_with_limit(65536), chain = buf_with_limit(65536),
+		   error = buf_with_limit(512);
 
 	cr_assert(tls_init());
 	fake_open();
@@ -37,7 +38,8 @@ static void open_house(void)
 	cr_assert(keyring_add(signer.ring, buf_slice(&key), id, &error));
 	late_signer_use(&signer);
 	fake.tls = tls_server_new(&(struct tls_settings){0});
-	cr_assert(tls_server_add_certificate(fake.tls, buf_slice(&chain), &error), "%.*s", SLICE_PRINTF(buf_slice(&error)));
+	cr_assert(tls_server_add_certificate(fake.tls, buf_slice(&chain), &error), "%.*s",
+	    SLICE_PRINTF(buf_slice(&error)));
 }
 
 static void close_house(void)
@@ -89,20 +91,27 @@ static void expect_secret(const char *text, const char *expected)
 Test(tls, starttls_forgets_what_was_said_before_and_what_was_sent_behind_it)
 {
 	fake_connect(SERVICE_MX, "192.0.2.1");
-	PLAY({"", "220 \n"}, {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-STARTTLS\n250-8BITMIME\n250 \n"},
+	PLAY({"", "220 \n"},
+	    {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-STARTTLS\n250-8BITMIME\n250 \n"},
 	    {"MAIL FROM:<a@b.example>\r\n", "250 2.1.0\n"},
 	    /* what somebody on the way has put behind the command (CVE-2011-0411) */
-	    {"STARTTLS\r\nEHLO evil\r\nMAIL FROM:<evil@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\n", "220 2.0.0\n"});
+	    {"STARTTLS\r\nEHLO evil\r\nMAIL FROM:<evil@b.example>\r\nRCPT "
+	     "TO:<bob@hamburger.edu>\r\n",
+		"220 2.0.0\n"});
 	shake_hands();
 	cr_assert_eq(fake.recipients_asked, 0);
 	expect_secret("MAIL FROM:<a@b.example>\r\n", "503 5.5.1\n");
-	expect_secret("EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH PLAIN LOGIN\n250-8BITMIME\n250 \n");
+	expect_secret(
+	    "EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH PLAIN LOGIN\n250-8BITMIME\n250 \n");
 	expect_secret("STARTTLS\r\n", "503 5.5.1\n");
-	expect_secret("MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n", "250 \n250 \n354 \n");
+	expect_secret("MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n",
+	    "250 \n250 \n354 \n");
 	expect_secret("Subject: x\r\n\r\n..\r\n.\r\n", "250 2.0.0\n");
 	cr_assert_str_eq(fake.commits[0].content, "Subject: x\r\n\r\n.\r\n");
-	cr_assert_not_null(strstr(fake.commits[0].prepend, "with ESMTPS"), "%s", fake.commits[0].prepend);
-	cr_assert_not_null(strstr(fake.commits[0].prepend, "TLSv1.3"), "%s", fake.commits[0].prepend);
+	cr_assert_not_null(
+	    strstr(fake.commits[0].prepend, "with ESMTPS"), "%s", fake.commits[0].prepend);
+	cr_assert_not_null(
+	    strstr(fake.commits[0].prepend, "TLSv1.3"), "%s", fake.commits[0].prepend);
 	expect_secret("QUIT\r\n", "221 2.0.0\n");
 }
 
@@ -112,20 +121,26 @@ Test(tls, submissions_speaks_tls_from_the_start_and_takes_passwords)
 	cr_assert_str_eq(fake_heard(), "", "nothing is said in the clear");
 	shake_hands();
 	expect_secret("", "220 hamburger.edu\n");
-	expect_secret("EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH PLAIN LOGIN\n250-8BITMIME\n250 \n");
+	expect_secret(
+	    "EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH PLAIN LOGIN\n250-8BITMIME\n250 \n");
 	expect_secret("MAIL FROM:<alice@hamburger.edu>\r\n", "530 5.7.0 Authentication required\n");
 	expect_secret("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "235 2.7.0\n");
-	expect_secret("MAIL FROM:<alice@hamburger.edu>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\n", "250 \n250 \n354 \n");
+	expect_secret(
+	    "MAIL FROM:<alice@hamburger.edu>\r\nRCPT TO:<x@elsewhere.example>\r\nDATA\r\n",
+	    "250 \n250 \n354 \n");
 	expect_secret("Subject: x\r\n\r\nx\r\n.\r\n", "250 2.0.0\n");
-	cr_assert_not_null(strstr(fake.commits[0].prepend, "with ESMTPSA"), "%s", fake.commits[0].prepend);
+	cr_assert_not_null(
+	    strstr(fake.commits[0].prepend, "with ESMTPSA"), "%s", fake.commits[0].prepend);
 }
 
 Test(tls, a_login_does_not_outlive_starttls)
 {
 	fake_set("auth.cleartext always");
 	fake_connect(SERVICE_SUBMISSION, "192.0.2.1");
-	PLAY({"", "220 \n"}, {"EHLO x\r\n", "250-\n250-\n250-\n250-STARTTLS\n250-AUTH\n250-\n250 \n"},
-	    {"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "235 2.7.0\n"}, {"STARTTLS\r\n", "220 2.0.0\n"});
+	PLAY({"", "220 \n"},
+	    {"EHLO x\r\n", "250-\n250-\n250-\n250-STARTTLS\n250-AUTH\n250-\n250 \n"},
+	    {"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "235 2.7.0\n"},
+	    {"STARTTLS\r\n", "220 2.0.0\n"});
 	shake_hands();
 	expect_secret("EHLO x\r\n", "250-\n250-\n250-\n250-AUTH\n250-\n250 \n");
 	expect_secret("MAIL FROM:<alice@hamburger.edu>\r\n", "530 5.7.0\n");
