@@ -37,6 +37,7 @@ struct attempt {
 	unsigned instance;
 	uint64_t connection;
 	uint64_t began_us;
+	uint64_t verified_us;    /* when its turn came */
 	unsigned generation;     /* of the credentials it is held against */
 	bool tls;
 	bool is_known;           /* there is such an account */
@@ -221,9 +222,10 @@ static void refuse(struct attempt *a, const char *reason)
 {
 	const struct throttle_rule by_account = account_rule(), by_network = network_rule();
 	uint64_t now = clock_monotonic_us();
-	uint64_t wait = throttle_failed(throttle, slice_string(a->account), &by_account, now);
-	uint64_t network_wait =
-	    throttle_failed(throttle, slice_string(a->network), &by_network, now);
+	uint64_t wait = throttle_failed(throttle, slice_string(a->account), &by_account,
+	    a->verified_us, now);
+	uint64_t network_wait = throttle_failed(throttle, slice_string(a->network), &by_network,
+	    a->verified_us, now);
 
 	log_attempt(LEVEL_WARNING, "auth-failed", a, reason);
 	schedule(a, on_delayed_refusal, wait > network_wait ? wait : network_wait);
@@ -262,7 +264,8 @@ static void verify(struct attempt *a, const struct credentials *credentials)
 	a->is_known = credentials_find(credentials, account, &a->work.credential);
 	if (!a->is_known)
 		credentials_decoy(credentials, account, decoy_key, &a->work.credential);
-	throttle_begin(throttle, account, clock_monotonic_us());
+	a->verified_us = clock_monotonic_us();
+	throttle_begin(throttle, account, a->verified_us);
 	workers_submit(&a->work);
 }
 
@@ -329,7 +332,7 @@ static struct attempt *attempt_new(struct channel *channel, uint32_t request,
 	a->instance = process_peer_instance(channel);
 	a->connection = question->connection;
 	a->tls = question->tls;
-	a->began_us = clock_monotonic_us();
+	a->began_us = a->verified_us = clock_monotonic_us();
 	slice_copy(slice_string(question->mechanism), a->mechanism, sizeof a->mechanism);
 	slice_copy(slice_string(question->client), a->client, sizeof a->client);
 	throttle_network(a->client, a->network);

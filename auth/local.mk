@@ -31,3 +31,14 @@ endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_credentials
 tests_fuzz_fuzz_credentials_LDADD = $(AUTH_LIBS) $(FUZZ_LIBS)
+
+# The real processes auth and keys, with a test in master's place.
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/test_daemon
+TESTS += tests/unit/test_daemon
+tests_unit_test_daemon_SOURCES = tests/unit/daemon/daemon.c tests/unit/daemon/daemon.h \
+	tests/unit/daemon/auth.c tests/unit/daemon/keys.c
+tests_unit_test_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_daemon_LDADD = $(AUTH_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
+EXTRA_tests_unit_test_daemon_DEPENDENCIES = auth/auth$(EXEEXT) keys/keys$(EXEEXT)
+endif

@@ -120,12 +120,14 @@ void throttle_end(struct throttle *t, struct slice subject)
 }
 
 uint64_t throttle_failed(struct throttle *t, struct slice subject, const struct throttle_rule *rule,
-    uint64_t now_us)
+    uint64_t began_us, uint64_t now_us)
 {
 	struct place *place = find_or_make(t, subject, now_us);
 	uint64_t wait = rule->first_us;
 
 	forget_old(place, now_us);
+	if (place->failures > 0 && began_us < place->last_us)
+		return place->not_before_us > now_us ? place->not_before_us - now_us : 0;
 	place->last_us = now_us;
 	if (place->failures < UINT32_MAX)
 		place->failures++;

@@ -38,9 +38,15 @@ uint64_t throttle_wait(struct throttle *, struct slice subject, const struct thr
 /* An attempt begins, and ends. */
 void throttle_begin(struct throttle *, struct slice subject, uint64_t now_us);
 void throttle_end(struct throttle *, struct slice subject);
-/* It failed: returns how long the subject has to wait now, microseconds. */
+/*
+ * It failed: returns how long the subject has to wait now, microseconds.  Attempts
+ * that ran side by side count once: a client with an old password opens several
+ * connections at a time.
+ *
+ * began_us  when this attempt was let through
+ */
 uint64_t throttle_failed(struct throttle *, struct slice subject, const struct throttle_rule *,
-    uint64_t now_us);
+    uint64_t began_us, uint64_t now_us);
 /* It succeeded: the subject's failures are forgotten. */
 void throttle_succeeded(struct throttle *, struct slice subject);
 

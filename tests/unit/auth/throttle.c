@@ -14,7 +14,7 @@ Test(throttle, the_wait_doubles_up_to_a_minute)
 
 	cr_assert_eq(throttle_wait(t, SLICE("a@b"), &rule, now), 0);
 	for (size_t i = 0; i < 8; i++) {
-		cr_assert_eq(throttle_failed(t, SLICE("a@b"), &rule, now), waits[i] * s);
+		cr_assert_eq(throttle_failed(t, SLICE("a@b"), &rule, now, now), waits[i] * s);
 		cr_assert_eq(throttle_wait(t, SLICE("a@b"), &rule, now), waits[i] * s);
 		cr_assert_eq(throttle_wait(t, SLICE("a@b"), &rule, now + s), (waits[i] - 1) * s);
 		now += waits[i] * s;
@@ -26,17 +26,16 @@ Test(throttle, the_wait_doubles_up_to_a_minute)
 
 Test(throttle, success_and_time_forget_failures)
 {
+	const uint64_t later = (1001 + THROTTLE_FORGET_SECONDS) * s;
 	struct throttle *t = throttle_new();
 
-	throttle_failed(t, SLICE("a@b"), &rule, 1000 * s);
-	throttle_failed(t, SLICE("a@b"), &rule, 1000 * s);
+	throttle_failed(t, SLICE("a@b"), &rule, 1000 * s, 1000 * s);
+	throttle_failed(t, SLICE("a@b"), &rule, 1000 * s, 1000 * s);
 	throttle_succeeded(t, SLICE("a@b"));
 	cr_assert_eq(throttle_wait(t, SLICE("a@b"), &rule, 1000 * s), 0);
-	cr_assert_eq(throttle_failed(t, SLICE("a@b"), &rule, 1000 * s), 2 * s);
-	throttle_failed(t, SLICE("a@b"), &rule, 1000 * s);
-	cr_assert_eq(throttle_failed(t, SLICE("a@b"), &rule,
-			 (1001 + THROTTLE_FORGET_SECONDS) * s),
-	    2 * s);
+	cr_assert_eq(throttle_failed(t, SLICE("a@b"), &rule, 1000 * s, 1000 * s), 2 * s);
+	throttle_failed(t, SLICE("a@b"), &rule, 1000 * s, 1000 * s);
+	cr_assert_eq(throttle_failed(t, SLICE("a@b"), &rule, later, later), 2 * s);
 	throttle_free(t);
 }
 
@@ -45,10 +44,21 @@ Test(throttle, some_failures_of_a_network_are_free)
 	const struct throttle_rule network = {.first_us = 2000000, .free = 3};
 	struct throttle *t = throttle_new();
 
-	for (int i = 0; i < 3; i++)
-		cr_assert_eq(throttle_failed(t, SLICE("192.0.2.0/24"), &network, s), 0);
-	cr_assert_eq(throttle_failed(t, SLICE("192.0.2.0/24"), &network, s), 2 * s);
-	cr_assert_eq(throttle_failed(t, SLICE("192.0.2.0/24"), &network, s), 4 * s);
+	for (uint64_t now = 1; now <= 3; now++)
+		cr_assert_eq(
+		    throttle_failed(t, SLICE("192.0.2.0/24"), &network, now * s, now * s), 0);
+	cr_assert_eq(throttle_failed(t, SLICE("192.0.2.0/24"), &network, 4 * s, 4 * s), 2 * s);
+	cr_assert_eq(throttle_failed(t, SLICE("192.0.2.0/24"), &network, 6 * s, 6 * s), 4 * s);
+	throttle_free(t);
+}
+
+Test(throttle, failures_side_by_side_count_once)
+{
+	struct throttle *t = throttle_new();
+
+	for (int i = 0; i < 5; i++)
+		cr_assert_eq(throttle_failed(t, SLICE("a@b"), &rule, s, 2 * s), 2 * s);
+	cr_assert_eq(throttle_failed(t, SLICE("a@b"), &rule, 5 * s, 6 * s), 4 * s);
 	throttle_free(t);
 }
 
@@ -71,7 +81,7 @@ Test(throttle, without_a_delay_nobody_waits)
 	struct throttle *t = throttle_new();
 
 	for (int i = 0; i < 50; i++)
-		cr_assert_eq(throttle_failed(t, SLICE("a@b"), &none, s), 0);
+		cr_assert_eq(throttle_failed(t, SLICE("a@b"), &none, s, s), 0);
 	cr_assert_eq(throttle_wait(t, SLICE("a@b"), &none, s), 0);
 	throttle_free(t);
 }
@@ -83,7 +93,7 @@ Test(throttle, floods_of_subjects_do_not_free_the_last_offender)
 
 	for (int i = 0; i < 3 * THROTTLE_SUBJECTS; i++) {
 		snprintf(name, sizeof name, "user%d@b", i);
-		throttle_failed(t, slice_string(name), &rule, s + (uint64_t)i);
+		throttle_failed(t, slice_string(name), &rule, s + (uint64_t)i, s + (uint64_t)i);
 	}
 	cr_assert(throttle_wait(t, slice_string(name), &rule, s + 3 * THROTTLE_SUBJECTS) > 0);
 	throttle_free(t);

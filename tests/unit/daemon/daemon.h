@@ -1,0 +1,50 @@
+/*
+ * daemon.h - a real daemon of the suite, with the test in master's and its peers'
+ * place.  The programs are those of the build directory that the test runs in.
+ */
+#ifndef PETREL_TESTS_UNIT_DAEMON_DAEMON_H
+#define PETREL_TESTS_UNIT_DAEMON_DAEMON_H
+
+#include <sys/types.h>
+
+#include "common/channel.h"
+#include "common/channel_control.h"
+
+struct daemon {
+	struct event_base *base;
+	struct channel *control;
+	pid_t pid;
+	bool is_ready;
+	bool is_gone;         /* its end of the control channel is closed */
+	unsigned sessions;    /* CONTROL_SESSION messages */
+	struct control_session session; /* the last one */
+};
+
+/* Start a program ("auth/auth") with these lines of petrel.conf, and wait until it is ready. */
+void daemon_start(struct daemon *, const char *program, enum role, const char *conf);
+/* Have it end; returns its exit status (or -1: it did not exit by itself). */
+int daemon_stop(struct daemon *);
+/* A channel to it, with the test in the place of that peer. */
+struct channel *daemon_peer(struct daemon *, enum role peer, unsigned instance, void *context);
+void daemon_send_file(struct daemon *, enum control_file, const char *name, int descriptor);
+void daemon_reload(struct daemon *, const char *conf);
+
+/* What became of a call on a peer's channel. */
+struct reply {
+	bool came;
+	bool lost;
+	uint16_t type;
+	size_t len;
+	char body[4096];
+};
+bool daemon_reply(struct message *answer, void *reply);
+/* Run the loop until *flag, for five seconds at most. */
+void daemon_run_until(struct daemon *, const bool *flag);
+void daemon_run_for(struct daemon *, unsigned milliseconds);
+
+/* Set by a peer channel's end, where it was opened with one as its context. */
+struct peer_end {
+	bool closed;
+};
+
+#endif
