@@ -150,7 +150,7 @@ static bool set_value(struct conf *conf, size_t row, struct slice word, struct b
 			buf_printf(problem, "\"%.*s\" is not an absolute path", SLICE_PRINTF(word));
 			return false;
 		}
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case CONF_STRING:
 		free(*(char **)field);
 		*(char **)field = slice_dup(word);
