@@ -49,6 +49,36 @@ static void print_line(struct buf *out, const struct conf *conf, size_t row, boo
 	buf_free(&value);
 }
 
+/* The entries of petrel.conf(5): that page is made from the table, too. */
+static void print_mdoc(struct buf *out, const struct conf *conf, size_t row)
+{
+	const struct conf_setting *s = &conf_table[row];
+	struct buf value = buf_with_limit(65536);
+
+	conf_value_print(&value, conf, row);
+	buf_printf(out, ".It Ic %s Pq %s", s->name, type_names[s->type]);
+	if (s->choices != NULL) {
+		buf_append_string(out, " :");
+		for (size_t i = 0; s->choices[i] != NULL; i++)
+			buf_printf(out, "%s Cm %s", i == 0 ? "" : " |", s->choices[i]);
+	}
+	buf_append_octet(out, '\n');
+	for (const char *c = s->about; *c != '\0'; c++) {
+		buf_append_octet(out, *c);
+		/* A new sentence begins a new line. */
+		if (c[0] == '.' && c[1] == ' ' && c[2] == ' ') {
+			buf_append_octet(out, '\n');
+			c += 2;
+		}
+	}
+	if (value.len > 0 && s->default_value != NULL)
+		buf_printf(out, "\nDefault:\n.Ql %.*s .", (int)value.len, value.data);
+	if (s->at_start)
+		buf_append_string(out, "\nA change needs a restart.");
+	buf_append_octet(out, '\n');
+	buf_free(&value);
+}
+
 static bool is_asked_for(const char *name, int argc, char **argv)
 {
 	struct slice s = slice_string(name);
@@ -64,7 +94,8 @@ static bool is_asked_for(const char *name, int argc, char **argv)
 
 int ctl_config(const struct ctl *ctl, int argc, char **argv)
 {
-	bool defaults = argc > 0 && strcmp(argv[0], "--defaults") == 0;
+	bool mdoc = argc > 0 && strcmp(argv[0], "--mdoc") == 0;
+	bool defaults = mdoc || (argc > 0 && strcmp(argv[0], "--defaults") == 0);
 	struct conf *conf = defaults ? conf_new() : ctl_read_configuration(ctl);
 	struct buf out = buf_with_limit(2 * 1024 * 1024);
 	unsigned printed = 0;
@@ -76,7 +107,9 @@ int ctl_config(const struct ctl *ctl, int argc, char **argv)
 	for (size_t row = 0; row < conf_table_size; row++) {
 		if (!is_asked_for(conf_table[row].name, argc, argv))
 			continue;
-		if (ctl->json)
+		if (mdoc)
+			print_mdoc(&out, conf, row);
+		else if (ctl->json)
 			print_json(&out, conf, row, printed == 0);
 		else
 			print_line(&out, conf, row, defaults);
