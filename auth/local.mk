@@ -42,3 +42,5 @@ tests_unit_test_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_daemon_LDADD = $(AUTH_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
 EXTRA_tests_unit_test_daemon_DEPENDENCIES = auth/auth$(EXEEXT) keys/keys$(EXEEXT)
 endif
+
+dist_man_MANS += man/petrel-auth.8

@@ -14,3 +14,5 @@ tests_unit_test_tls_SOURCES = tests/unit/tls/pair.c tests/unit/tls/pair.h tests/
 tests_unit_test_tls_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_tls_LDADD = libkeyring.a $(COMMON_LIBS) $(UNIT_LIBS)
 endif
+
+dist_man_MANS += man/petrel-keys.8
