@@ -20,3 +20,5 @@ tests_unit_test_lookup_SOURCES = tests/unit/lookup/expand.c tests/unit/lookup/ve
 tests_unit_test_lookup_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lookup_LDADD = liblookup.a $(TABLE_LIBS) $(IDN2_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
 endif
+
+dist_man_MANS += man/petrel-lookup.8

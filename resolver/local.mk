@@ -22,3 +22,5 @@ endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_resolver_answer
 tests_fuzz_fuzz_resolver_answer_LDADD = libresolver.a $(FUZZ_LIBS)
+
+dist_man_MANS += man/petrel-resolver.8

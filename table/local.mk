@@ -21,3 +21,5 @@ endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_table_text
 tests_fuzz_fuzz_table_text_LDADD = libtable.a libmessage.a $(DB_LIBS) $(FUZZ_LIBS)
+
+dist_man_MANS += man/petrel-tables.5
