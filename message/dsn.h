@@ -56,7 +56,10 @@ struct dsn {
 	size_t recipient_count;
 };
 
-/* Append the whole message, CRLF line ends, ready for the queue; false where `out` is full. */
+/*
+ * Append the whole message, CRLF line ends, ready for the queue.  False where
+ * `out` is full, or `to` is empty: nothing is ever reported to the null sender.
+ */
 bool dsn_write(const struct dsn *dsn, struct buf *out);
 
 /* "failed", "delayed", ... */

@@ -7,7 +7,8 @@ libmessage_a_SOURCES = \
 	message/base64.c \
 	message/charset.c message/charset.h \
 	message/date.c message/date.h \
-	message/dsn.h \
+	message/dsn.c message/dsn.h \
+	message/dsn_text.c message/dsn_text.h \
 	message/encoding.h \
 	message/encoded_word.c \
 	message/esmtp.c \
@@ -35,6 +36,7 @@ tests_unit_test_message_SOURCES = \
 	tests/unit/message/address_list.c \
 	tests/unit/message/charset.c \
 	tests/unit/message/date.c \
+	tests/unit/message/dsn.c \
 	tests/unit/message/encoding.c \
 	tests/unit/message/header.c \
 	tests/unit/message/imap_text.c \
@@ -53,3 +55,5 @@ FUZZ_TARGETS += tests/fuzz/fuzz_message_header
 tests_fuzz_fuzz_message_header_LDADD = libmessage.a $(FUZZ_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_message_mime
 tests_fuzz_fuzz_message_mime_LDADD = libmessage.a $(FUZZ_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_message_report
+tests_fuzz_fuzz_message_report_LDADD = libmessage.a $(FUZZ_LIBS)

@@ -329,19 +329,19 @@ static const char *parameter(const char *field)
 Test(mime, parameters_continue_and_name_their_charset_as_rfc_2231_says)
 {
 	static const char *const pairs[][2] = {
-	    {"x/y; NAME*0=\"ftp://\"; name*1=\"x.edu/pub\"",                "ftp://x.edu/pub"  },
-	    {"x/y; name*=us-ascii'en-us'This%20is%20%2A%2A%2Afun%2A%2A%2A", "This is ***fun***"},
+	    {"x/y; NAME*0=\"ftp://\"; name*1=\"x.edu/pub\"",                "ftp://x.edu/pub"                      },
+	    {"x/y; name*=us-ascii'en-us'This%20is%20%2A%2A%2Afun%2A%2A%2A", "This is ***fun***"                    },
 	    {"x/y; name*0*=us-ascii'en'This%20is%20even%20more%20;\r\n "
 	     "name*1*=%2A%2A%2Afun%2A%2A%2A%20;\r\n"
-	     " name*2=\"isn't it!\"",							      "This is even more ***fun*** isn't it!"							   },
-	    {"x/y; name*1=b; name*0=a; name*3=d",							     "ab"},
-	    {"x/y; name*=iso-8859-1''%e4; name=plain",							     "\303\244"                                                      },
-	    {"x/y; name*0*=utf-8''%c3; name*1*=%a9",							     "\303\251"},
-	    {"x/y; name=\"=?utf-8?q?=C3=A9?=\"",							     "\303\251"                                                          },
-	    {"x/y; name*=nonsense''%e4",							     "\303\244"},
-	    {"x/y; name*=%zz%4",							     "%zz%4"								  },
-	    {"x/y; name*1=b",							     "none"},
-	    {"x/y; names=b; name**=c; name*x=d",							     "none"                                               },
+	     " name*2=\"isn't it!\"",			  "This is even more ***fun*** isn't it!"},
+	    {"x/y; name*1=b; name*0=a; name*3=d",                           "ab"                                   },
+	    {"x/y; name*=iso-8859-1''%e4; name=plain",                      "\303\244"                             },
+	    {"x/y; name*0*=utf-8''%c3; name*1*=%a9",                        "\303\251"                             },
+	    {"x/y; name=\"=?utf-8?q?=C3=A9?=\"",                            "\303\251"                             },
+	    {"x/y; name*=nonsense''%e4",                                    "\303\244"                             },
+	    {"x/y; name*=%zz%4",					    "%zz%4"                                },
+	    {"x/y; name*1=b",					       "none"                                 },
+	    {"x/y; names=b; name**=c; name*x=d",                            "none"                                 },
 	};
 
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
