@@ -41,3 +41,14 @@ tests_fuzz_fuzz_smtpd_session_SOURCES = tests/fuzz/fuzz_smtpd_session.c \
 tests_fuzz_fuzz_smtpd_session_LDADD = libsmtpd.a libmessage.a $(FUZZ_LIBS)
 
 dist_man_MANS += man/petrel-smtpd.8
+
+# The real process, with a test in master's, qmgr's and lookup's place.
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/test_smtpd_daemon
+TESTS += tests/unit/test_smtpd_daemon
+tests_unit_test_smtpd_daemon_SOURCES = tests/unit/daemon/smtpd.c \
+	tests/unit/daemon/daemon.c tests/unit/daemon/daemon.h
+tests_unit_test_smtpd_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_smtpd_daemon_LDADD = $(COMMON_LIBS) $(UNIT_LIBS)
+EXTRA_tests_unit_test_smtpd_daemon_DEPENDENCIES = smtpd/smtpd$(EXEEXT)
+endif
