@@ -32,15 +32,17 @@ endif
 FUZZ_TARGETS += tests/fuzz/fuzz_credentials
 tests_fuzz_fuzz_credentials_LDADD = $(AUTH_LIBS) $(FUZZ_LIBS)
 
-# The real processes auth and keys, with a test in master's place.
+# The real processes auth, keys and smtpd (for its TLS), with a test in master's place.
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_daemon
 TESTS += tests/unit/test_daemon
 tests_unit_test_daemon_SOURCES = tests/unit/daemon/daemon.c tests/unit/daemon/daemon.h \
-	tests/unit/daemon/auth.c tests/unit/daemon/keys.c
+	tests/unit/daemon/auth.c tests/unit/daemon/keys.c tests/unit/daemon/tls.c \
+	tests/unit/tls/pair.c tests/unit/tls/pair.h
 tests_unit_test_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_daemon_LDADD = $(AUTH_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
-EXTRA_tests_unit_test_daemon_DEPENDENCIES = auth/auth$(EXEEXT) keys/keys$(EXEEXT)
+tests_unit_test_daemon_LDADD = $(AUTH_LIBS) libkeyring.a $(COMMON_LIBS) $(UNIT_LIBS)
+EXTRA_tests_unit_test_daemon_DEPENDENCIES = auth/auth$(EXEEXT) keys/keys$(EXEEXT) \
+	smtpd/smtpd$(EXEEXT)
 endif
 
 dist_man_MANS += man/petrel-auth.8

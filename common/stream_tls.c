@@ -204,12 +204,22 @@ failed:
 
 /*
  * Why it failed, in OpenSSL's words: they come from its own table of reasons, so
- * nothing that the peer sent gets into the log.
+ * nothing that the peer sent gets into the log.  The first in the queue is the
+ * cause; "EVP lib" and the like only say which way it came.
  */
+static const char *first_reason(void)
+{
+	unsigned long code;
+
+	while ((code = ERR_get_error()) != 0)
+		if (!ERR_SYSTEM_ERROR(code) && !ERR_COMMON_ERROR(code))
+			return ERR_reason_error_string(code);
+	return NULL;
+}
+
 static void failed(struct stream *s, const char *otherwise)
 {
-	unsigned long code = ERR_peek_last_error();
-	const char *reason = code == 0 ? NULL : ERR_reason_error_string(code);
+	const char *reason = first_reason();
 	long verdict = SSL_get_verify_result(s->tls->ssl);
 
 	if (s->tls->verify && verdict != X509_V_OK)

@@ -61,6 +61,24 @@ bool tls_key_id(EVP_PKEY *key, uint8_t id[KEYS_ID_OCTETS])
 	return true;
 }
 
+/* For the log, where a handshake failed for want of a signature. */
+enum { NO_SIGNATURE = 1 };
+
+static int error_library(void)
+{
+	static ERR_STRING_DATA reasons[] = {
+	    {ERR_PACK(0, 0, NO_SIGNATURE), "no signature was to be had from keys"},
+	    {0, NULL},
+	};
+	static int library_number;
+
+	if (library_number == 0) {
+		library_number = ERR_get_next_error_library();
+		ERR_load_strings(library_number, reasons); /* puts the number into them */
+	}
+	return library_number;
+}
+
 /* --- waiting for a signature ----------------------------------------------------- */
 
 struct tls_pending {
@@ -390,8 +408,10 @@ static int signing_sign(void *data, unsigned char *signature, size_t *len, size_
 		question.input = slice_of(digest, digest_len);
 	}
 	if (question.input.len > KEYS_INPUT_MAX || !ask_signer(&question, &pending) ||
-	    pending.len > room)
+	    pending.len > room) {
+		ERR_raise(error_library(), NO_SIGNATURE);
 		return 0;
+	}
 	memcpy(signature, pending.signature, pending.len);
 	*len = pending.len;
 	return 1;

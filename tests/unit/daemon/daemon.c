@@ -81,12 +81,18 @@ static void run(const char *program, int socket)
 
 void daemon_start(struct daemon *d, const char *program, enum role role, const char *conf)
 {
+	daemon_start_beside(d, event_base_new(), program, role, conf);
+	d->owns_base = true;
+}
+
+void daemon_start_beside(struct daemon *d, struct event_base *base, const char *program,
+    enum role role, const char *conf)
+{
 	struct buf encoded = buf_with_limit(1 << 20);
 	struct control_setup setup = {.role = role, .files_limit = 256};
 	int sockets[2];
 
-	*d = (struct daemon){0};
-	d->base = event_base_new();
+	*d = (struct daemon){.base = base};
 	cr_assert_eq(access(program, X_OK), 0, "%s is not built here", program);
 	cr_assert_eq(channel_pair(sockets), 0);
 	d->pid = fork();
@@ -112,20 +118,43 @@ int daemon_stop(struct daemon *d)
 		daemon_run_until(d, &d->is_gone);
 	}
 	waitpid(d->pid, &status, 0);
-	event_base_free(d->base);
+	if (d->owns_base)
+		event_base_free(d->base);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void send_peer(struct daemon *d, enum role peer, unsigned instance, int socket)
+{
+	struct writer *w = channel_begin(d->control, CONTROL_PEER, 0);
+
+	write_u32(w, peer);
+	write_u32(w, instance);
+	channel_attach(d->control, socket);
+	channel_end(d->control);
+}
+
+void daemon_join(struct daemon *one, enum role one_role, struct daemon *other, enum role other_role)
+{
+	int sockets[2];
+
+	cr_assert_eq(channel_pair(sockets), 0);
+	send_peer(one, other_role, 0, sockets[0]);
+	send_peer(other, one_role, 0, sockets[1]);
+}
+
+void daemon_send_listener(struct daemon *d, enum service service, int socket)
+{
+	write_u8(channel_begin(d->control, CONTROL_LISTENER, 0), (uint8_t)service);
+	channel_attach(d->control, socket);
+	channel_end(d->control);
 }
 
 struct channel *daemon_peer(struct daemon *d, enum role peer, unsigned instance, void *context)
 {
-	struct writer *w = channel_begin(d->control, CONTROL_PEER, 0);
 	int sockets[2];
 
 	cr_assert_eq(channel_pair(sockets), 0);
-	write_u32(w, peer);
-	write_u32(w, instance);
-	channel_attach(d->control, sockets[1]);
-	channel_end(d->control);
+	send_peer(d, peer, instance, sockets[1]);
 	return channel_new(d->base, sockets[0], &peer_handlers, context);
 }
 

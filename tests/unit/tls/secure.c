@@ -180,6 +180,7 @@ Test(tls, without_a_signature_the_handshake_fails)
 	stream_start_tls_client(p.client.stream, client, "mail.example.test", TLS_VERIFY_NAME);
 	pair_run_until(&p, server_closed);
 	cr_assert_eq(p.server.end, STREAM_TLS_FAILED);
+	cr_assert_str_eq(p.server.error, "no signature was to be had from keys");
 	pair_run_until(&p, client_closed);
 	cr_assert_eq(p.client.end, STREAM_TLS_FAILED);
 }
