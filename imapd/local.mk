@@ -21,3 +21,6 @@ tests_unit_test_imapd_SOURCES = \
 tests_unit_test_imapd_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_imapd_LDADD = libimap.a libmessage.a $(COMMON_LIBS) $(UNIT_LIBS)
 endif
+pkglibexec_PROGRAMS += imapd/imapd
+imapd_imapd_SOURCES = imapd/commands.c imapd/login.h imapd/main.c imapd/session.c
+imapd_imapd_LDADD = libimap.a $(FRONT_LIBS) $(COMMON_LIBS)
