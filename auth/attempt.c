@@ -22,9 +22,9 @@
 #include "table/entry.h"
 
 enum {
-	WAIT_SECONDS_MAX = 60,   /* for one's turn; then the answer is AUTH_LIMITED */
-	ACCOUNT_PARALLEL = 8,    /* attempts of one account at a time */
-	NETWORK_FREE = 10,       /* failures of one network before it waits */
+	WAIT_SECONDS_MAX = 60, /* for one's turn; then the answer is AUTH_LIMITED */
+	ACCOUNT_PARALLEL = 8,  /* attempts of one account at a time */
+	NETWORK_FREE = 10,     /* failures of one network before it waits */
 };
 
 struct attempt {
@@ -37,10 +37,10 @@ struct attempt {
 	unsigned instance;
 	uint64_t connection;
 	uint64_t began_us;
-	uint64_t verified_us;    /* when its turn came */
-	unsigned generation;     /* of the credentials it is held against */
+	uint64_t verified_us; /* when its turn came */
+	unsigned generation;  /* of the credentials it is held against */
 	bool tls;
-	bool is_known;           /* there is such an account */
+	bool is_known; /* there is such an account */
 	bool has_proof;
 	struct cache_proof proof;
 	char mechanism[24];
@@ -104,8 +104,8 @@ static bool name_account(struct slice name, char account[CREDENTIALS_ACCOUNT_MAX
 		return credentials_canonical(name, account);
 	if (slice_find(name, 0, '\0') >= 0)
 		return false;
-	len = snprintf(whole, sizeof whole, "%.*s@%s", SLICE_PRINTF(name),
-	    settings->domains.words[0]);
+	len = snprintf(
+	    whole, sizeof whole, "%.*s@%s", SLICE_PRINTF(name), settings->domains.words[0]);
 	return len > 0 && (size_t)len < sizeof whole &&
 	       credentials_canonical(slice_of(whole, (size_t)len), account);
 }
@@ -121,8 +121,8 @@ static void attempt_free(struct attempt *a)
 	free(a);
 }
 
-static void reply(struct channel *channel, uint32_t request, enum auth_verdict verdict,
-    const char *account)
+static void reply(
+    struct channel *channel, uint32_t request, enum auth_verdict verdict, const char *account)
 {
 	struct auth_result result = {.verdict = (uint8_t)verdict};
 
@@ -139,8 +139,8 @@ static void answer(struct attempt *a, enum auth_verdict verdict)
 	attempt_free(a);
 }
 
-static void log_attempt(enum log_level level, const char *event, const struct attempt *a,
-    const char *reason)
+static void log_attempt(
+    enum log_level level, const char *event, const struct attempt *a, const char *reason)
 {
 	struct log_field fields[] = {
 	    log_string("client", a->client),
@@ -210,8 +210,7 @@ static void on_delayed_refusal(evutil_socket_t fd, short what, void *context)
 
 static void schedule(struct attempt *a, event_callback_fn then, uint64_t wait_us)
 {
-	const struct timeval wait = {(time_t)(wait_us / 1000000),
-	    (suseconds_t)(wait_us % 1000000)};
+	const struct timeval wait = {(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
 
 	event_assign(&a->timer, loop, -1, 0, then, a);
 	evtimer_add(&a->timer, &wait);
@@ -222,10 +221,10 @@ static void refuse(struct attempt *a, const char *reason)
 {
 	const struct throttle_rule by_account = account_rule(), by_network = network_rule();
 	uint64_t now = clock_monotonic_us();
-	uint64_t wait = throttle_failed(throttle, slice_string(a->account), &by_account,
-	    a->verified_us, now);
-	uint64_t network_wait = throttle_failed(throttle, slice_string(a->network), &by_network,
-	    a->verified_us, now);
+	uint64_t wait =
+	    throttle_failed(throttle, slice_string(a->account), &by_account, a->verified_us, now);
+	uint64_t network_wait =
+	    throttle_failed(throttle, slice_string(a->network), &by_network, a->verified_us, now);
 
 	log_attempt(LEVEL_WARNING, "auth-failed", a, reason);
 	schedule(a, on_delayed_refusal, wait > network_wait ? wait : network_wait);
@@ -252,8 +251,8 @@ static void on_verified(struct work *work)
 	}
 	throttle_succeeded(throttle, slice_string(a->account));
 	if (a->has_proof && a->generation == cached_generation)
-		cache_remember(cache, &a->proof, now,
-		    now + (uint64_t)settings->auth.cache * 1000000);
+		cache_remember(
+		    cache, &a->proof, now, now + (uint64_t)settings->auth.cache * 1000000);
 	succeed(a);
 }
 
@@ -319,8 +318,8 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 
 /* --- questions --------------------------------------------------------------------------- */
 
-static struct attempt *attempt_new(struct channel *channel, uint32_t request,
-    const struct auth_password *question)
+static struct attempt *attempt_new(
+    struct channel *channel, uint32_t request, const struct auth_password *question)
 {
 	struct attempt *a = attempt_count < ATTEMPTS_MAX ? calloc(1, sizeof *a) : NULL;
 
@@ -380,9 +379,9 @@ void attempts_forget_channel(const struct channel *channel)
 {
 	struct attempt *a;
 
-	LIST_FOREACH(a, &attempts, entry)
-	if (a->channel == channel)
-		a->channel = NULL;
+	LIST_FOREACH (a, &attempts, entry)
+		if (a->channel == channel)
+			a->channel = NULL;
 }
 
 bool attempts_start(struct event_base *base)

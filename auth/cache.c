@@ -83,8 +83,8 @@ bool cache_knows(const struct cache *cache, const struct cache_proof *proof, uin
 	return false;
 }
 
-void cache_remember(struct cache *cache, const struct cache_proof *proof, uint64_t now_us,
-    uint64_t expires_us)
+void cache_remember(
+    struct cache *cache, const struct cache_proof *proof, uint64_t now_us, uint64_t expires_us)
 {
 	struct place *set = set_of(cache, proof), *oldest = set;
 

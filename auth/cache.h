@@ -28,12 +28,12 @@ struct cache *cache_new(void);
 void cache_free(struct cache *);
 
 /* False where OpenSSL fails; the login is verified in full then. */
-bool cache_prove(const struct cache *, struct slice account, struct slice password,
-    struct cache_proof *proof);
+bool cache_prove(
+    const struct cache *, struct slice account, struct slice password, struct cache_proof *proof);
 /* Was this remembered, and is it not too old?  Times are clock_monotonic_us(). */
 bool cache_knows(const struct cache *, const struct cache_proof *, uint64_t now_us);
-void cache_remember(struct cache *, const struct cache_proof *, uint64_t now_us,
-    uint64_t expires_us);
+void cache_remember(
+    struct cache *, const struct cache_proof *, uint64_t now_us, uint64_t expires_us);
 /* Forget everything: the credentials changed. */
 void cache_clear(struct cache *);
 

@@ -17,7 +17,7 @@
 #include "message/encoding.h"
 
 enum {
-	SALT = 16,             /* octets of the salts that we make */
+	SALT = 16, /* octets of the salts that we make */
 	PASSWORD_MAX = AUTH_PASSWORD_MAX,
 };
 
@@ -83,7 +83,8 @@ static bool parse_crypt(struct slice text, struct credential *out, const char **
 	cursor_take_while(&c, is_hash_octet);
 	if (text.len < 20 || text.data[0] != '$' || !cursor_done(&c) ||
 	    !slice_copy(text, out->crypt, sizeof out->crypt)) {
-		*fault = "not a hash of crypt(3) with a method and a salt, such as $y$... or $6$...";
+		*fault =
+		    "not a hash of crypt(3) with a method and a salt, such as $y$... or $6$...";
 		return false;
 	}
 	switch (crypt_checksalt(out->crypt)) {
@@ -106,8 +107,9 @@ bool credential_parse(struct slice text, struct credential *out, const char **fa
 		return parse_scram(cursor_rest(&c), out, fault);
 	if (cursor_accept_nocase(&c, SLICE("{CRYPT}")) || cursor_peek(&c) == '$')
 		return parse_crypt(cursor_rest(&c), out, fault);
-	*fault = cursor_peek(&c) == '{' ? "an unknown kind of password: {SCRAM-SHA-256} and {CRYPT} are known"
-					: "neither {SCRAM-SHA-256}, nor {CRYPT}, nor a hash of crypt(3)";
+	*fault = cursor_peek(&c) == '{'
+		     ? "an unknown kind of password: {SCRAM-SHA-256} and {CRYPT} are known"
+		     : "neither {SCRAM-SHA-256}, nor {CRYPT}, nor a hash of crypt(3)";
 	return false;
 }
 
@@ -125,9 +127,9 @@ static bool derive(struct slice password, const uint8_t *salt, size_t salt_len, 
     uint8_t stored_key[SCRAM_KEY], uint8_t server_key[SCRAM_KEY])
 {
 	uint8_t salted[SCRAM_KEY], client_key[SCRAM_KEY];
-	bool derived = PKCS5_PBKDF2_HMAC(password.data == NULL ? "" : password.data,
-			   (int)password.len, salt, (int)salt_len, (int)iterations, EVP_sha256(),
-			   SCRAM_KEY, salted) == 1;
+	bool derived =
+	    PKCS5_PBKDF2_HMAC(password.data == NULL ? "" : password.data, (int)password.len, salt,
+		(int)salt_len, (int)iterations, EVP_sha256(), SCRAM_KEY, salted) == 1;
 
 	if (derived) {
 		hmac(salted, "Client Key", client_key);

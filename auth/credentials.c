@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 enum { FIRST_ENTRIES = 64 };
 
 struct entry {
@@ -44,8 +43,8 @@ bool credentials_canonical(struct slice account, char out[CREDENTIALS_ACCOUNT_MA
 	struct cursor c = cursor_over(account);
 
 	cursor_take_while(&c, is_name_octet);
-	if (at <= 0 || (size_t)at + 1 == account.len || !cursor_done(&c) || account.data[0] == '#' ||
-	    !slice_copy(account, out, CREDENTIALS_ACCOUNT_MAX + 1))
+	if (at <= 0 || (size_t)at + 1 == account.len || !cursor_done(&c) ||
+	    account.data[0] == '#' || !slice_copy(account, out, CREDENTIALS_ACCOUNT_MAX + 1))
 		return false;
 	for (char *p = out; *p != '\0'; p++)
 		*p = (char)octet_lower((unsigned char)*p);
@@ -72,7 +71,10 @@ static bool is_not_blank(int octet)
 static struct line split_line(struct slice text)
 {
 	struct cursor c = cursor_over(slice_trim(text));
-	struct line line = {{NULL, 0}, {NULL, 0}};
+	struct line line = {
+	    {NULL, 0},
+            {NULL, 0}
+        };
 
 	if (cursor_done(&c) || cursor_peek(&c) == '#')
 		return line;
@@ -123,13 +125,14 @@ static bool grow(struct credentials *c)
 	return true;
 }
 
-static bool complain(struct buf *error, const char *name, unsigned number, struct slice word,
-    const char *fault)
+static bool complain(
+    struct buf *error, const char *name, unsigned number, struct slice word, const char *fault)
 {
 	buf_printf(error, "%s:%u: ", name, number);
 	/* The word comes from a file that others may have written: nothing unprintable of it. */
 	for (size_t i = 0; i < word.len && i < CREDENTIALS_ACCOUNT_MAX; i++)
-		buf_append_octet(error, is_name_octet((unsigned char)word.data[i]) ? word.data[i] : '?');
+		buf_append_octet(
+		    error, is_name_octet((unsigned char)word.data[i]) ? word.data[i] : '?');
 	buf_printf(error, "%s%s", word.len > 0 ? ": " : "", fault);
 	return false;
 }
@@ -145,8 +148,8 @@ static bool make_canonical(struct credentials *c, struct slice account)
 	return true;
 }
 
-static bool add_line(struct credentials *c, struct line line, unsigned number, const char *name,
-    struct buf *error)
+static bool add_line(
+    struct credentials *c, struct line line, unsigned number, const char *name, struct buf *error)
 {
 	struct credential parsed;
 	const char *fault;
@@ -155,8 +158,8 @@ static bool add_line(struct credentials *c, struct line line, unsigned number, c
 	if (c->count == c->size && !grow(c))
 		return complain(error, name, number, line.account, "out of memory");
 	if (!make_canonical(c, line.account))
-		return complain(error, name, number, line.account,
-		    "not an account's name (local@domain)");
+		return complain(
+		    error, name, number, line.account, "not an account's name (local@domain)");
 	if (slice_is_empty(line.credential))
 		return complain(error, name, number, line.account,
 		    "a password is missing behind the account's name");
@@ -184,7 +187,8 @@ static bool add_lines(struct credentials *c, const char *name, struct buf *error
 		struct line line = split_line(octets);
 
 		if (octets.len > CREDENTIALS_LINE_MAX)
-			good = complain(error, name, number, (struct slice){0}, "the line is too long");
+			good = complain(
+			    error, name, number, (struct slice){0}, "the line is too long");
 		else if (!slice_is_empty(line.account))
 			good = add_line(c, line, number, name, error);
 	}
@@ -269,8 +273,8 @@ static bool is_line_of(struct slice line, const char *account)
 	return credentials_canonical(split_line(line).account, name) && strcmp(name, account) == 0;
 }
 
-enum credentials_change credentials_edit(struct slice text, struct slice account,
-    struct slice credential, struct buf *out)
+enum credentials_change credentials_edit(
+    struct slice text, struct slice account, struct slice credential, struct buf *out)
 {
 	char name[CREDENTIALS_ACCOUNT_MAX + 1];
 	struct cursor at = cursor_over(text);

@@ -27,12 +27,12 @@ enum {
 	CREDENTIALS_FILE_MAX = 64 * 1024 * 1024, /* octets of the file */
 	CREDENTIALS_ACCOUNT_MAX = 320,           /* of an account's name */
 	CREDENTIALS_LINE_MAX = 1024,
-	SCRAM_KEY = 32,                          /* octets of a SHA-256 */
+	SCRAM_KEY = 32, /* octets of a SHA-256 */
 	SCRAM_SALT_MAX = 64,
-	SCRAM_ITERATIONS_MIN = 4096,             /* RFC 7677, 4 */
+	SCRAM_ITERATIONS_MIN = 4096, /* RFC 7677, 4 */
 	SCRAM_ITERATIONS_MAX = 10000000,
-	SCRAM_ITERATIONS_DEFAULT = 30000,        /* some 5 ms of CPU */
-	CRYPT_HASH_MAX = 383,                    /* CRYPT_OUTPUT_SIZE, without its NUL */
+	SCRAM_ITERATIONS_DEFAULT = 30000, /* some 5 ms of CPU */
+	CRYPT_HASH_MAX = 383,             /* CRYPT_OUTPUT_SIZE, without its NUL */
 };
 
 enum credential_kind { CREDENTIAL_SCRAM_SHA_256, CREDENTIAL_CRYPT };
@@ -115,8 +115,8 @@ enum credentials_change {
  * credential  the text behind the name; empty: remove the line
  * out         the new text, appended
  */
-enum credentials_change credentials_edit(struct slice text, struct slice account,
-    struct slice credential, struct buf *out);
+enum credentials_change credentials_edit(
+    struct slice text, struct slice account, struct slice credential, struct buf *out);
 
 /* "local@domain" in lower case into `out`; false where it is no account's name. */
 bool credentials_canonical(struct slice account, char out[CREDENTIALS_ACCOUNT_MAX + 1]);

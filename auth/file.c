@@ -22,10 +22,10 @@ static int directory = -1;
 static struct credentials *in_force;
 static unsigned changes;
 
-static struct stat seen;     /* as it was when it was last read, good or not */
+static struct stat seen; /* as it was when it was last read, good or not */
 static bool was_seen;
-static bool was_missed;      /* its absence was logged */
-static uint64_t looked_us;   /* 0: look now */
+static bool was_missed;    /* its absence was logged */
+static uint64_t looked_us; /* 0: look now */
 
 bool file_open_directory(const char *path)
 {
@@ -49,8 +49,8 @@ static void parse(struct slice text)
 
 	if (fresh == NULL) {
 		log_error("malformed-credentials", log_slice("reason", buf_slice(&error)),
-		    log_string("consequence", in_force == NULL ? "nobody can log in"
-							       : "the ones from before stay"));
+		    log_string("consequence",
+			in_force == NULL ? "nobody can log in" : "the ones from before stay"));
 	} else {
 		log_info("credentials-loaded", log_number("accounts", credentials_count(fresh)));
 		credentials_free(in_force);
@@ -97,7 +97,8 @@ static void load(void)
 		seen = now;
 		if ((now.st_mode & (S_IROTH | S_IWOTH)) != 0)
 			log_warning("credentials-exposed", log_string("file", file_name),
-			    log_string("reason", "others may read or write it; its mode should be 0600"));
+			    log_string(
+				"reason", "others may read or write it; its mode should be 0600"));
 		if (read_whole(file, (size_t)now.st_size, &text))
 			parse(buf_slice(&text));
 		else

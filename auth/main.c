@@ -93,9 +93,9 @@ static void stop(void)
 }
 
 static const struct process_peer peers[] = {
-    {.role = ROLE_SMTPD, .message = on_message, .closed = on_closed},
+    {.role = ROLE_SMTPD,   .message = on_message, .closed = on_closed},
     {.role = ROLE_IMAPD, .message = on_message, .closed = on_closed},
-    {.role = ROLE_POP3D, .message = on_message, .closed = on_closed},
+    {.role = ROLE_POP3D,   .message = on_message, .closed = on_closed},
     {.role = ROLE_NONE},
 };
 

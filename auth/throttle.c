@@ -88,8 +88,8 @@ static void forget_old(struct place *place, uint64_t now_us)
 	}
 }
 
-uint64_t throttle_wait(struct throttle *t, struct slice subject, const struct throttle_rule *rule,
-    uint64_t now_us)
+uint64_t throttle_wait(
+    struct throttle *t, struct slice subject, const struct throttle_rule *rule, uint64_t now_us)
 {
 	uint64_t hash;
 	struct place *place = find(t, subject, &hash);

@@ -33,8 +33,8 @@ struct throttle *throttle_new(void);
 void throttle_free(struct throttle *);
 
 /* How long the subject has to wait before its next attempt may begin, microseconds; 0: not at all. */
-uint64_t throttle_wait(struct throttle *, struct slice subject, const struct throttle_rule *,
-    uint64_t now_us);
+uint64_t throttle_wait(
+    struct throttle *, struct slice subject, const struct throttle_rule *, uint64_t now_us);
 /* An attempt begins, and ends. */
 void throttle_begin(struct throttle *, struct slice subject, uint64_t now_us);
 void throttle_end(struct throttle *, struct slice subject);

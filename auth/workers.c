@@ -59,7 +59,8 @@ static void *work_on(void *nothing)
 		w = STAILQ_FIRST(&to_do);
 		STAILQ_REMOVE_HEAD(&to_do, entry);
 		pthread_mutex_unlock(&lock);
-		w->right = credential_verify(&w->credential, slice_of(w->password, w->password_len));
+		w->right =
+		    credential_verify(&w->credential, slice_of(w->password, w->password_len));
 		explicit_bzero(w->password, sizeof w->password);
 		explicit_bzero(&w->credential, sizeof w->credential);
 		pthread_mutex_lock(&lock);

@@ -42,6 +42,6 @@ libcommon_a_SOURCES += \
 	common/channel_keys.c common/channel_keys.h \
 	common/signing.c common/signing.h \
 	common/stream.c common/stream.h common/stream_private.h \
-	common/stream_tls.c \
+	common/stream_socket.c common/stream_tls.c \
 	common/tls.c common/tls.h common/tls_private.h \
 	common/tls_provider.c

@@ -17,8 +17,8 @@
 #include "common/process.h"
 
 enum {
-	CERTIFICATE_MAX = 1024 * 1024,   /* octets of a file */
-	AGAIN_MILLISECONDS = 100,        /* between attempts while keys is not there */
+	CERTIFICATE_MAX = 1024 * 1024, /* octets of a file */
+	AGAIN_MILLISECONDS = 100,      /* between attempts while keys is not there */
 };
 
 /* A handshake's question on its way. */
@@ -96,9 +96,9 @@ static void on_again(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	(void)context;
-	TAILQ_FOREACH(q, &questions, entry)
-	if (q->channel == NULL)
-		ask(q);
+	TAILQ_FOREACH (q, &questions, entry)
+		if (q->channel == NULL)
+			ask(q);
 }
 
 static bool sign(void *context, struct tls_pending *pending, const struct keys_sign *question)
@@ -121,13 +121,13 @@ static void cancel(void *context, struct tls_pending *pending)
 	struct question *q;
 
 	(void)context;
-	TAILQ_FOREACH(q, &questions, entry)
-	if (q->pending == pending) {
-		if (q->channel != NULL)
-			channel_forget(q->channel, q->request);
-		forget(q);
-		return;
-	}
+	TAILQ_FOREACH (q, &questions, entry)
+		if (q->pending == pending) {
+			if (q->channel != NULL)
+				channel_forget(q->channel, q->request);
+			forget(q);
+			return;
+		}
 }
 
 bool signing_prepare(void)

@@ -11,8 +11,6 @@
  */
 #include "common/stream.h"
 
-#include <sys/uio.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -32,13 +30,10 @@ const struct stream_limits stream_default_limits = {
 };
 
 enum {
-	IOVECS = 64,                  /* pieces of output in one write */
-	LINGER_SECONDS = 3,           /* for the peer's end after ours */
-	LINGER_OCTETS = 1024 * 1024,  /* of input thrown away meanwhile */
-	READS_IN_A_TURN = 8,          /* then others have theirs */
+	LINGER_SECONDS = 3,          /* for the peer's end after ours */
+	LINGER_OCTETS = 1024 * 1024, /* of input thrown away meanwhile */
+	READS_IN_A_TURN = 8,         /* then others have theirs */
 };
-
-char stream_scratch[STREAM_SCRATCH];
 
 static void on_reading(evutil_socket_t fd, short what, void *context);
 static void on_writing(evutil_socket_t fd, short what, void *context);
@@ -246,68 +241,12 @@ static void end_of_input(struct stream *s)
 	s->handlers->closed(s, STREAM_END_OF_INPUT, s->context);
 }
 
-/* --- the socket --------------------------------------------------------------- */
-
-enum stream_step stream_send(struct stream *s, struct evbuffer *from, size_t limit)
-{
-	while (limit > 0) {
-		struct evbuffer_iovec pieces[IOVECS];
-		struct msghdr message = {.msg_iov = (struct iovec *)pieces};
-		int count = evbuffer_peek(from, (ev_ssize_t)limit, NULL, pieces, IOVECS);
-		size_t total = 0, used = 0;
-		ssize_t n;
-
-		for (; used < (size_t)count && used < IOVECS && total < limit; used++) {
-			if (pieces[used].iov_len > limit - total)
-				pieces[used].iov_len = limit - total;
-			total += pieces[used].iov_len;
-		}
-		message.msg_iovlen = used;
-		if (total == 0)
-			break;
-		n = sendmsg(s->fd, &message, MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return STEP_WAIT;
-		if (n < 0) {
-			stream_fail(s, STREAM_FAILED, errno, "sending failed");
-			return STEP_FAILED;
-		}
-		evbuffer_drain(from, (size_t)n);
-		limit -= (size_t)n;
-		s->progress_us = s->heard_us = clock_monotonic_us();
-		/* The socket took less than it was given: it is full. */
-		if ((size_t)n < total)
-			return STEP_WAIT;
-	}
-	return STEP_DONE;
-}
-
-/* recv, as the steps of a stream; *n is how many octets are in the scratch. */
-static enum stream_step receive(struct stream *s, size_t limit, size_t *n)
-{
-	ssize_t got;
-
-	do
-		got = recv(s->fd, stream_scratch, limit < STREAM_SCRATCH ? limit : STREAM_SCRATCH, 0);
-	while (got < 0 && errno == EINTR);
-	if (got == 0)
-		return STEP_END;
-	if (got > 0) {
-		*n = (size_t)got;
-		return STEP_DONE;
-	}
-	if (errno == EAGAIN || errno == EWOULDBLOCK)
-		return STEP_WAIT;
-	stream_fail(s, STREAM_FAILED, errno, "receiving failed");
-	return STEP_FAILED;
-}
+/* --- reading ---------------------------------------------------------------------- */
 
 static enum stream_step plain_read(struct stream *s)
 {
 	size_t limit = s->limits.input - evbuffer_get_length(s->input), n = 0;
-	enum stream_step step = receive(s, limit, &n);
+	enum stream_step step = stream_receive(s, limit, &n);
 
 	if (step != STEP_DONE)
 		return step;
@@ -319,14 +258,12 @@ static enum stream_step plain_read(struct stream *s)
 	return step;
 }
 
-/* --- reading --------------------------------------------------------------------- */
-
 /* What the peer still sends after our end; its own end, or too much of it, closes the matter. */
 static void linger(struct stream *s)
 {
 	size_t n = 0;
 
-	switch (receive(s, STREAM_SCRATCH, &n)) {
+	switch (stream_receive(s, STREAM_SCRATCH, &n)) {
 	case STEP_DONE:
 		explicit_bzero(stream_scratch, n);
 		s->discarded += n;
@@ -586,8 +523,8 @@ static void on_input(struct evbuffer *b, const struct evbuffer_cb_info *change, 
 
 /* --- the owner comes in here ----------------------------------------------------- */
 
-struct stream *stream_new(struct event_base *base, int fd, const struct stream_handlers *handlers,
-    void *context)
+struct stream *stream_new(
+    struct event_base *base, int fd, const struct stream_handlers *handlers, void *context)
 {
 	struct stream *s = calloc(1, sizeof *s);
 	int flags = fcntl(fd, F_GETFL);

@@ -89,8 +89,8 @@ extern const struct stream_limits stream_default_limits;
  * handlers  must live as long as the stream (a static const table)
  * Returns NULL where memory is short; the descriptor is closed then too.
  */
-struct stream *stream_new(struct event_base *, int fd, const struct stream_handlers *handlers,
-    void *context);
+struct stream *stream_new(
+    struct event_base *, int fd, const struct stream_handlers *handlers, void *context);
 
 /*
  * A stream to `address`, from `source` where that is not NULL.  The handler
@@ -163,8 +163,8 @@ bool stream_start_tls_server(struct stream *, struct tls_server *);
  * name    sent as SNI and, with TLS_VERIFY_NAME, what the certificate must be
  *         for; NULL only with TLS_VERIFY_NONE
  */
-bool stream_start_tls_client(struct stream *, struct tls_client *, const char *name,
-    enum tls_verify);
+bool stream_start_tls_client(
+    struct stream *, struct tls_client *, const char *name, enum tls_verify);
 
 /* True between `secured` and the end. */
 bool stream_is_secured(const struct stream *);

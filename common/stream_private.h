@@ -1,8 +1,8 @@
 /*
- * stream_private.h - what stream.c and stream_tls.c share; nobody else includes it.
+ * stream_private.h - what the files behind stream.h share; nobody else includes it.
  *
- * stream.c owns the socket, the events and the phases of a stream's life;
- * stream_tls.c turns plain octets into TLS records and back.
+ * stream.c has the events and the phases of a stream's life, stream_socket.c
+ * writes and reads, stream_tls.c turns plain octets into TLS records and back.
  */
 #ifndef PETREL_COMMON_STREAM_PRIVATE_H
 #define PETREL_COMMON_STREAM_PRIVATE_H
@@ -22,11 +22,11 @@ enum stream_phase {
 
 /* Work that waits for the next turn of the event loop. */
 enum {
-	SOON_FLUSH = 1,      /* output was added */
-	SOON_READABLE = 2,   /* resumed with something in the input */
-	SOON_HANDSHAKE = 4,  /* begin, or go on after a signature came */
-	SOON_CONNECTED = 8,  /* connect succeeded or failed at once */
-	SOON_END = 16,       /* fail() was called outside the event loop */
+	SOON_FLUSH = 1,     /* output was added */
+	SOON_READABLE = 2,  /* resumed with something in the input */
+	SOON_HANDSHAKE = 4, /* begin, or go on after a signature came */
+	SOON_CONNECTED = 8, /* connect succeeded or failed at once */
+	SOON_END = 16,      /* fail() was called outside the event loop */
 };
 
 enum tls_phase {
@@ -39,10 +39,10 @@ struct stream_tls {
 	SSL *ssl;
 	struct evbuffer *wire; /* records that wait for the socket */
 	enum tls_phase phase;
-	bool verify;      /* the peer's certificate was to be checked */
-	bool suspended;   /* the handshake waits for its signature */
-	bool reads_ahead; /* OpenSSL may hold octets that were not read yet */
-	bool notified;    /* close_notify is on its way */
+	bool verify;       /* the peer's certificate was to be checked */
+	bool suspended;    /* the handshake waits for its signature */
+	bool reads_ahead;  /* OpenSSL may hold octets that were not read yet */
+	bool notified;     /* close_notify is on its way */
 	size_t plain_left; /* octets at the front of the output that still leave in the clear */
 };
 
@@ -60,7 +60,7 @@ struct stream {
 	struct event soon;
 
 	struct stream_limits limits;
-	uint64_t heard_us;    /* the last octet in either direction, or the start of waiting for one */
+	uint64_t heard_us; /* the last octet in either direction, or the start of waiting for one */
 	uint64_t progress_us; /* when the peer last took output, or output began to wait */
 	uint64_t deadline_us; /* the owner's; 0: none */
 	uint64_t phase_us;    /* when connecting, the handshake or lingering is over; 0: no limit */
@@ -71,9 +71,9 @@ struct stream {
 	const char *error_text;
 	enum stream_end end; /* what SOON_END reports */
 	enum stream_phase phase;
-	unsigned work;       /* SOON_... */
-	unsigned depth;      /* > 0: within one of our event callbacks */
-	size_t discarded;    /* octets thrown away while lingering */
+	unsigned work;    /* SOON_... */
+	unsigned depth;   /* > 0: within one of our event callbacks */
+	size_t discarded; /* octets thrown away while lingering */
 	bool paused;
 	bool input_ended;
 	bool freed;
@@ -94,6 +94,8 @@ void stream_soon(struct stream *, unsigned work);
 void stream_settle(struct stream *);
 /* Write what the buffer holds, at most `limit` octets, to the socket: STEP_DONE when that is gone. */
 enum stream_step stream_send(struct stream *, struct evbuffer *from, size_t limit);
+/* Read at most `limit` octets into the scratch; *n is how many came. */
+enum stream_step stream_receive(struct stream *, size_t limit, size_t *n);
 
 /*
  * 16 KiB for octets on their way between a socket, OpenSSL and an evbuffer; one

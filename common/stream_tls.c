@@ -172,8 +172,8 @@ bool stream_start_tls_server(struct stream *s, struct tls_server *server)
 	return true;
 }
 
-bool stream_start_tls_client(struct stream *s, struct tls_client *client, const char *name,
-    enum tls_verify verify)
+bool stream_start_tls_client(
+    struct stream *s, struct tls_client *client, const char *name, enum tls_verify verify)
 {
 	struct stream_tls *tls;
 

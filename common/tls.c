@@ -20,10 +20,10 @@
 #include "common/tls_private.h"
 
 enum {
-	CHAIN_MAX = 16,              /* certificates of one chain */
-	PEM_MAX = 1024 * 1024,       /* octets of a chain */
+	CHAIN_MAX = 16,        /* certificates of one chain */
+	PEM_MAX = 1024 * 1024, /* octets of a chain */
 	AUTHORITIES_MAX = 16 * 1024 * 1024,
-	JOBS_MAX = 1024,             /* handshakes that wait for a signature; each holds 32 KiB */
+	JOBS_MAX = 1024, /* handshakes that wait for a signature; each holds 32 KiB */
 };
 
 /*
@@ -97,8 +97,8 @@ static SSL_CTX *context_new(const SSL_METHOD *method, const struct tls_settings 
 
 	if (c == NULL)
 		return NULL;
-	if (SSL_CTX_set_min_proto_version(c,
-		settings->only_tls13 ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
+	if (SSL_CTX_set_min_proto_version(
+		c, settings->only_tls13 ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
 	    SSL_CTX_set_cipher_list(c, ciphers) != 1) {
 		SSL_CTX_free(c);
 		ERR_clear_error();
@@ -108,8 +108,8 @@ static SSL_CTX *context_new(const SSL_METHOD *method, const struct tls_settings 
 	 * A peer that closes without close_notify is taken to have ended its input:
 	 * every mail protocol says itself where its commands and messages end.
 	 */
-	SSL_CTX_set_options(c, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
-				   SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_options(
+	    c, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_read_ahead(c, 1);
@@ -132,8 +132,8 @@ struct tls_server *tls_server_new(const struct tls_settings *settings)
 		tls_server_free(server);
 		return NULL;
 	}
-	SSL_CTX_set_options(server->context,
-	    SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_options(
+	    server->context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_session_id_context(server->context, name, sizeof name - 1);
 	/* A mail client opens one connection after the other: one ticket does. */
 	SSL_CTX_set_num_tickets(server->context, 1);
@@ -169,9 +169,10 @@ static X509 *next_certificate(BIO *in, struct buf *error)
 }
 
 /* The first certificate of a chain, and the rest of it; NULL with a message where there is none. */
-static X509 *parse_chain(struct slice pem, STACK_OF(X509) *rest, struct buf *error)
+static X509 *parse_chain(struct slice pem, STACK_OF(X509) * rest, struct buf *error)
 {
-	BIO *in = pem.len > 0 && pem.len <= PEM_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
+	BIO *in =
+	    pem.len > 0 && pem.len <= PEM_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
 	X509 *first = NULL, *next;
 
 	if (in == NULL) {
@@ -276,8 +277,8 @@ static bool trust_text(X509_STORE *store, struct slice pem, struct buf *error)
 	return error->len == 0;
 }
 
-struct tls_client *tls_client_new(const struct tls_settings *settings, struct slice authorities,
-    struct buf *error)
+struct tls_client *tls_client_new(
+    const struct tls_settings *settings, struct slice authorities, struct buf *error)
 {
 	struct tls_client *client = calloc(1, sizeof *client);
 	X509_STORE *store;

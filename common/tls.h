@@ -68,8 +68,9 @@ bool tls_init(void);
 
 /* Settings common to servers and clients; {0} gives the defaults. */
 struct tls_settings {
-	bool only_tls13;     /* refuse TLS 1.2 */
-	const char *ciphers; /* OpenSSL cipher list for TLS 1.2; NULL: forward secrecy always, AEAD first */
+	bool only_tls13; /* refuse TLS 1.2 */
+	const char *
+	    ciphers; /* OpenSSL cipher list for TLS 1.2; NULL: forward secrecy always, AEAD first */
 };
 
 /* What a server shows: its certificates. */
@@ -102,8 +103,8 @@ struct tls_client;
  *              slice for the system's: these are read now, so call it before
  *              chroot
  */
-struct tls_client *tls_client_new(const struct tls_settings *, struct slice authorities,
-    struct buf *error);
+struct tls_client *tls_client_new(
+    const struct tls_settings *, struct slice authorities, struct buf *error);
 void tls_client_free(struct tls_client *);
 
 enum tls_verify {

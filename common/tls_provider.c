@@ -67,8 +67,8 @@ enum { NO_SIGNATURE = 1 };
 static int error_library(void)
 {
 	static ERR_STRING_DATA reasons[] = {
-	    {ERR_PACK(0, 0, NO_SIGNATURE), "no signature was to be had from keys"},
-	    {0, NULL},
+	    {ERR_PACK(0,			      0, NO_SIGNATURE), "no signature was to be had from keys"},
+	    {0, NULL },
 	};
 	static int library_number;
 
@@ -258,25 +258,31 @@ static const char *ec_operation(int operation)
 
 typedef void (*dispatched)(void);
 
-#define KEY_FUNCTIONS(import)                                              \
-	{OSSL_FUNC_KEYMGMT_NEW, (dispatched)key_new},                      \
-	{OSSL_FUNC_KEYMGMT_FREE, (dispatched)key_free},                    \
-	{OSSL_FUNC_KEYMGMT_HAS, (dispatched)key_has},                      \
-	{OSSL_FUNC_KEYMGMT_MATCH, (dispatched)key_match},                  \
-	{OSSL_FUNC_KEYMGMT_IMPORT, (dispatched)(import)},                  \
-	{OSSL_FUNC_KEYMGMT_IMPORT_TYPES, (dispatched)key_import_types},    \
-	{OSSL_FUNC_KEYMGMT_EXPORT, (dispatched)key_export},                \
-	{OSSL_FUNC_KEYMGMT_EXPORT_TYPES, (dispatched)key_types},           \
-	{OSSL_FUNC_KEYMGMT_GET_PARAMS, (dispatched)key_get_params},        \
-	{OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, (dispatched)key_gettable}
+#define KEY_FUNCTIONS(import)                                                                      \
+	{OSSL_FUNC_KEYMGMT_NEW, (dispatched)key_new},                                              \
+	    {OSSL_FUNC_KEYMGMT_FREE, (dispatched)key_free},                                        \
+	    {OSSL_FUNC_KEYMGMT_HAS, (dispatched)key_has},                                          \
+	    {OSSL_FUNC_KEYMGMT_MATCH, (dispatched)key_match},                                      \
+	    {OSSL_FUNC_KEYMGMT_IMPORT, (dispatched)(import)},                                      \
+	    {OSSL_FUNC_KEYMGMT_IMPORT_TYPES, (dispatched)key_import_types},                        \
+	    {OSSL_FUNC_KEYMGMT_EXPORT, (dispatched)key_export},                                    \
+	    {OSSL_FUNC_KEYMGMT_EXPORT_TYPES, (dispatched)key_types},                               \
+	    {OSSL_FUNC_KEYMGMT_GET_PARAMS, (dispatched)key_get_params},                            \
+	{                                                                                          \
+		OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, (dispatched)key_gettable                        \
+	}
 
-static const OSSL_DISPATCH rsa_key[] = {KEY_FUNCTIONS(rsa_import), {0, NULL}};
+static const OSSL_DISPATCH rsa_key[] = {
+    KEY_FUNCTIONS(rsa_import), {0, NULL}
+};
 static const OSSL_DISPATCH ec_key[] = {
     KEY_FUNCTIONS(ec_import),
     {OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, (dispatched)ec_operation},
-    {0, NULL},
+    {0,				      NULL		    },
 };
-static const OSSL_DISPATCH ed25519_key[] = {KEY_FUNCTIONS(ed25519_import), {0, NULL}};
+static const OSSL_DISPATCH ed25519_key[] = {
+    KEY_FUNCTIONS(ed25519_import), {0, NULL}
+};
 
 /* --- signatures -------------------------------------------------------------------- */
 
@@ -402,8 +408,8 @@ static int signing_sign(void *data, unsigned char *signature, size_t *len, size_
 	memcpy(question.digest, s->digest, sizeof question.digest);
 	question.input = slice_of(text, text_len);
 	if (s->algorithm != KEYS_EDDSA) {
-		if (EVP_Q_digest(library, s->digest, ONLY_DEFAULT, text, text_len, digest,
-			&digest_len) != 1)
+		if (EVP_Q_digest(
+			library, s->digest, ONLY_DEFAULT, text, text_len, digest, &digest_len) != 1)
 			return 0;
 		question.input = slice_of(digest, digest_len);
 	}
@@ -417,15 +423,15 @@ static int signing_sign(void *data, unsigned char *signature, size_t *len, size_
 	return 1;
 }
 
-#define SIGNING_FUNCTIONS(new)                                                           \
-	{                                                                                \
-	    {OSSL_FUNC_SIGNATURE_NEWCTX, (dispatched)(new)},                             \
-	    {OSSL_FUNC_SIGNATURE_FREECTX, (dispatched)signing_free},                     \
-	    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, (dispatched)signing_begin},           \
-	    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN, (dispatched)signing_sign},                 \
-	    {OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, (dispatched)signing_set_params},        \
-	    {OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, (dispatched)signing_settable},     \
-	    {0, NULL},                                                                   \
+#define SIGNING_FUNCTIONS(new)                                                                     \
+	{                                                                                          \
+		{OSSL_FUNC_SIGNATURE_NEWCTX, (dispatched)(new)},                                   \
+		    {OSSL_FUNC_SIGNATURE_FREECTX, (dispatched)signing_free},                       \
+		    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, (dispatched)signing_begin},             \
+		    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN, (dispatched)signing_sign},                   \
+		    {OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, (dispatched)signing_set_params},          \
+		    {OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, (dispatched)signing_settable},       \
+		    {0, NULL},                                                                     \
 	}
 
 static const OSSL_DISPATCH rsa_signing[] = SIGNING_FUNCTIONS(rsa_signing_new);
@@ -435,17 +441,17 @@ static const OSSL_DISPATCH ed25519_signing[] = SIGNING_FUNCTIONS(ed25519_signing
 /* --- the provider -------------------------------------------------------------------- */
 
 static const OSSL_ALGORITHM keys[] = {
-    {"RSA:rsaEncryption:1.2.840.113549.1.1.1", ONLY_OURS, rsa_key, "RSA keys held by keys"},
-    {"EC:id-ecPublicKey:1.2.840.10045.2.1", ONLY_OURS, ec_key, "EC keys held by keys"},
-    {"ED25519:1.3.101.112", ONLY_OURS, ed25519_key, "Ed25519 keys held by keys"},
-    {NULL, NULL, NULL, NULL},
+    {"RSA:rsaEncryption:1.2.840.113549.1.1.1", ONLY_OURS, rsa_key,     "RSA keys held by keys"    },
+    {"EC:id-ecPublicKey:1.2.840.10045.2.1",    ONLY_OURS, ec_key,      "EC keys held by keys"     },
+    {"ED25519:1.3.101.112",                    ONLY_OURS, ed25519_key, "Ed25519 keys held by keys"},
+    {NULL,				     NULL,      NULL,        NULL                       },
 };
 
 static const OSSL_ALGORITHM signatures[] = {
-    {"RSA:rsaEncryption:1.2.840.113549.1.1.1", ONLY_OURS, rsa_signing, "RSA by keys"},
-    {"ECDSA", ONLY_OURS, ecdsa_signing, "ECDSA by keys"},
-    {"ED25519:1.3.101.112", ONLY_OURS, ed25519_signing, "Ed25519 by keys"},
-    {NULL, NULL, NULL, NULL},
+    {"RSA:rsaEncryption:1.2.840.113549.1.1.1", ONLY_OURS, rsa_signing,     "RSA by keys"    },
+    {"ECDSA",				  ONLY_OURS, ecdsa_signing,   "ECDSA by keys"  },
+    {"ED25519:1.3.101.112",                    ONLY_OURS, ed25519_signing, "Ed25519 by keys"},
+    {NULL,				     NULL,      NULL,            NULL             },
 };
 
 static const OSSL_ALGORITHM *query(void *provider, int operation, int *no_cache)
@@ -464,7 +470,7 @@ static const OSSL_ALGORITHM *query(void *provider, int operation, int *no_cache)
 
 static const OSSL_DISPATCH provider_functions[] = {
     {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (dispatched)query},
-    {0, NULL},
+    {0,				  NULL	     },
 };
 
 static int provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in,

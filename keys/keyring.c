@@ -78,8 +78,9 @@ static EVP_PKEY *parse(struct slice pem, struct buf *error)
 	if (pkey != NULL)
 		return pkey;
 	if (encrypted)
-		buf_append_string(error, "the key is encrypted: there is nobody to ask for its "
-					 "passphrase; store it unencrypted, readable by root alone");
+		buf_append_string(error,
+		    "the key is encrypted: there is nobody to ask for its "
+		    "passphrase; store it unencrypted, readable by root alone");
 	else if (pem.len > KEYRING_FILE_MAX)
 		buf_append_string(error, "too large for a private key");
 	else
@@ -114,8 +115,8 @@ static bool is_acceptable(EVP_PKEY *pkey, struct buf *error)
 	return false;
 }
 
-bool keyring_add(struct keyring *ring, struct slice pem, uint8_t id[KEYS_ID_OCTETS],
-    struct buf *error)
+bool keyring_add(
+    struct keyring *ring, struct slice pem, uint8_t id[KEYS_ID_OCTETS], struct buf *error)
 {
 	EVP_PKEY *pkey = parse(pem, error);
 	struct key *more;
@@ -196,10 +197,10 @@ static bool sign_digest(EVP_PKEY *pkey, const struct keys_sign *q, unsigned char
 	if (md == NULL || q->input.len != (size_t)EVP_MD_get_size(md))
 		return false;
 	c = EVP_PKEY_CTX_new(pkey, NULL);
-	signed_it = c != NULL && EVP_PKEY_sign_init(c) == 1 && set_padding(c, q->algorithm) &&
-		    EVP_PKEY_CTX_set_signature_md(c, md) == 1 &&
-		    EVP_PKEY_sign(c, out, len, (const unsigned char *)q->input.data,
-			q->input.len) == 1;
+	signed_it =
+	    c != NULL && EVP_PKEY_sign_init(c) == 1 && set_padding(c, q->algorithm) &&
+	    EVP_PKEY_CTX_set_signature_md(c, md) == 1 &&
+	    EVP_PKEY_sign(c, out, len, (const unsigned char *)q->input.data, q->input.len) == 1;
 	EVP_PKEY_CTX_free(c);
 	return signed_it;
 }
@@ -207,17 +208,17 @@ static bool sign_digest(EVP_PKEY *pkey, const struct keys_sign *q, unsigned char
 static bool sign_text(EVP_PKEY *pkey, const struct keys_sign *q, unsigned char *out, size_t *len)
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
-	bool signed_it = c != NULL && q->input.len <= KEYS_INPUT_MAX &&
-			 EVP_DigestSignInit(c, NULL, NULL, NULL, pkey) == 1 &&
-			 EVP_DigestSign(c, out, len, (const unsigned char *)q->input.data,
-			     q->input.len) == 1;
+	bool signed_it =
+	    c != NULL && q->input.len <= KEYS_INPUT_MAX &&
+	    EVP_DigestSignInit(c, NULL, NULL, NULL, pkey) == 1 &&
+	    EVP_DigestSign(c, out, len, (const unsigned char *)q->input.data, q->input.len) == 1;
 
 	EVP_MD_CTX_free(c);
 	return signed_it;
 }
 
-bool keyring_sign(const struct keyring *ring, const struct keys_sign *question,
-    struct buf *signature)
+bool keyring_sign(
+    const struct keyring *ring, const struct keys_sign *question, struct buf *signature)
 {
 	EVP_PKEY *pkey = find(ring, question->key);
 	unsigned char out[KEYS_SIGNATURE_MAX];

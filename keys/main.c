@@ -142,11 +142,12 @@ static bool prepare(void)
 {
 	/* Where memory cannot be locked, the keys are no less secret from other processes. */
 	if (CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_SMALLEST) != 1)
-		log_warning("memory-not-locked", log_string("consequence", "keys may get into swap"));
+		log_warning(
+		    "memory-not-locked", log_string("consequence", "keys may get into swap"));
 	current = keyring_new();
 	farewell = evtimer_new(process_base(), on_farewell, NULL);
-	return OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
-		   NULL) == 1 &&
+	return OPENSSL_init_crypto(
+		   OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL) == 1 &&
 	       current != NULL && farewell != NULL;
 }
 
@@ -165,10 +166,10 @@ static void stop(void)
 }
 
 static const struct process_peer peers[] = {
-    {.role = ROLE_SMTPD, .message = on_message},
-    {.role = ROLE_IMAPD, .message = on_message},
-    {.role = ROLE_POP3D, .message = on_message},
-    {.role = ROLE_NONE},
+    {.role = ROLE_SMTPD,     .message = on_message},
+    {.role = ROLE_IMAPD,                      .message = on_message},
+    {.role = ROLE_POP3D,.message = on_message},
+    {.role = ROLE_NONE    },
 };
 
 static const struct process process = {

@@ -11,8 +11,8 @@ static struct auth_password question = {
     .mechanism = "PLAIN",
     .client = "192.0.2.1",
     .tls = true,
-    .name = {"alice", 5},
-    .authorize = {"", 0},
+    .name = {"alice",    5},
+    .authorize = {"",         0},
     .password = {"se\0cret", 7},
 };
 
@@ -71,7 +71,12 @@ Test(auth_channel, what_is_out_of_bounds_is_malformed)
 
 Test(keys_channel, a_question_is_read_as_it_was_written_and_not_otherwise)
 {
-	struct keys_sign asked = {.key = {1, 2, 3}, .algorithm = KEYS_ECDSA, .digest = "SHA256"}, got;
+	struct keys_sign asked =
+			     {
+				 .key = {1, 2, 3},
+                                   .algorithm = KEYS_ECDSA, .digest = "SHA256"
+        },
+			 got;
 	struct buf b = buf_with_limit(16384);
 	struct writer w = {&b};
 	struct reader r;

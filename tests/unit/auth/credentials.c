@@ -4,11 +4,12 @@
 #include "auth/credentials.h"
 
 /* RFC 7677's example: the password is "pencil". */
-#define SCRAM_PENCIL                                                                \
-	"{SCRAM-SHA-256}4096$W22ZaJ0SNY7soEsUEjb6gQ==$"                             \
-	"WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
-#define SHA512_PENCIL                                                               \
-	"$6$rounds=1000$saltsalt$bbY.T.ZpN43KapLdmlSbP6MmxBlkMSbhrh.Y1rmY0fYaRO/"   \
+#define SCRAM_PENCIL                                                                               \
+	"{SCRAM-SHA-256}4096$W22ZaJ0SNY7soEsUEjb6gQ==$"                                            \
+	"WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"                                            \
+	"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+#define SHA512_PENCIL                                                                              \
+	"$6$rounds=1000$saltsalt$bbY.T.ZpN43KapLdmlSbP6MmxBlkMSbhrh.Y1rmY0fYaRO/"                  \
 	"t.4sKqUiU.Z8byKf8Oa1yagMn/0fncuHSYrb9h."
 
 static struct buf error;
@@ -131,9 +132,9 @@ Test(credentials, faults_name_the_file_the_line_and_the_word)
 	    "credentials:1: a@b: the keys are not StoredKey:ServerKey, each 32 octets in base64");
 	faulty(SLICE("a@b $1$\n"), "credentials:1: a@b: not a hash of crypt(3) with a method and a "
 				   "salt, such as $y$... or $6$...");
-	faulty(SLICE("a@b {CRYPT}XXJ1QuHL9p4VA\n"),
-	    "credentials:1: a@b: not a hash of crypt(3) with a method and a salt, such as $y$... or "
-	    "$6$...");
+	faulty(SLICE("a@b {CRYPT}XXJ1QuHL9p4VA\n"), "credentials:1: a@b: not a hash of crypt(3) "
+						    "with a method and a salt, such as $y$... or "
+						    "$6$...");
 	faulty(SLICE("a@b $unheard$saltsaltsaltsalt$hashhash\n"),
 	    "credentials:1: a@b: a method of crypt(3) that this system does not know");
 	faulty(SLICE("a@b " SCRAM_PENCIL "\n\nA@B " SHA512_PENCIL "\n"),
@@ -186,8 +187,8 @@ Test(credentials, the_decoy_of_a_name_is_always_the_same)
 	credentials_free(c);
 }
 
-static void edited(const char *before, const char *account, const char *credential,
-    const char *after)
+static void edited(
+    const char *before, const char *account, const char *credential, const char *after)
 {
 	struct buf out = buf_with_limit(4096);
 
@@ -206,12 +207,13 @@ Test(credentials, an_edit_changes_one_line_only)
 	edited("", "Alice@B", SHA512_PENCIL, "alice@b " SHA512_PENCIL "\n");
 	edited("# c\na@b $1$\nd@e x", "f@g", SHA512_PENCIL,
 	    "# c\na@b $1$\nd@e x\nf@g " SHA512_PENCIL "\n");
-	edited("# c\n  A@b $1$\nd@e x\n", "a@b", SCRAM_PENCIL, "# c\na@b " SCRAM_PENCIL "\nd@e x\n");
+	edited(
+	    "# c\n  A@b $1$\nd@e x\n", "a@b", SCRAM_PENCIL, "# c\na@b " SCRAM_PENCIL "\nd@e x\n");
 	edited("# c\na@b $1$\nd@e x\n", "a@b", "", "# c\nd@e x\n");
-	cr_assert_eq(credentials_edit(SLICE("a@b x\n"), SLICE("c@d"), SLICE(""), &out),
-	    CREDENTIALS_ABSENT);
-	cr_assert_eq(credentials_edit(SLICE(""), SLICE("c@d"), SLICE("plain"), &out),
-	    CREDENTIALS_REFUSED);
+	cr_assert_eq(
+	    credentials_edit(SLICE("a@b x\n"), SLICE("c@d"), SLICE(""), &out), CREDENTIALS_ABSENT);
+	cr_assert_eq(
+	    credentials_edit(SLICE(""), SLICE("c@d"), SLICE("plain"), &out), CREDENTIALS_REFUSED);
 	cr_assert_eq(credentials_edit(SLICE(""), SLICE("c@d\ne@f"), SLICE(SHA512_PENCIL), &out),
 	    CREDENTIALS_REFUSED);
 	cr_assert_eq(credentials_edit(SLICE(""), SLICE("nobody"), SLICE(SHA512_PENCIL), &out),

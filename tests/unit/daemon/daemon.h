@@ -16,22 +16,23 @@ struct daemon {
 	struct channel *control;
 	pid_t pid;
 	bool is_ready;
-	bool is_gone;         /* its end of the control channel is closed */
-	unsigned sessions;    /* CONTROL_SESSION messages */
+	bool is_gone;                   /* its end of the control channel is closed */
+	unsigned sessions;              /* CONTROL_SESSION messages */
 	struct control_session session; /* the last one */
 };
 
 /* Start a program ("auth/auth") with these lines of petrel.conf, and wait until it is ready. */
 void daemon_start(struct daemon *, const char *program, enum role, const char *conf);
 /* The same, on an event loop that others of them run on. */
-void daemon_start_beside(struct daemon *, struct event_base *, const char *program, enum role,
-    const char *conf);
+void daemon_start_beside(
+    struct daemon *, struct event_base *, const char *program, enum role, const char *conf);
 /* Have it end; returns its exit status (or -1: it did not exit by itself). */
 int daemon_stop(struct daemon *);
 /* A channel to it, with the test in the place of that peer. */
 struct channel *daemon_peer(struct daemon *, enum role peer, unsigned instance, void *context);
 /* A channel between two of them. */
-void daemon_join(struct daemon *one, enum role one_role, struct daemon *other, enum role other_role);
+void daemon_join(
+    struct daemon *one, enum role one_role, struct daemon *other, enum role other_role);
 void daemon_send_listener(struct daemon *, enum service, int socket);
 void daemon_send_file(struct daemon *, enum control_file, const char *name, int descriptor);
 void daemon_reload(struct daemon *, const char *conf);

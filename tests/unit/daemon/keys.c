@@ -69,9 +69,8 @@ static bool is_signed(EVP_PKEY *key)
 	signature = read_slice(&r);
 	cr_assert(reader_finished(&r));
 	EVP_DigestVerifyInit(c, NULL, EVP_sha256(), NULL, key);
-	good = signature.len > 0 &&
-	       EVP_DigestVerify(c, (const unsigned char *)signature.data, signature.len,
-		   (const unsigned char *)"text", 4) == 1;
+	good = signature.len > 0 && EVP_DigestVerify(c, (const unsigned char *)signature.data,
+					signature.len, (const unsigned char *)"text", 4) == 1;
 	EVP_MD_CTX_free(c);
 	return good;
 }

@@ -92,8 +92,8 @@ static void begin_handshake(void)
 	for (int i = 0; i < 100 && client.connected == 0; i++)
 		daemon_run_for(&smtpd, 10);
 	stream_set_limits(client.stream, &limits);
-	cr_assert(stream_start_tls_client(client.stream, trusting, "mail.example.test",
-	    TLS_VERIFY_NAME));
+	cr_assert(
+	    stream_start_tls_client(client.stream, trusting, "mail.example.test", TLS_VERIFY_NAME));
 }
 
 static void wait_until_greeted(void)

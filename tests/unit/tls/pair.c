@@ -181,8 +181,8 @@ static void take_pem(BIO *bio, struct buf *out)
 	BIO_free(bio);
 }
 
-void make_certificate(const char *kind, const char *name, struct buf *key_pem,
-    struct buf *chain_pem)
+void make_certificate(
+    const char *kind, const char *name, struct buf *key_pem, struct buf *chain_pem)
 {
 	EVP_PKEY *key = make_key(kind);
 	X509 *x = X509_new();
@@ -196,8 +196,8 @@ void make_certificate(const char *kind, const char *name, struct buf *key_pem,
 	X509_gmtime_adj(X509_getm_notBefore(x), -60);
 	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
 	X509_set_pubkey(x, key);
-	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
-	    (const unsigned char *)name, -1, -1, 0);
+	X509_NAME_add_entry_by_txt(
+	    X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
 	X509_set_issuer_name(x, X509_get_subject_name(x));
 	snprintf(alternative, sizeof alternative, "DNS:%s", name);
 	names = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alternative);

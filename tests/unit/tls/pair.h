@@ -42,7 +42,8 @@ bool server_read(struct pair *);
 bool client_read(struct pair *);
 
 /* A key of that kind ("RSA", "EC", "ED25519") as PEM, and a self-signed certificate for it. */
-void make_certificate(const char *kind, const char *name, struct buf *key_pem, struct buf *chain_pem);
+void make_certificate(
+    const char *kind, const char *name, struct buf *key_pem, struct buf *chain_pem);
 
 /*
  * A signer that has `ring` sign, each time after the event loop has turned a few

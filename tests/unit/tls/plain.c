@@ -280,8 +280,8 @@ static int listener(struct sockaddr_in *address)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t len = sizeof *address;
 
-	*address = (struct sockaddr_in){.sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	*address =
+	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	cr_assert_eq(bind(fd, (struct sockaddr *)address, len), 0);
 	cr_assert_eq(listen(fd, 5), 0);
 	getsockname(fd, (struct sockaddr *)address, &len);

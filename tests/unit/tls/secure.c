@@ -54,8 +54,8 @@ static void teardown(void)
 static void secure(void)
 {
 	cr_assert(stream_start_tls_server(p.server.stream, server));
-	cr_assert(stream_start_tls_client(p.client.stream, client, "mail.example.test",
-	    TLS_VERIFY_NAME));
+	cr_assert(
+	    stream_start_tls_client(p.client.stream, client, "mail.example.test", TLS_VERIFY_NAME));
 	pair_run_until(&p, both_secured);
 }
 
@@ -219,8 +219,8 @@ Test(tls, what_was_sent_in_the_clear_behind_starttls_is_thrown_away)
 	text = side_take(&p.client);
 	cr_assert_str_eq(text, "220 go ahead\r\n", "the 220 goes out in the clear, and it alone");
 	free(text);
-	cr_assert(stream_start_tls_client(p.client.stream, client, "mail.example.test",
-	    TLS_VERIFY_NAME));
+	cr_assert(
+	    stream_start_tls_client(p.client.stream, client, "mail.example.test", TLS_VERIFY_NAME));
 	p.client.readable = 0;
 	pair_run_until(&p, both_secured);
 	stream_write(p.client.stream, SLICE("NOOP\r\n"));
@@ -404,7 +404,8 @@ Test(tls, a_certificate_that_cannot_be_used_is_called_by_its_fault)
 	    SLICE("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"), &error));
 	cr_assert(error.len > 0);
 	buf_clear(&error);
-	buf_append_string(&chain_pem, "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
+	buf_append_string(
+	    &chain_pem, "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
 	cr_assert_not(tls_server_add_certificate(server, buf_slice(&chain_pem), &error));
 	cr_assert(error.len > 0);
 }
@@ -423,17 +424,17 @@ Test(tls, an_idle_session_costs_little_memory)
 		int sockets[2];
 
 		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
-		pairs[i].server.stream = stream_new(p.base, sockets[0], &side_handlers,
-		    &pairs[i].server);
-		pairs[i].client.stream = stream_new(p.base, sockets[1], &side_handlers,
-		    &pairs[i].client);
+		pairs[i].server.stream =
+		    stream_new(p.base, sockets[0], &side_handlers, &pairs[i].server);
+		pairs[i].client.stream =
+		    stream_new(p.base, sockets[1], &side_handlers, &pairs[i].client);
 	}
 	plain = (mallinfo2().uordblks - before) / (2 * PAIRS);
 	for (int i = 0; i < PAIRS; i++) {
 		pairs[i].base = p.base;
 		stream_start_tls_server(pairs[i].server.stream, server);
-		stream_start_tls_client(pairs[i].client.stream, client, "mail.example.test",
-		    TLS_VERIFY_NAME);
+		stream_start_tls_client(
+		    pairs[i].client.stream, client, "mail.example.test", TLS_VERIFY_NAME);
 		pair_run_until(&pairs[i], both_secured);
 		stream_write(pairs[i].client.stream, SLICE("NOOP\r\n"));
 		pair_run_until(&pairs[i], server_read);
