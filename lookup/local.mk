@@ -22,3 +22,14 @@ tests_unit_test_lookup_LDADD = liblookup.a $(TABLE_LIBS) $(IDN2_LIBS) $(COMMON_L
 endif
 
 dist_man_MANS += man/petrel-lookup.8
+
+# The real process, with a test in master's, smtpd's and qmgr's place.
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/test_lookup_daemon
+TESTS += tests/unit/test_lookup_daemon
+tests_unit_test_lookup_daemon_SOURCES = tests/unit/daemon/lookup.c \
+	tests/unit/daemon/daemon.c tests/unit/daemon/daemon.h
+tests_unit_test_lookup_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lookup_daemon_LDADD = $(TABLE_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
+EXTRA_tests_unit_test_lookup_daemon_DEPENDENCIES = lookup/lookup$(EXEEXT)
+endif

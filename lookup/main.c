@@ -148,7 +148,7 @@ static bool start(struct event_base *base)
 	if (!directory_open(&directory, tables_fd) || !directory_configure(&directory, settings))
 		return false;
 	refresh(false);
-	return true;
+	return channel_send(process_master(), CONTROL_READY, 0);
 }
 
 static void reload(void)

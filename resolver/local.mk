@@ -24,3 +24,14 @@ FUZZ_TARGETS += tests/fuzz/fuzz_resolver_answer
 tests_fuzz_fuzz_resolver_answer_LDADD = libresolver.a $(FUZZ_LIBS)
 
 dist_man_MANS += man/petrel-resolver.8
+
+# The real process, with a test in master's, smtpd's and a name server's place.
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/test_resolver_daemon
+TESTS += tests/unit/test_resolver_daemon
+tests_unit_test_resolver_daemon_SOURCES = tests/unit/daemon/resolver.c \
+	tests/unit/daemon/daemon.c tests/unit/daemon/daemon.h
+tests_unit_test_resolver_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_resolver_daemon_LDADD = $(COMMON_LIBS) $(UNIT_LIBS)
+EXTRA_tests_unit_test_resolver_daemon_DEPENDENCIES = resolver/resolver$(EXEEXT)
+endif

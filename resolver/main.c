@@ -131,7 +131,7 @@ static bool use_servers(struct event_base *base)
 static bool start(struct event_base *base)
 {
 	has_started = use_servers(base);
-	return has_started;
+	return has_started && channel_send(process_master(), CONTROL_READY, 0);
 }
 
 static void reload(void)
