@@ -1,0 +1,210 @@
+"""The life of the suite: starting, its errors, reload, stop."""
+
+import os
+import signal
+import smtplib
+import socket
+import subprocess
+import time
+
+import pytest
+
+from suite import PREFIX, SLOW, Suite, free_ports, wait_until
+
+
+def start_fails(suite):
+    done = suite.command("petrel", "start", check=False)
+    assert done.returncode != 0
+    return done.stderr
+
+
+def greeting(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+        return s.makefile("rb").readline()
+
+
+def test_an_ordinary_user_is_told_in_one_line_that_all_runs_as_that_user(make_suite):
+    s = make_suite(as_user="nobody")
+    said = [line for line in s.stderr().splitlines() if "every process runs as that user" in line]
+    assert len(said) == 1
+    uids = set()
+    for pid in s.all_pids():
+        with open("/proc/%d/status" % pid) as status:
+            uids.add([line.split()[1] for line in status if line.startswith("Uid:")][0])
+    assert len(uids) == 1
+    assert greeting(s.ports["mx"]).startswith(b"220 mail.example.test")
+
+
+def test_a_second_master_refuses_to_start(suite):
+    line = [str(PREFIX / "libexec/petrel/master"), "-c", str(suite.conf)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=30 * SLOW)
+    assert done.returncode != 0
+    assert "already running as process %d" % suite.process.pid in done.stderr
+    assert "already running" in start_fails(suite)
+    assert greeting(suite.ports["mx"]).startswith(b"220")
+
+
+def test_a_pid_file_left_by_a_crash_is_no_obstacle(suite):
+    suite.kill()
+    assert suite.path("run/petrel.pid").exists()
+    suite.start()
+    assert greeting(suite.ports["mx"]).startswith(b"220")
+
+
+@pytest.mark.parametrize("text, message", [
+    ("tls { certficate /x }", 'tls: unknown setting "certficate"; did you mean "certificate"?'),
+    ("queue.expire never", 'queue.expire: "never" is not a duration'),
+    ("hostname", "hostname: a value is missing"),
+])
+def test_a_malformed_configuration_names_file_line_and_word(make_suite, text, message):
+    s = make_suite(start=False)
+    line = len(s.conf.read_text().splitlines()) + 1
+    s.conf.write_text(s.conf.read_text() + text + "\n")
+    if text == "hostname":
+        message = "hostname: "
+    assert "petrel.conf:%d: " % line in start_fails(s)
+    assert message in start_fails(s)
+    assert message in s.command("petrel", "check", check=False).stderr
+
+
+def test_a_port_in_use_is_named(make_suite):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        s = make_suite(start=False)
+        s.ports["imap"] = port
+        s.write_conf()
+        expected = "listen.imap: cannot listen on 127.0.0.1:%d: Address already in use" % port
+        assert expected in start_fails(s)
+        assert expected in s.command("petrel", "check", check=False).stdout
+
+
+def test_check_finds_an_unreadable_key_and_one_that_does_not_belong_to_the_certificate(make_suite, directory):
+    s = make_suite(start=False)
+    other = directory / "other"
+    other.mkdir()
+    subprocess.run(["openssl", "genrsa", "-out", str(other / "key.pem"), "2048"], check=True, capture_output=True)
+    s.key = other / "key.pem"
+    s.write_conf()
+    assert "does not belong to the certificate" in s.command("petrel", "check", check=False).stdout
+    s.key = other / "missing.pem"
+    s.write_conf()
+    done = s.command("petrel", "check", check=False)
+    assert done.returncode == 78
+    assert "tls.key: %s: No such file or directory" % s.key in done.stdout
+
+
+def test_an_unreadable_key_is_logged_and_mail_still_flows_in_the_clear(make_suite):
+    s = make_suite(start=False)
+    good = s.key
+    s.key = s.directory / "missing.pem"
+    s.write_conf()
+    s.start()
+    wait_until(lambda: s.log_lines("cannot-open", "missing.pem"))
+    with smtplib.SMTP("127.0.0.1", s.ports["mx"]) as c:
+        c.sendmail("a@elsewhere.test", ["bob@example.test"], "Subject: x\r\n\r\nx\r\n")
+    wait_until(lambda: len(s.messages("bob")) == 1)
+    s.key = good
+    s.write_conf()
+    s.petrel("reload")
+    def secured():
+        with smtplib.SMTP("127.0.0.1", s.ports["mx"]) as c:
+            try:
+                return c.starttls(context=s.tls_context())[0] == 220
+            except (smtplib.SMTPException, OSError):
+                return False
+    wait_until(secured)
+
+
+def test_a_reload_drops_no_connection_and_takes_the_new_settings(suite):
+    with smtplib.SMTP("127.0.0.1", suite.ports["mx"]) as before:
+        before.ehlo()
+        assert before.esmtp_features["size"] == str(50 * 1024 * 1024)
+        moved = free_ports(1)[0]
+        old = suite.ports["mx"]
+        suite.ports["mx"] = moved
+        suite.write_conf("smtp.size-limit 1M\n")
+        suite.petrel("reload")
+        wait_until(lambda: suite.log_lines("reloaded"))
+        with smtplib.SMTP("127.0.0.1", moved) as after:
+            after.ehlo()
+            assert after.esmtp_features["size"] == str(1024 * 1024)
+        def refused():
+            try:
+                socket.create_connection(("127.0.0.1", old), timeout=1).close()
+                return False
+            except ConnectionRefusedError:
+                return True
+        wait_until(refused)
+        before.sendmail("a@elsewhere.test", ["bob@example.test"], "Subject: x\r\n\r\nx\r\n")
+    wait_until(lambda: len(suite.messages("bob")) == 1)
+
+
+def test_a_reload_with_an_error_changes_nothing_and_says_why(suite):
+    good = suite.conf.read_text()
+    suite.conf.write_text(good + "smtp.size-limit huge\n")
+    done = suite.petrel("reload", check=False)
+    # The command reads the file itself, and master would too.
+    assert done.returncode == 78
+    assert 'smtp.size-limit: "huge" is not a size' in done.stderr
+    suite.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: suite.log_lines("reload-failed", "huge"))
+    assert greeting(suite.ports["mx"]).startswith(b"220")
+
+
+def test_a_stop_gives_sessions_their_closing_reply_and_half_received_messages_none(suite):
+    idle = smtplib.SMTP("127.0.0.1", suite.ports["mx"])
+    idle.ehlo()
+    half = smtplib.SMTP("127.0.0.1", suite.ports["mx"])
+    half.ehlo()
+    half.mail("a@elsewhere.test")
+    half.rcpt("bob@example.test")
+    half.putcmd("data")
+    assert half.getreply()[0] == 354
+    half.send(b"Subject: half\r\n\r\nof a mes")
+    time.sleep(0.2)
+    suite.stop()
+    assert idle.getreply()[0] == 421
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        half.getreply()
+    suite.start()
+    assert suite.messages("bob") == []
+    assert suite.queue() == []
+
+
+def test_stop_leaves_no_process_and_no_socket_behind(suite):
+    pids = suite.all_pids()
+    assert len(pids) > 10
+    suite.petrel("stop")
+    assert not suite.path("run/control").exists()
+    wait_until(lambda: not [p for p in pids if os.path.exists("/proc/%d" % p) and
+                            open("/proc/%d/stat" % p).read().rsplit(")", 1)[1].split()[0] != "Z"])
+    assert "not running" in suite.petrel("status", check=False).stderr
+
+
+def test_readiness_is_told_to_the_supervisor(make_suite, directory):
+    path = str(directory / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(path)
+        os.chmod(path, 0o777)
+        supervisor.settimeout(30 * SLOW)
+        os.environ["NOTIFY_SOCKET"] = path
+        try:
+            s = make_suite()
+        finally:
+            del os.environ["NOTIFY_SOCKET"]
+        assert b"READY=1" in supervisor.recv(4096)
+        s.stop()
+        assert b"STOPPING=1" in supervisor.recv(4096)
+
+
+def test_what_dies_is_started_again_and_told_of(suite):
+    pid = suite.pid_of("lookup")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: suite.pid_of("lookup") not in (0, pid))
+    assert [p["restarts"] for p in suite.processes() if p["process"] == "lookup"] == [1]
+    assert suite.log_lines("process-killed", "process=lookup")
+    with smtplib.SMTP("127.0.0.1", suite.ports["mx"]) as c:
+        c.sendmail("a@elsewhere.test", ["bob@example.test"], "Subject: x\r\n\r\nx\r\n")
+    wait_until(lambda: len(suite.messages("bob")) == 1)
