@@ -29,15 +29,20 @@ static void add_line(struct session *s, unsigned code, char separator, const cha
     const char *format, va_list arguments)
 {
 	char text[REPLY_LINE_MAX - 32];
+	const char head[4] = {(char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10),
+	    (char)('0' + code % 10), separator};
 
 	vsnprintf(text, sizeof text, format, arguments);
 	clean(text);
 	if (s->phase == PHASE_CLOSING)
 		return;
-	if (status != NULL)
-		buf_printf(&s->held, "%u%c%s %s\r\n", code, separator, status, text);
-	else
-		buf_printf(&s->held, "%u%c%s\r\n", code, separator, text);
+	buf_append(&s->held, head, sizeof head);
+	if (status != NULL) {
+		buf_append_string(&s->held, status);
+		buf_append_octet(&s->held, ' ');
+	}
+	buf_append_string(&s->held, text);
+	buf_append(&s->held, "\r\n", 2);
 	if (s->held.len >= SESSION_HELD_WANTED)
 		reply_flush(s);
 }
