@@ -124,6 +124,15 @@ static void cmd_auth(struct session *s, struct slice arguments)
 
 /* --- MAIL --------------------------------------------------------------------------- */
 
+/* "<postmaster>", and what a user of this host leaves out: the domain is ours (RFC 5321, 4.5.1). */
+static void qualify(struct address *address)
+{
+	if (address->is_null || address->domain.len > 0)
+		return;
+	address->domain = slice_string(
+	    settings->domains.count > 0 ? settings->domains.words[0] : settings->hostname);
+}
+
 /* "FROM:" or "TO:", blanks, a path; then parameters.  What many clients write is taken: a blank after the colon. */
 static bool parse_path(struct slice arguments, struct slice keyword, unsigned flags,
     struct address *address, struct slice *parameters)
@@ -140,6 +149,7 @@ static bool parse_path(struct slice arguments, struct slice keyword, unsigned fl
 		return false;
 	cursor_skip(&in, (size_t)len);
 	*parameters = cursor_rest(&in);
+	qualify(address);
 	return true;
 }
 

@@ -63,6 +63,7 @@ static bool ask_recipient(struct question *question, struct slice address, bool 
 	else if (slice_starts_with(address, SLICE("evil@")))
 		say_verdict(verdict, LOOKUP_REFUSED, 250, "2.0.0", "line\r\n250 forged");
 	else if (slice_ends_with(address, SLICE("@hamburger.edu")) ||
+		 slice_ends_with(address, SLICE("@first.example")) ||
 		 slice_find(address, 0, '@') < 0 || may_relay)
 		say_verdict(verdict, LOOKUP_ACCEPTED, 250, "2.1.5", "Ok");
 	else

@@ -158,6 +158,16 @@ Test(session, the_words_of_another_process_cannot_forge_a_reply)
 	    {"RCPT TO:<evil@hamburger.edu>\r\n", "550 5.1.1 line??250 forged\n"});
 }
 
+Test(session, every_host_has_a_postmaster_and_it_needs_no_domain)
+{
+	greet();
+	fake_set("domains { first.example second.example }");
+	PLAY({"MAIL FROM:<>\r\n", "250 2.1.0\n"}, {"RCPT TO:<Postmaster>\r\n", "250 2.1.5\n"},
+	    {"RCPT TO:<bob>\r\n", "501 5.1.3\n"}, {"DATA\r\n", "354 \n"},
+	    {"x\r\n.\r\n", "250 2.0.0\n"});
+	cr_assert_str_eq(fake.commits[0].recipients, "Postmaster@first.example");
+}
+
 /* --- batches ----------------------------------------------------------------------------- */
 
 Test(session, a_batch_is_answered_in_order_even_if_the_answers_come_in_another)
@@ -536,6 +546,7 @@ Test(session, a_user_of_this_host_is_known_by_the_kernels_word)
 	    {"RCPT TO:<x@elsewhere.example>\r\n", "250 2.1.5\n"}, {"DATA\r\n", "354 \n"},
 	    {"Subject: x\r\n\r\nx\r\n.\r\n", "250 2.0.0\n"});
 	cr_assert_str_eq(fake.commits[0].login, "carol");
+	cr_assert_str_eq(fake.commits[0].sender, "carol@hamburger.edu");
 	cr_assert_str_eq(fake.commits[0].client, "local[uid 1000]");
 	cr_assert_not_null(
 	    strstr(fake.commits[0].prepend, "uid 1000"), "%s", fake.commits[0].prepend);
