@@ -125,7 +125,7 @@ Test(address_list, a_list_has_a_limit)
 	buf_free(&value);
 }
 
-Test(address_list, deep_comments_and_long_words_take_linear_time)
+Test(address_list, deep_comments_and_long_words_take_linear_time, .timeout = 60)
 {
 	static const char *const pieces[] = {
 	    "(", "a ", "a.", "a@", "<", "\"\" ", ":", "()", "[", "\\"};
