@@ -111,8 +111,8 @@ static bool date_of_moment(const struct moment *m, struct date *out)
 		return false;
 	/* A leap second is the last ordinary one: POSIX time knows none. */
 	out->seconds = days_from_date(m->year, m->month, m->day) * SECONDS_PER_DAY +
-		       m->hour * 3600 + m->minute * 60 + (m->second == 60 ? 59 : m->second) -
-		       (int64_t)m->zone_minutes * 60;
+		       (int64_t)m->hour * 3600 + (int64_t)m->minute * 60 +
+		       (m->second == 60 ? 59 : m->second) - (int64_t)m->zone_minutes * 60;
 	out->zone_minutes = m->zone_minutes;
 	return true;
 }

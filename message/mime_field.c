@@ -67,7 +67,7 @@ static struct slice take_value(struct cursor *c, struct arena *text)
 static struct slice without_line_ends(struct slice s, struct arena *text)
 {
 	struct buf line = buf_with_limit(s.len);
-	struct slice kept = s;
+	struct slice kept;
 
 	if (slice_find(s, 0, '\n') < 0 && slice_find(s, 0, '\r') < 0)
 		return s;

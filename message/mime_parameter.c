@@ -108,6 +108,7 @@ static void append_section(
 	append_unescaped(&c, octets);
 }
 
+/* False where none of the forms was found, or `out` is full. */
 static bool append_forms(const struct forms *forms, struct buf *out)
 {
 	struct buf octets = buf_with_limit(out->limit);
@@ -115,7 +116,7 @@ static bool append_forms(const struct forms *forms, struct buf *out)
 
 	if (forms->whole.value == NULL && forms->sections[0].value == NULL)
 		/* RFC 2047 forbids its words here; they come all the same. */
-		return header_decode(*forms->plain, out);
+		return forms->plain != NULL && header_decode(*forms->plain, out);
 	if (forms->whole.value != NULL)
 		append_section(&forms->whole, true, &charset, &octets);
 	else
@@ -142,7 +143,5 @@ bool mime_parameter_text(
 		if (slice_starts_with_nocase(parameter->name, name))
 			note_form(&forms, slice_from(parameter->name, name.len), &parameter->value);
 	}
-	if (forms.plain == NULL && forms.whole.value == NULL && forms.sections[0].value == NULL)
-		return false;
 	return append_forms(&forms, out);
 }

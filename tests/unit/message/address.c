@@ -1,6 +1,7 @@
 /* What address.h promises. */
 #include <criterion/criterion.h>
 
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "message/address.h"

@@ -1,6 +1,8 @@
 /* What imap_text.h promises. */
 #include <criterion/criterion.h>
 
+#include <stdio.h>
+
 #include "message/header.h"
 #include "message/imap_text.h"
 #include "message/lines.h"
