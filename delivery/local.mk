@@ -20,4 +20,38 @@ tests_unit_test_delivery_maildir_SOURCES = \
 tests_unit_test_delivery_maildir_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_delivery_maildir_LDADD = $(STORE_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
 endif
-dist_man_MANS += man/petrel-delivery-maildir.8
+dist_man_MANS += man/petrel-delivery-maildir.8 man/petrel-delivery-smtp.8
+
+# delivery/smtp
+pkglibexec_PROGRAMS += delivery/delivery-smtp
+delivery_smtp_engine = \
+	delivery/smtp/command.c delivery/smtp/command.h \
+	delivery/smtp/content.c delivery/smtp/content.h \
+	delivery/smtp/dialogue.c delivery/smtp/dialogue.h \
+	delivery/smtp/reply.c delivery/smtp/reply.h \
+	delivery/smtp/site.c delivery/smtp/site.h \
+	delivery/smtp/transaction.c delivery/smtp/transaction.h
+delivery_delivery_smtp_SOURCES = \
+	$(delivery_smtp_engine) \
+	delivery/smtp/connection.c delivery/smtp/connection.h \
+	delivery/smtp/delivery.c delivery/smtp/delivery.h \
+	delivery/smtp/main.c \
+	delivery/smtp/pool.c delivery/smtp/pool.h
+delivery_delivery_smtp_LDADD = libmessage.a $(COMMON_LIBS)
+
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/test_delivery_smtp
+TESTS += tests/unit/test_delivery_smtp
+tests_unit_test_delivery_smtp_SOURCES = \
+	$(delivery_smtp_engine) \
+	tests/unit/delivery/content.c \
+	tests/unit/delivery/dialogue.c \
+	tests/unit/delivery/reply.c \
+	tests/unit/delivery/site.c
+tests_unit_test_delivery_smtp_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_delivery_smtp_LDADD = libmessage.a $(COMMON_LIBS) $(UNIT_LIBS)
+endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_smtp_reply
+tests_fuzz_fuzz_smtp_reply_SOURCES = $(delivery_smtp_engine) tests/fuzz/fuzz_smtp_reply.c
+tests_fuzz_fuzz_smtp_reply_LDADD = libmessage.a $(FUZZ_LIBS)

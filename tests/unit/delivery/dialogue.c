@@ -1,0 +1,483 @@
+/* What dialogue.h promises, against a peer that is a string. */
+#include <criterion/criterion.h>
+#include <event2/buffer.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "delivery/smtp/dialogue.h"
+
+static struct dialogue d;
+static struct evbuffer *in, *out;
+static struct delivery_recipient recipients[250];
+static struct delivery_job job;
+static struct transaction t;
+
+static void set_up(void)
+{
+	in = evbuffer_new();
+	out = evbuffer_new();
+	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OPPORTUNISTIC);
+	for (size_t i = 0; i < 250; i++)
+		recipients[i] = (struct delivery_recipient){.index = (uint32_t)i, .address = SLICE("bob@example.net")};
+	recipients[1].address = SLICE("carol@example.net");
+	recipients[2].address = SLICE("dave@example.net");
+	job = (struct delivery_job){
+	    .size = 100,
+	    .sender = SLICE("alice@example.org"),
+	    .recipients = recipients,
+	    .recipient_count = 1,
+	};
+	t = (struct transaction){0};
+}
+
+static void tear_down(void)
+{
+	transaction_free(&t);
+	evbuffer_free(in);
+	evbuffer_free(out);
+}
+
+TestSuite(smtp_dialogue, .init = set_up, .fini = tear_down);
+
+/* The peer says this. */
+static enum dialogue_action peer(const char *text)
+{
+	evbuffer_add(in, text, strlen(text));
+	return dialogue_input(&d, in);
+}
+
+/* We have said exactly this since the last look. */
+static void said(const char *wanted)
+{
+	char got[65536];
+	ev_ssize_t len = evbuffer_remove(out, got, sizeof got - 1);
+
+	got[len < 0 ? 0 : len] = '\0';
+	cr_assert_str_eq(got, wanted);
+}
+
+static void hush(void)
+{
+	evbuffer_drain(out, evbuffer_get_length(out));
+}
+
+/* A session with these lines in the reply to EHLO. */
+static void stand(const char *ehlo)
+{
+	peer("220 mx.example.net ESMTP\r\n");
+	cr_assert_eq(peer(ehlo), DO_START);
+	hush();
+}
+
+static enum dialogue_action carry(uint32_t count)
+{
+	job.recipient_count = count;
+	transaction_free(&t);
+	cr_assert(transaction_begin(&t, &job));
+	return dialogue_start(&d, &t);
+}
+
+static void is(uint32_t which, enum delivery_outcome outcome, const char *status)
+{
+	cr_assert_eq(t.recipients[which].state, RECIPIENT_SETTLED, "recipient %u is open", which);
+	cr_assert_eq(t.recipients[which].outcome, outcome, "recipient %u", which);
+	cr_assert_str_eq(t.recipients[which].status, status, "recipient %u", which);
+}
+
+#define PLAIN     "250 mx.example.net\r\n"
+#define PIPELINED "250-mx.example.net\r\n250 PIPELINING\r\n"
+
+Test(smtp_dialogue, a_message_is_delivered_by_the_reply_to_its_end_and_by_nothing_before)
+{
+	cr_assert_eq(peer("220 mx.example.net\r\n"), DO_WAIT);
+	said("EHLO mail.example.org\r\n");
+	cr_assert_eq(peer(PLAIN), DO_START);
+	cr_assert_eq(carry(1), DO_WAIT);
+	said("MAIL FROM:<alice@example.org>\r\n");
+	cr_assert_eq(peer("250 ok\r\n"), DO_WAIT);
+	said("RCPT TO:<bob@example.net>\r\n");
+	cr_assert_eq(peer("250 ok\r\n"), DO_WAIT);
+	said("DATA\r\n");
+	cr_assert_eq(peer("354 go\r\n"), DO_CONTENT);
+	cr_assert_neq(t.recipients[0].state, RECIPIENT_SETTLED);
+	dialogue_content_sent(&d);
+	cr_assert_eq(peer("250 2.0.0 queued as 1\r\n"), DO_TAKE);
+	is(0, DELIVERY_DELIVERED, "2.0.0");
+	cr_assert_str_eq(t.recipients[0].text, "250 2.0.0 queued as 1");
+	cr_assert(dialogue_is_idle(&d));
+	dialogue_quit(&d);
+	said("QUIT\r\n");
+}
+
+Test(smtp_dialogue, sender_recipients_and_data_go_in_one_flight_where_pipelining_is_offered)
+{
+	stand(PIPELINED);
+	cr_assert_eq(carry(2), DO_WAIT);
+	said("MAIL FROM:<alice@example.org>\r\nRCPT TO:<bob@example.net>\r\nRCPT TO:<carol@example.net>\r\nDATA\r\n");
+	cr_assert_eq(peer("250 ok\r\n550 5.1.1 no bob\r\n250 ok\r\n354 go\r\n"), DO_CONTENT);
+	dialogue_content_sent(&d);
+	cr_assert_eq(peer("250 ok\r\n"), DO_TAKE);
+	is(0, DELIVERY_FAILED, "5.1.1");
+	is(1, DELIVERY_DELIVERED, "2.0.0");
+}
+
+Test(smtp_dialogue, a_reply_may_come_in_any_pieces)
+{
+	const char *replies = "250 ok\r\n250-one\r\n250 two\r\n354 go\r\n";
+	enum dialogue_action action = DO_WAIT;
+
+	stand(PIPELINED);
+	carry(1);
+	for (const char *c = replies; *c != '\0'; c++) {
+		cr_assert_eq(action, DO_WAIT);
+		evbuffer_add(in, c, 1);
+		action = dialogue_input(&d, in);
+	}
+	cr_assert_eq(action, DO_CONTENT);
+}
+
+Test(smtp_dialogue, the_parameters_that_the_host_offers_are_given)
+{
+	stand("250-mx\r\n250-SIZE 1000\r\n250-8bitmime\r\n250-DSN\r\n250 SMTPUTF8\r\n");
+	job.body = BODY_8BITMIME;
+	job.ret = RETURN_HEADERS;
+	job.envid = SLICE("a=b");
+	job.prepend = SLICE("Received: x\r\n");
+	recipients[0].notify = NOTIFY_SUCCESS | NOTIFY_FAILURE;
+	recipients[0].original = SLICE("rfc822;Bob+1@example.net");
+	carry(1);
+	said("MAIL FROM:<alice@example.org> SIZE=113 BODY=8BITMIME RET=HDRS ENVID=a+3Db\r\n");
+	peer("250 ok\r\n");
+	said("RCPT TO:<bob@example.net> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;Bob+2B1@example.net\r\n");
+}
+
+Test(smtp_dialogue, the_null_sender_is_an_empty_path)
+{
+	stand(PLAIN);
+	job.sender = SLICE("");
+	carry(1);
+	said("MAIL FROM:<>\r\n");
+}
+
+Test(smtp_dialogue, a_host_that_does_not_know_EHLO_gets_HELO)
+{
+	peer("220 old\r\n");
+	hush();
+	cr_assert_eq(peer("500 what?\r\n"), DO_WAIT);
+	said("HELO mail.example.org\r\n");
+	cr_assert_eq(peer("250 hello\r\n"), DO_START);
+	cr_assert_eq(d.offers, 0);
+}
+
+Test(smtp_dialogue, a_host_that_refuses_us_refuses_no_message)
+{
+	cr_assert_eq(peer("554 5.7.1 not you\r\n"), DO_GIVE_UP);
+	cr_assert_str_eq(d.failure.status, "4.7.1");
+	cr_assert_str_eq(d.failure.text, "554 5.7.1 not you");
+}
+
+Test(smtp_dialogue, refusal_of_the_sender_is_every_recipients_outcome)
+{
+	stand(PIPELINED);
+	carry(2);
+	cr_assert_eq(peer("550 5.7.1 not from you\r\n503 no mail\r\n503 no mail\r\n503 no rcpt\r\n"), DO_TAKE);
+	is(0, DELIVERY_FAILED, "5.7.1");
+	is(1, DELIVERY_FAILED, "5.7.1");
+	cr_assert(dialogue_is_idle(&d));
+}
+
+Test(smtp_dialogue, without_pipelining_nothing_follows_a_refused_sender)
+{
+	stand(PLAIN);
+	carry(2);
+	hush();
+	cr_assert_eq(peer("451 4.3.0 later\r\n"), DO_TAKE);
+	said("");
+	is(0, DELIVERY_DEFERRED, "4.3.0");
+	is(1, DELIVERY_DEFERRED, "4.3.0");
+}
+
+Test(smtp_dialogue, without_an_accepted_recipient_there_is_no_data)
+{
+	stand(PLAIN);
+	carry(1);
+	peer("250 ok\r\n");
+	hush();
+	cr_assert_eq(peer("550 5.1.1 no\r\n"), DO_TAKE);
+	said("");
+	is(0, DELIVERY_FAILED, "5.1.1");
+}
+
+Test(smtp_dialogue, data_that_is_accepted_for_nobody_is_ended_at_once)
+{
+	stand(PIPELINED);
+	carry(1);
+	hush();
+	cr_assert_eq(peer("250 ok\r\n550 5.1.1 no\r\n354 go\r\n"), DO_WAIT);
+	said(".\r\n");
+	cr_assert_eq(peer("250 accepted nothing\r\n"), DO_TAKE);
+	is(0, DELIVERY_FAILED, "5.1.1");
+	cr_assert(dialogue_is_idle(&d));
+}
+
+Test(smtp_dialogue, what_was_begun_and_not_finished_is_reset_before_the_next_message)
+{
+	stand(PIPELINED);
+	carry(1);
+	cr_assert_eq(peer("250 ok\r\n550 no\r\n503 no\r\n"), DO_TAKE);
+	hush();
+	carry(1);
+	said("RSET\r\nMAIL FROM:<alice@example.org>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n");
+	cr_assert_eq(peer("250 reset\r\n250 ok\r\n250 ok\r\n354 go\r\n"), DO_CONTENT);
+	dialogue_content_sent(&d);
+	cr_assert_eq(peer("250 ok\r\n"), DO_TAKE);
+	hush();
+	carry(1);
+	said("MAIL FROM:<alice@example.org>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n");
+}
+
+Test(smtp_dialogue, the_replies_to_data_and_to_its_end_are_for_accepted_recipients_only)
+{
+	stand(PIPELINED);
+	carry(3);
+	peer("250 ok\r\n450 4.2.1 busy\r\n250 ok\r\n550 5.1.1 no\r\n");
+	cr_assert_eq(peer("554 5.7.0 spam\r\n"), DO_TAKE);
+	is(0, DELIVERY_DEFERRED, "4.2.1");
+	is(1, DELIVERY_FAILED, "5.7.0");
+	is(2, DELIVERY_FAILED, "5.1.1");
+	carry(2);
+	peer("250 reset\r\n250 ok\r\n250 ok\r\n550 5.1.1 no\r\n354 go\r\n");
+	dialogue_content_sent(&d);
+	cr_assert_eq(peer("452 4.3.1 full\r\n"), DO_TAKE);
+	is(0, DELIVERY_DEFERRED, "4.3.1");
+	is(1, DELIVERY_FAILED, "5.1.1");
+}
+
+Test(smtp_dialogue, recipients_that_are_too_many_go_into_another_exchange)
+{
+	stand(PIPELINED);
+	carry(3);
+	peer("250 ok\r\n250 ok\r\n452 4.5.3 too many\r\n552 5.5.3 too many\r\n");
+	cr_assert_eq(peer("354 go\r\n"), DO_CONTENT);
+	dialogue_content_sent(&d);
+	hush();
+	cr_assert_eq(peer("250 ok 1\r\n"), DO_WAIT);
+	said("MAIL FROM:<alice@example.org>\r\nRCPT TO:<carol@example.net>\r\nRCPT TO:<dave@example.net>\r\nDATA\r\n");
+	is(0, DELIVERY_DELIVERED, "2.0.0");
+	/* Nobody else this time, and still: then it is for later. */
+	cr_assert_eq(peer("250 ok\r\n452 4.5.3 too many\r\n550 5.1.1 no\r\n503 no\r\n"), DO_TAKE);
+	is(1, DELIVERY_DEFERRED, "4.5.3");
+	is(2, DELIVERY_FAILED, "5.1.1");
+}
+
+Test(smtp_dialogue, a_long_list_of_recipients_goes_in_exchanges_of_100)
+{
+	unsigned exchanges = 0;
+
+	stand(PIPELINED);
+	cr_assert_eq(carry(250), DO_WAIT);
+	for (uint32_t left = 250; left > 0; exchanges++) {
+		uint32_t now = left < BATCH_MAX ? left : BATCH_MAX;
+
+		peer("250 ok\r\n");
+		for (uint32_t i = 0; i < now; i++)
+			cr_assert_eq(peer("250 ok\r\n"), DO_WAIT);
+		cr_assert_eq(peer("354 go\r\n"), DO_CONTENT);
+		dialogue_content_sent(&d);
+		left -= now;
+		cr_assert_eq(peer("250 ok\r\n"), left == 0 ? DO_TAKE : DO_WAIT);
+	}
+	cr_assert_eq(exchanges, 3);
+	for (uint32_t i = 0; i < 250; i++)
+		is(i, DELIVERY_DELIVERED, "2.0.0");
+}
+
+Test(smtp_dialogue, a_connection_lost_after_the_end_of_data_defers)
+{
+	stand(PIPELINED);
+	carry(1);
+	peer("250 ok\r\n250 ok\r\n354 go\r\n");
+	dialogue_content_sent(&d);
+	cr_assert_eq(dialogue_lost(&d, "time-out"), DO_TAKE);
+	is(0, DELIVERY_DEFERRED, "4.4.2");
+	cr_assert_str_eq(t.recipients[0].text, "time-out waiting for the reply to the end of the message");
+	cr_assert_not(dialogue_is_idle(&d));
+}
+
+Test(smtp_dialogue, a_connection_lost_before_the_message_was_touched_leaves_it_to_another)
+{
+	stand(PIPELINED);
+	carry(1);
+	cr_assert_eq(dialogue_lost(&d, "connection closed"), DO_GIVE_UP);
+	cr_assert_eq(t.recipients[0].state, RECIPIENT_OPEN);
+	cr_assert_str_eq(d.failure.status, "4.4.2");
+}
+
+Test(smtp_dialogue, a_refusal_stands_even_when_the_connection_is_lost_right_after)
+{
+	stand(PIPELINED);
+	carry(1);
+	cr_assert_eq(peer("550 5.7.1 never\r\n"), DO_WAIT);
+	cr_assert_eq(dialogue_lost(&d, "connection closed"), DO_TAKE);
+	is(0, DELIVERY_FAILED, "5.7.1");
+}
+
+Test(smtp_dialogue, 421_ends_the_session_wherever_it_comes)
+{
+	stand(PIPELINED);
+	carry(2);
+	cr_assert_eq(peer("421 4.3.2 going down\r\n"), DO_GIVE_UP);
+	cr_assert_eq(t.recipients[0].state, RECIPIENT_OPEN);
+
+	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OFF);
+	stand(PIPELINED);
+	carry(2);
+	cr_assert_eq(peer("250 ok\r\n550 5.1.1 no\r\n421 4.3.2 going down\r\n"), DO_TAKE);
+	is(0, DELIVERY_FAILED, "5.1.1");
+	is(1, DELIVERY_DEFERRED, "4.3.2");
+
+	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OFF);
+	stand(PIPELINED);
+	carry(1);
+	peer("250 ok\r\n250 ok\r\n354 go\r\n");
+	dialogue_content_sent(&d);
+	cr_assert_eq(peer("421 4.3.2 going down\r\n"), DO_TAKE);
+	is(0, DELIVERY_DEFERRED, "4.3.2");
+}
+
+Test(smtp_dialogue, success_that_is_said_before_the_end_of_the_message_is_none)
+{
+	stand(PIPELINED);
+	carry(1);
+	/* In one packet with 354 ... */
+	cr_assert_eq(peer("250 ok\r\n250 ok\r\n354 go\r\n250 queued\r\n"), DO_TAKE);
+	is(0, DELIVERY_DEFERRED, "4.5.0");
+	cr_assert_not(dialogue_is_idle(&d));
+
+	/* ... or while the content is on its way. */
+	evbuffer_drain(in, evbuffer_get_length(in));
+	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OFF);
+	stand(PIPELINED);
+	carry(1);
+	cr_assert_eq(peer("250 ok\r\n250 ok\r\n354 go\r\n"), DO_CONTENT);
+	cr_assert_eq(peer("250 queued\r\n"), DO_TAKE);
+	is(0, DELIVERY_DEFERRED, "4.5.0");
+}
+
+Test(smtp_dialogue, a_refusal_that_comes_while_the_message_is_sent_is_one)
+{
+	stand(PIPELINED);
+	carry(1);
+	peer("250 ok\r\n250 ok\r\n354 go\r\n");
+	cr_assert_eq(peer("552 5.3.4 too large\r\n"), DO_TAKE);
+	is(0, DELIVERY_FAILED, "5.3.4");
+	cr_assert_not(dialogue_is_idle(&d));
+}
+
+Test(smtp_dialogue, replies_out_of_step_leave_nothing_final)
+{
+	/* One reply too many somewhere: carol's fate would be told of dave. */
+	stand(PIPELINED);
+	carry(3);
+	cr_assert_eq(peer("250 ok\r\n250 ok\r\n250 ok\r\n550 5.1.1 no\r\n250 ok\r\n"), DO_TAKE);
+	for (uint32_t i = 0; i < 3; i++)
+		is(i, DELIVERY_DEFERRED, "4.5.0");
+}
+
+Test(smtp_dialogue, garbage_ends_the_session)
+{
+	cr_assert_eq(peer("\x16\x03\x01 is TLS\r\n"), DO_GIVE_UP);
+	cr_assert_str_eq(d.failure.status, "4.5.0");
+
+	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OFF);
+	evbuffer_drain(in, evbuffer_get_length(in));
+	stand(PIPELINED);
+	carry(1);
+	peer("250 ok\r\n250 ok\r\n354 go\r\n");
+	dialogue_content_sent(&d);
+	cr_assert_eq(peer("OK, queued\r\n"), DO_TAKE);
+	is(0, DELIVERY_DEFERRED, "4.5.0");
+}
+
+Test(smtp_dialogue, a_line_without_an_end_ends_the_session)
+{
+	char flood[REPLY_LINE_MAX + 2];
+
+	memset(flood, '2', sizeof flood);
+	evbuffer_add(in, flood, sizeof flood);
+	cr_assert_eq(dialogue_input(&d, in), DO_GIVE_UP);
+}
+
+Test(smtp_dialogue, TLS_is_begun_where_it_is_offered_and_all_is_asked_anew)
+{
+	peer("220 mx\r\n");
+	hush();
+	cr_assert_eq(peer("250-mx\r\n250-PIPELINING\r\n250 STARTTLS\r\n"), DO_WAIT);
+	said("STARTTLS\r\n");
+	cr_assert_eq(peer("220 go\r\n"), DO_HANDSHAKE);
+	cr_assert_eq(dialogue_secured(&d), DO_WAIT);
+	said("EHLO mail.example.org\r\n");
+	cr_assert_eq(d.offers, 0, "what was said in the clear counts no more");
+	cr_assert_eq(peer("250-mx\r\n250 STARTTLS\r\n"), DO_START);
+	cr_assert_eq(d.offers, OFFERS_STARTTLS);
+}
+
+Test(smtp_dialogue, a_host_that_takes_its_offer_of_TLS_back_is_spoken_to_in_the_clear)
+{
+	peer("220 mx\r\n250-mx\r\n250 STARTTLS\r\n");
+	cr_assert_eq(peer("454 4.7.0 not now\r\n"), DO_START);
+}
+
+Test(smtp_dialogue, where_TLS_is_required_nothing_goes_in_the_clear)
+{
+	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_REQUIRED);
+	peer("220 mx\r\n");
+	cr_assert_eq(peer(PIPELINED), DO_GIVE_UP);
+	cr_assert_str_eq(d.failure.status, "4.7.4");
+	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_REQUIRED);
+	peer("220 mx\r\n250-mx\r\n250 STARTTLS\r\n");
+	cr_assert_eq(peer("454 4.7.0 not now\r\n"), DO_GIVE_UP);
+	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_REQUIRED);
+	peer("220 mx\r\n500 what?\r\n");
+	cr_assert_eq(peer("250 mx\r\n"), DO_GIVE_UP);
+}
+
+Test(smtp_dialogue, where_TLS_is_off_it_is_not_asked_for)
+{
+	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OFF);
+	peer("220 mx\r\n");
+	cr_assert_eq(peer("250-mx\r\n250 STARTTLS\r\n"), DO_START);
+}
+
+Test(smtp_dialogue, what_the_host_does_not_take_is_not_begun)
+{
+	stand("250-mx\r\n250 SIZE 99\r\n");
+	cr_assert_eq(carry(1), DO_TAKE);
+	is(0, DELIVERY_FAILED, "5.3.4");
+	said("");
+	cr_assert(dialogue_is_idle(&d), "the connection can still be used");
+	job.size = 99;
+	transaction_free(&t);
+	transaction_begin(&t, &job);
+	t.needs_8bitmime = true;
+	cr_assert_eq(dialogue_start(&d, &t), DO_TAKE);
+	is(0, DELIVERY_FAILED, "5.6.3");
+	transaction_free(&t);
+	transaction_begin(&t, &job);
+	t.needs_smtputf8 = true;
+	cr_assert_eq(dialogue_start(&d, &t), DO_TAKE);
+	is(0, DELIVERY_FAILED, "5.6.7");
+	said("");
+}
+
+Test(smtp_dialogue, a_size_of_zero_is_no_limit)
+{
+	stand("250-mx\r\n250 SIZE 0\r\n");
+	cr_assert_eq(carry(1), DO_WAIT);
+}
+
+Test(smtp_dialogue, a_host_that_speaks_between_messages_is_left)
+{
+	stand(PLAIN);
+	cr_assert_eq(peer("421 4.4.2 idle for too long\r\n"), DO_GIVE_UP);
+}
