@@ -174,5 +174,8 @@ static const struct process lookup = {
 
 int main(int argc, char **argv)
 {
-	return process_main(&lookup, argc, argv);
+	int status = process_main(&lookup, argc, argv);
+
+	directory_close(&directory);
+	return status;
 }

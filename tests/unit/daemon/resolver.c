@@ -41,9 +41,12 @@ static const struct record {
 
 static struct daemon d;
 static struct channel *smtpd;
-static int server;
-static struct event *server_event;
-static bool server_is_silent;
+static struct server {
+	int socket;
+	unsigned port;
+	struct event *event;
+	bool is_silent;
+} server;
 
 static size_t name_length(const char *wire)
 {
@@ -85,8 +88,7 @@ static void serve(evutil_socket_t fd, short what, void *context)
 	bool exists;
 
 	(void)what;
-	(void)context;
-	if (len < 17 || server_is_silent)
+	if (len < 17 || ((struct server *)context)->is_silent)
 		return;
 	question[len] = '\0';
 	end = 12 + name_length(question + 12) + 4;
@@ -100,30 +102,46 @@ static void serve(evutil_socket_t fd, short what, void *context)
 	buf_free(&answer);
 }
 
-static void setup(void)
+static void server_open(struct server *s)
 {
 	struct sockaddr_in here = {
 	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof here;
+
+	*s = (struct server){
+	    .socket = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+	cr_assert_eq(bind(s->socket, (struct sockaddr *)&here, sizeof here), 0);
+	cr_assert_eq(getsockname(s->socket, (struct sockaddr *)&here, &len), 0);
+	s->port = ntohs(here.sin_port);
+}
+
+static void server_run(struct server *s)
+{
+	s->event = event_new(d.base, s->socket, EV_READ | EV_PERSIST, serve, s);
+	event_add(s->event, NULL);
+}
+
+static void server_close(struct server *s)
+{
+	event_free(s->event);
+	close(s->socket);
+}
+
+static void setup(void)
+{
 	char conf[256];
 
-	server_is_silent = false;
-	server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	cr_assert_eq(bind(server, (struct sockaddr *)&here, sizeof here), 0);
-	cr_assert_eq(getsockname(server, (struct sockaddr *)&here, &len), 0);
+	server_open(&server);
 	snprintf(conf, sizeof conf,
-	    "hostname a.test\nresolver { forward 127.0.0.1@%u\ntimeout 2s }\n",
-	    ntohs(here.sin_port));
+	    "hostname a.test\nresolver { forward 127.0.0.1@%u\ntimeout 2s }\n", server.port);
 	daemon_start(&d, "resolver/resolver", ROLE_RESOLVER, conf);
-	server_event = event_new(d.base, server, EV_READ | EV_PERSIST, serve, NULL);
-	event_add(server_event, NULL);
+	server_run(&server);
 	smtpd = daemon_peer(&d, ROLE_SMTPD, 0, NULL);
 }
 
 static void teardown(void)
 {
-	event_free(server_event);
-	close(server);
+	server_close(&server);
 	channel_free(smtpd);
 	cr_assert_eq(daemon_stop(&d), 0);
 }
@@ -219,7 +237,7 @@ Test(resolver_daemon, a_name_counts_if_it_points_back)
 
 Test(resolver_daemon, a_silent_server_is_a_temporary_failure_when_the_time_is_up)
 {
-	server_is_silent = true;
+	server.is_silent = true;
 	expect(RESOLVER_MX, "a.test", "temporary:");
 	expect_name(1, RESOLVER_TEMPORARY, "");
 }
@@ -228,22 +246,20 @@ Test(resolver_daemon, questions_in_flight_survive_a_change_of_servers)
 {
 	struct reply reply = {0};
 	struct reader r;
-	struct sockaddr_in here;
-	socklen_t len = sizeof here;
+	struct server other;
 	char conf[256];
 
-	cr_assert_eq(getsockname(server, (struct sockaddr *)&here, &len), 0);
-	server_is_silent = true;
+	server_open(&other);
+	server_run(&other);
+	server.is_silent = true;
 	write_string(channel_call(smtpd, RESOLVER_MX, daemon_reply, &reply, NULL), "null.test");
 	cr_assert(channel_end(smtpd));
 	daemon_run_for(&d, 200);
-	server_is_silent = false;
-	snprintf(conf, sizeof conf,
-	    "hostname a.test\nresolver.forward { 127.0.0.1@%u 127.0.0.1@%u }\n",
-	    ntohs(here.sin_port), ntohs(here.sin_port));
+	snprintf(conf, sizeof conf, "hostname a.test\nresolver.forward 127.0.0.1@%u\n", other.port);
 	daemon_reload(&d, conf);
 	daemon_run_until(&d, &reply.came);
 	r = reader_over(slice_of(reply.body, reply.len));
 	cr_assert(resolver_hosts_read(&r, &hosts));
 	cr_assert_eq(hosts.status, RESOLVER_NULL_MX);
+	server_close(&other);
 }
