@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -292,6 +293,32 @@ static enum store_error put_aside(struct index *index)
 	return STORE_OK;
 }
 
+/* LMDB must not open a file twice in one process. */
+static LIST_HEAD(, index) open_indexes = LIST_HEAD_INITIALIZER(open_indexes);
+
+static void note_as_open(struct index *index)
+{
+	struct stat st = {0};
+
+	fstat(index->directory_fd, &st);
+	index->device = st.st_dev;
+	index->directory_inode = st.st_ino;
+	LIST_INSERT_HEAD(&open_indexes, index, entry);
+}
+
+static struct index *find_open(int home_fd)
+{
+	struct index *index;
+	struct stat st;
+
+	if (fstatat(home_fd, "index", &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return NULL;
+	LIST_FOREACH(index, &open_indexes, entry)
+		if (index->device == st.st_dev && index->directory_inode == st.st_ino)
+			return index;
+	return NULL;
+}
+
 enum store_error index_open(struct index *index, int home_fd, bool rebuild, bool *rebuilt)
 {
 	enum store_error result;
@@ -318,14 +345,17 @@ enum store_error index_open(struct index *index, int home_fd, bool rebuild, bool
 		drop_environment(index);
 		close(index->directory_fd);
 		index->directory_fd = -1;
+		return result;
 	}
-	return result;
+	note_as_open(index);
+	return STORE_OK;
 }
 
 void index_close(struct index *index)
 {
 	if (index->directory_fd < 0)
 		return;
+	LIST_REMOVE(index, entry);
 	drop_environment(index);
 	if (faccessat(index->directory_fd, "corrupt", F_OK, AT_SYMLINK_NOFOLLOW) != 0 && index_is_current(index))
 		note_as_sound(index);
@@ -460,21 +490,37 @@ void index_end(struct index_txn *txn)
 
 /* ---- for delivery ---- */
 
+static bool is_gone(struct index *index, struct slice unique)
+{
+	struct index_txn txn;
+	bool gone = false;
+
+	if (index_begin_read(index, &txn) != STORE_OK)
+		return false;
+	if (index_is_gone(&txn, unique, &gone) != STORE_OK)
+		gone = false;
+	index_end(&txn);
+	return gone;
+}
+
 bool index_name_is_gone(int home_fd, struct slice unique)
 {
-	struct index index;
-	struct index_txn txn;
+	/* Delivery has threads; an index is opened by one at a time. */
+	static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+	struct index *open, index;
 	struct stat st;
 	bool gone = false, rebuilt;
 
-	if (fstatat(home_fd, "index/data.mdb", &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    index_open(&index, home_fd, false, &rebuilt) != STORE_OK)
+	if (fstatat(home_fd, "index/data.mdb", &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return false;
-	if (index_begin_read(&index, &txn) == STORE_OK) {
-		if (index_is_gone(&txn, unique, &gone) != STORE_OK)
-			gone = false;
-		index_end(&txn);
+	pthread_mutex_lock(&one_at_a_time);
+	open = find_open(home_fd);
+	if (open != NULL) {
+		gone = is_gone(open, unique);
+	} else if (index_open(&index, home_fd, false, &rebuilt) == STORE_OK) {
+		gone = is_gone(&index, unique);
+		index_close(&index);
 	}
-	index_close(&index);
+	pthread_mutex_unlock(&one_at_a_time);
 	return gone;
 }

@@ -17,8 +17,8 @@
  * sense gives STORE_CORRUPT and leaves the mark index/corrupt, so that the next
  * opening builds the index anew whatever the process does now.
  *
- * Values point into the map and are good until the transaction ends, or until the
- * next change in a writing one.
+ * Slices among the values point into the map and are good until the transaction ends,
+ * or until the next change in a writing one.
  *
  * The map.  It starts at INDEX_MAP_MIN and doubles up to INDEX_MAP_MAX before a
  * transaction that might not fit: virtual size stays in proportion to the mailbox,
@@ -30,6 +30,7 @@
 #define PETREL_STORE_INDEX_H
 
 #include <lmdb.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "common/buf.h"
@@ -58,7 +59,6 @@ struct index_state {
 	uint64_t changes;         /* the change counter; every modseq is a value of it */
 	uint32_t next_folder;
 	uint32_t last_uidvalidity;
-	struct stamp maildir;     /* Maildir/ when the folders were last read */
 };
 
 struct folder {
@@ -76,8 +76,7 @@ struct folder {
 	uint64_t size;         /* of the others, with CRLF */
 	uint64_t modseq;       /* HIGHESTMODSEQ */
 	uint64_t log_from;     /* the log is complete above this modseq */
-	struct stamp new_stamp;
-	struct stamp cur_stamp;
+	struct stamp cur_stamp; /* of cur/ when the records agreed with it */
 	unsigned keyword_count;
 	char keywords[STORE_KEYWORDS_MAX][STORE_KEYWORD_MAX + 1];
 };
@@ -90,7 +89,7 @@ struct mail {
 	int64_t internal_date;
 	uint64_t disk_size;
 	uint64_t crlf_size; /* or FILE_SIZE_UNKNOWN */
-	struct slice name;  /* of the file in cur/, flags included */
+	char name[FILE_NAME_SIZE]; /* of the file in cur/, flags included */
 };
 
 enum change_kind { CHANGE_FLAGS = 1, CHANGE_EXPUNGED = 2 };
@@ -108,6 +107,9 @@ enum index_table {
 };
 
 struct index {
+	LIST_ENTRY(index) entry; /* among those that this process has open */
+	dev_t device;            /* of index/ */
+	ino_t directory_inode;
 	int directory_fd;      /* index/ */
 	ino_t inode;           /* of data.mdb */
 	MDB_env *env;
@@ -180,6 +182,8 @@ enum store_error index_find_mail(struct index_txn *txn, uint32_t folder, struct 
 
 enum store_error index_put_log(struct index_txn *txn, uint32_t folder, uint64_t modseq, uint32_t uid, enum change_kind kind);
 enum store_error index_delete_log(struct index_txn *txn, uint32_t folder, uint64_t modseq, uint32_t uid);
+/* Where the log tells of more than INDEX_LOG_MAX expunged messages, forget the oldest entries; sets log_from. */
+enum store_error index_trim_log(struct index_txn *txn, struct folder *folder);
 
 /* STORE_GONE where there are none. */
 enum store_error index_get_texts(struct index_txn *txn, uint32_t folder, uint32_t uid, struct store_texts *out);

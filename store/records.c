@@ -196,7 +196,6 @@ enum store_error index_get_state(struct index_txn *txn, struct index_state *out)
 	out->changes = read_u64(&r);
 	out->next_folder = read_u32(&r);
 	out->last_uidvalidity = read_u32(&r);
-	out->maildir = read_stamp(&r);
 	if (!reader_finished(&r) || format != INDEX_FORMAT || out->next_folder == 0 || out->changes > INT64_MAX)
 		return index_corrupt(txn->index, "its state");
 	return STORE_OK;
@@ -211,7 +210,6 @@ enum store_error index_put_state(struct index_txn *txn, const struct index_state
 	write_u64(&w, state->changes);
 	write_u32(&w, state->next_folder);
 	write_u32(&w, state->last_uidvalidity);
-	write_stamp(&w, &state->maildir);
 	return put_record(txn, TABLE_META, key_name(SLICE("state")), &b);
 }
 
@@ -239,7 +237,6 @@ static bool read_folder(struct reader *r, struct folder *out)
 	out->size = read_u64(r);
 	out->modseq = read_u64(r);
 	out->log_from = read_u64(r);
-	out->new_stamp = read_stamp(r);
 	out->cur_stamp = read_stamp(r);
 	out->keyword_count = read_u8(r);
 	if (out->keyword_count > STORE_KEYWORDS_MAX)
@@ -283,7 +280,6 @@ enum store_error index_put_folder(struct index_txn *txn, const struct folder *fo
 	write_u64(&w, folder->size);
 	write_u64(&w, folder->modseq);
 	write_u64(&w, folder->log_from);
-	write_stamp(&w, &folder->new_stamp);
 	write_stamp(&w, &folder->cur_stamp);
 	write_u8(&w, (uint8_t)folder->keyword_count);
 	for (unsigned i = 0; i < folder->keyword_count; i++)
@@ -350,9 +346,8 @@ static enum store_error read_mail(struct index *index, struct slice record, uint
 	out->internal_date = (int64_t)read_u64(&r);
 	out->disk_size = read_u64(&r);
 	out->crlf_size = read_u64(&r);
-	out->name = read_slice_max(&r, FILE_NAME_SIZE - 1);
-	if (!reader_finished(&r) || uid == 0 || (out->flags & ~(uint32_t)STORE_SYSTEM_FLAGS) != 0 ||
-	    !file_name_parse(out->name, &name))
+	if (!read_string(&r, out->name, sizeof out->name) || !reader_finished(&r) || uid == 0 || (out->flags & ~(uint32_t)STORE_SYSTEM_FLAGS) != 0 ||
+	    !file_name_parse(slice_string(out->name), &name))
 		return index_corrupt(index, "a message");
 	return STORE_OK;
 }
@@ -372,9 +367,8 @@ enum store_error index_put_mail(struct index_txn *txn, uint32_t folder, const st
 	struct file_name name;
 	enum store_error result;
 
-	if (!file_name_parse(mail->name, &name))
+	if (!file_name_parse(slice_string(mail->name), &name))
 		return STORE_BAD_NAME;
-	/* First: mail->name may lie in a page that the second change moves. */
 	result = put_u32(txn, TABLE_UIDS, key_unique(folder, name.unique), mail->uid);
 	if (result != STORE_OK)
 		return result;
@@ -384,7 +378,7 @@ enum store_error index_put_mail(struct index_txn *txn, uint32_t folder, const st
 	write_u64(&w, (uint64_t)mail->internal_date);
 	write_u64(&w, mail->disk_size);
 	write_u64(&w, mail->crlf_size);
-	write_slice(&w, mail->name);
+	write_string(&w, mail->name);
 	return put_record(txn, TABLE_MAIL, key_uid(folder, mail->uid), &b);
 }
 
@@ -393,7 +387,7 @@ enum store_error index_delete_mail(struct index_txn *txn, uint32_t folder, const
 	struct file_name name;
 	enum store_error result = STORE_OK;
 
-	if (file_name_parse(mail->name, &name))
+	if (file_name_parse(slice_string(mail->name), &name))
 		result = delete(txn, TABLE_UIDS, key_unique(folder, name.unique));
 	if (result == STORE_OK)
 		result = delete(txn, TABLE_TEXTS, key_uid(folder, mail->uid));
@@ -417,6 +411,33 @@ enum store_error index_put_log(struct index_txn *txn, uint32_t folder, uint64_t 
 enum store_error index_delete_log(struct index_txn *txn, uint32_t folder, uint64_t modseq, uint32_t uid)
 {
 	return delete(txn, TABLE_LOG, key_log(folder, modseq, uid));
+}
+
+enum store_error index_trim_log(struct index_txn *txn, struct folder *folder)
+{
+	struct key from = key_log(folder->id, 0, 0);
+	MDB_val k = {from.len, from.octets}, value;
+	MDB_cursor *cursor;
+	int error;
+
+	if (folder->expunged <= INDEX_LOG_MAX)
+		return STORE_OK;
+	error = mdb_cursor_open(txn->txn, txn->index->tables[TABLE_LOG], &cursor);
+	if (error != 0)
+		return index_failed(txn->index, error, "index", "cursor");
+	error = mdb_cursor_get(cursor, &k, &value, MDB_SET_RANGE);
+	/* A quarter at once, so that this is rare. */
+	while (error == 0 && folder->expunged > INDEX_LOG_MAX - INDEX_LOG_MAX / 4 && k.mv_size == LOG_KEY &&
+	    number_in(&k, 0, 4) == folder->id) {
+		folder->log_from = number_in(&k, 4, 8);
+		if (value.mv_size == 1 && *(const char *)value.mv_data == CHANGE_EXPUNGED)
+			folder->expunged--;
+		error = mdb_cursor_del(cursor, 0);
+		if (error == 0)
+			error = mdb_cursor_get(cursor, &k, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	return error == 0 || error == MDB_NOTFOUND ? STORE_OK : index_failed(txn->index, error, "index", "trim");
 }
 
 /* ---- texts ---- */

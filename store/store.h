@@ -81,7 +81,7 @@ const char *store_error_text(enum store_error error);
 /*
  * What went wrong last and with which object ("Maildir/.Sent/cur: rename: No
  * space left on device"), for the log and never for a client.  Names in it are
- * not escaped.
+ * not escaped.  NULL: why the last store_open failed.
  */
 const char *store_failure(const struct store *store);
 
@@ -390,7 +390,8 @@ void store_content_close(struct store_content *content);
 uint64_t store_content_size(const struct store_content *content);
 /*
  * Up to `len` octets from `offset`: the number read, 0 at the end, -1 with errno.
- * Fewer than `len` only at the end.  Cheap where each read begins where the last one
+ * Fewer than `len` only at the end, which may come before store_content_size() where
+ * another program lied about W= in the name, or cuts the file short meanwhile.  Cheap where each read begins where the last one
  * ended; a step back reads again from the start of the file.
  */
 ssize_t store_content_read(struct store_content *content, uint64_t offset, void *buffer, size_t len);

@@ -5,6 +5,8 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <time.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +127,71 @@ static inline enum maildir_outcome scratch_deliver(const struct scratch *s, mess
 
 	close(fd);
 	return outcome;
+}
+
+/* The store of this home; it must open. */
+static inline struct store *scratch_open(const struct scratch *s)
+{
+	struct store_options options = {.hostname = "mail.example.org"};
+	struct store *store;
+	enum store_error error = store_open(s->home, &options, &store);
+
+	cr_assert_eq(error, STORE_OK, "%s: %s", store_error_text(error), store_failure(NULL));
+	return store;
+}
+
+static inline struct store_view *scratch_view(struct store *store, const char *folder)
+{
+	struct store_view *view;
+	enum store_error error = store_view_open(store, slice_string(folder), 0, &view);
+
+	cr_assert_eq(error, STORE_OK, "%s: %s", store_error_text(error), store_failure(store));
+	return view;
+}
+
+/* Append a message; its UID. */
+static inline uint32_t scratch_append(struct store *store, const char *folder, const char *text, uint32_t flags)
+{
+	struct store_append_info info = {.flags = flags, .internal_date = 1700000000};
+	struct store_append *append;
+	struct store_appended appended;
+
+	cr_assert_eq(store_append_begin(store, slice_string(folder), &append), STORE_OK);
+	cr_assert_eq(store_append_message(append, &info), STORE_OK);
+	cr_assert_eq(store_append_write(append, slice_string(text)), STORE_OK);
+	cr_assert_eq(store_append_commit(append, &appended), STORE_OK, "%s", store_failure(store));
+	cr_assert_eq(appended.count, 1);
+	return appended.first_uid;
+}
+
+/* Let directory times age, so that the store trusts them. */
+static inline void scratch_settle(void)
+{
+	usleep(150000);
+}
+
+static inline struct store_changes scratch_update(struct store_view *view)
+{
+	struct store_changes changes;
+	enum store_error error = store_view_update(view, 0, &changes);
+
+	cr_assert_eq(error, STORE_OK, "%s: %s", store_error_text(error), store_failure(store_view_store(view)));
+	return changes;
+}
+
+/* The whole of a message, with CRLF; lives until the next call. */
+static inline const char *scratch_content_of(struct store_view *view, uint32_t seq)
+{
+	static struct buf text = {.limit = 1 << 20};
+	struct store_content *content;
+
+	buf_clear(&text);
+	cr_assert_eq(store_content_open(view, seq, &content), STORE_OK);
+	cr_assert_eq(store_content_load(content, &text), STORE_OK);
+	cr_assert_eq(text.len, store_content_size(content));
+	store_content_close(content);
+	buf_append_octet(&text, '\0');
+	return text.data;
 }
 
 #endif
