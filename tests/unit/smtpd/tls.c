@@ -40,6 +40,8 @@ static void open_house(void)
 	fake.tls = tls_server_new(&(struct tls_settings){0});
 	cr_assert(tls_server_add_certificate(fake.tls, buf_slice(&chain), &error), "%.*s",
 	    SLICE_PRINTF(buf_slice(&error)));
+	buf_free(&key);
+	buf_free(&chain);
 }
 
 static void close_house(void)
