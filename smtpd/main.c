@@ -8,7 +8,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
-#include <limits.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sysexits.h>
@@ -175,6 +175,10 @@ static void accept_some(int descriptor, short events, void *context)
 
 static void listen_on(enum service service, int socket)
 {
+	int on = 1;
+
+	/* Replies are written whole; connections inherit that none waits for an acknowledgement. */
+	(void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	for (size_t i = 0; i < LISTENERS_MAX; i++) {
 		struct listener *listener = &listeners[i];
 
