@@ -27,8 +27,8 @@ enum delivery_type {
 	DELIVERY_NO_MORE,    /* qmgr: u64 number of the job whose result asked for reuse */
 	DELIVERY_CHECKPOINT, /* qmgr calls delivery/maildir: flush the mail file system.  Answer DELIVERY_FLUSHED */
 	DELIVERY_FLUSHED,    /* bool: true where all that was delivered before is on disk */
-	DELIVERY_CANCEL      /* qmgr: u64 job: its result is not waited for any more, and its slot is free;
-	                        a result that was on its way already is to be ignored */
+	DELIVERY_CANCEL      /* qmgr: u64 job: its result is not waited for any more; the agent drops the job and
+	                        gives the slot back by a result without recipients */
 };
 
 enum {

@@ -139,14 +139,17 @@ bool jobs_take(struct channel *channel, struct message *m)
 	return true;
 }
 
-void jobs_cancel(const struct channel *channel, uint64_t number)
+void jobs_cancel(struct channel *channel, uint64_t number)
 {
+	const struct delivery_result nothing = {.job = number};
 	struct job *job, *next;
 
 	TAILQ_FOREACH_SAFE(job, &queue, next, next)
 		if (job->channel == channel && job->what.job == number) {
 			TAILQ_REMOVE(&queue, job, next);
 			job_free(job);
+			delivery_result_write(channel_begin(channel, DELIVERY_RESULT, 0), &nothing);
+			channel_end(channel);
 		}
 }
 

@@ -17,8 +17,8 @@ struct event_base;
 bool jobs_start(struct event_base *base, struct homes *homes, void (*idle)(void));
 /* A DELIVERY_JOB.  False: malformed. */
 bool jobs_take(struct channel *channel, struct message *m);
-/* qmgr does not wait for this result any more.  No result is sent, and the slot is free again. */
-void jobs_cancel(const struct channel *channel, uint64_t job);
+/* qmgr does not wait for this result any more: an empty one gives the slot back. */
+void jobs_cancel(struct channel *channel, uint64_t job);
 /* The channel is gone: nobody waits for its jobs.  The next qmgr gives them out anew. */
 void jobs_forget(const struct channel *channel);
 bool jobs_are_done(void);

@@ -124,7 +124,8 @@ static bool start(struct event_base *base)
 	struct homes *homes = homes_new(root);
 
 	stop_event = evtimer_new(base, on_stop_timeout, NULL);
-	return homes != NULL && stop_event != NULL && jobs_start(base, homes, on_idle) && checkpoint_start(base, root);
+	return homes != NULL && stop_event != NULL && jobs_start(base, homes, on_idle) && checkpoint_start(base, root) &&
+	    channel_send(process_master(), CONTROL_READY, 0);
 }
 
 static void stop(void)

@@ -297,13 +297,16 @@ bool delivery_take(struct channel *qmgr, struct message *m)
 	return true;
 }
 
-void delivery_cancel(const struct channel *qmgr, uint64_t job)
+void delivery_cancel(struct channel *qmgr, uint64_t job)
 {
+	const struct delivery_result nothing = {.job = job};
 	struct delivery *d;
 
 	TAILQ_FOREACH(d, &deliveries, next)
 		if (d->qmgr == qmgr && d->job.job == job) {
 			delivery_drop(d);
+			delivery_result_write(channel_begin(qmgr, DELIVERY_RESULT, 0), &nothing);
+			channel_end(qmgr);
 			return;
 		}
 }

@@ -11,8 +11,8 @@ struct event_base;
 void delivery_start(struct event_base *base);
 /* A DELIVERY_JOB.  False: malformed. */
 bool delivery_take(struct channel *qmgr, struct message *m);
-/* qmgr does not wait for this result any more. */
-void delivery_cancel(const struct channel *qmgr, uint64_t job);
+/* qmgr does not wait for this result any more: an empty one gives the slot back. */
+void delivery_cancel(struct channel *qmgr, uint64_t job);
 /*
  * The channel is gone.  What has not been sent whole is dropped, for the next
  * qmgr gives it out anew; what waits for its verdict may still hear it, for the

@@ -106,7 +106,7 @@ static bool start(struct event_base *base)
 {
 	delivery_start(base);
 	stop_event = event_new(base, -1, EV_PERSIST, on_stop_look, NULL);
-	return stop_event != NULL;
+	return stop_event != NULL && channel_send(process_master(), CONTROL_READY, 0);
 }
 
 static void stop(void)
