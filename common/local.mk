@@ -16,6 +16,7 @@ libcommon_a_SOURCES = \
 	common/codec.c common/codec.h \
 	common/conf.c common/conf.h common/settings.c \
 	common/crc32c.c common/crc32c.h \
+	common/drop.c common/drop.h \
 	common/id.c common/id.h \
 	common/log.c common/log.h \
 	common/process.c common/process.h \
