@@ -1,0 +1,249 @@
+/* What schedule.h and site.h promise. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "qmgr/schedule.h"
+#include "qmgr/site.h"
+
+#define MINUTE (60 * UINT64_C(1000000))
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+static const struct retry_limits limits = {5 * MINUTE, 4 * HOUR, 5 * DAY};
+
+Test(schedule, what_is_due_first_comes_first)
+{
+	enum { COUNT = 1000 };
+	static struct schedule_entry entries[COUNT];
+	struct schedule schedule = {0};
+	uint64_t last = 0;
+	size_t left = 0;
+
+	for (size_t i = 0; i < COUNT; i++) {
+		entries[i].place = SCHEDULE_NOWHERE;
+		cr_assert(schedule_set(&schedule, &entries[i], i * 7919 % 1009 + 1));
+	}
+	for (size_t i = 0; i < COUNT; i += 3)
+		cr_assert(schedule_set(&schedule, &entries[i], i * 104729 % 2003 + 1));
+	for (size_t i = 1; i < COUNT; i += 3)
+		schedule_remove(&schedule, &entries[i]);
+	for (struct schedule_entry *entry; (entry = schedule_first(&schedule)) != NULL; left++) {
+		cr_assert_geq(entry->due_us, last);
+		last = entry->due_us;
+		schedule_remove(&schedule, entry);
+		cr_assert_eq(entry->place, SCHEDULE_NOWHERE);
+	}
+	cr_assert_eq(left, COUNT - COUNT / 3);
+	schedule_free(&schedule);
+}
+
+Test(schedule, taking_out_what_is_not_in_does_nothing)
+{
+	struct schedule_entry in = {.place = SCHEDULE_NOWHERE}, out = {.place = SCHEDULE_NOWHERE};
+	struct schedule schedule = {0};
+
+	schedule_set(&schedule, &in, 5);
+	schedule_remove(&schedule, &out);
+	schedule_remove(&schedule, &in);
+	schedule_remove(&schedule, &in);
+	cr_assert_null(schedule_first(&schedule));
+	schedule_free(&schedule);
+}
+
+Test(retry, the_first_retry_comes_within_five_minutes)
+{
+	for (uint32_t random = 0; random < 5000; random += 37) {
+		uint64_t delay = retry_delay_us(&limits, 1, random);
+
+		cr_assert_leq(delay, 5 * MINUTE);
+		cr_assert_geq(delay, 3 * MINUTE);
+	}
+}
+
+Test(retry, delays_grow_to_four_hours_and_no_further)
+{
+	uint64_t last = 0;
+
+	for (uint32_t attempts = 1; attempts < 8; attempts++) {
+		cr_assert_geq(retry_delay_us(&limits, attempts, 0), last);
+		last = retry_delay_us(&limits, attempts, 0);
+	}
+	cr_assert_eq(last, 4 * HOUR);
+	cr_assert_eq(retry_delay_us(&limits, UINT32_MAX, 0), 4 * HOUR);
+}
+
+Test(retry, what_failed_together_does_not_come_back_together)
+{
+	cr_assert_neq(retry_delay_us(&limits, 3, 1), retry_delay_us(&limits, 3, 700));
+}
+
+Test(retry, attempts_end_at_the_age_of_five_days_and_not_before)
+{
+	uint64_t arrived = 1000 * DAY, now = arrived;
+	uint32_t attempts = 0;
+
+	for (;;) {
+		uint64_t next = retry_at(&limits, arrived, now, attempts + 1, attempts * 997);
+
+		attempts++;
+
+		if (next == 0)
+			break;
+		cr_assert_gt(next, now);
+		cr_assert_leq(next, arrived + 5 * DAY);
+		now = next;
+		cr_assert_lt(attempts, 100);
+	}
+	cr_assert_eq(now, arrived + 5 * DAY, "the last attempt is made at the end");
+	cr_assert_gt(attempts, 30);
+}
+
+struct work {
+	struct site_job job;
+	char label[16];
+};
+
+static struct work *add(struct sites *sites, const char *site, const char *label)
+{
+	struct work *work = calloc(1, sizeof *work);
+
+	snprintf(work->label, sizeof work->label, "%s", label);
+	cr_assert(site_add(sites, slice_string(site), &work->job));
+	return work;
+}
+
+static const char *label(struct site_job *job)
+{
+	return ((struct work *)job)->label;
+}
+
+Test(site, sites_take_turns)
+{
+	struct sites sites;
+	struct site_job *job;
+	char order[64] = "";
+
+	sites_init(&sites, 20);
+	add(&sites, "a", "a1");
+	add(&sites, "a", "a2");
+	add(&sites, "a", "a3");
+	add(&sites, "b", "b1");
+	add(&sites, "c", "c1");
+	add(&sites, "b", "b2");
+	while ((job = sites_take(&sites)) != NULL) {
+		snprintf(order + strlen(order), sizeof order - strlen(order), "%s ", label(job));
+		site_finish(&sites, job, SITE_WORKED);
+		free(job);
+	}
+	cr_assert_str_eq(order, "a1 b1 c1 a2 b2 a3 ");
+	cr_assert_eq(sites.count, 0, "an idle site is forgotten");
+	sites_free(&sites);
+}
+
+Test(site, no_more_run_at_a_time_than_the_limit)
+{
+	struct sites sites;
+	struct site_job *running[64];
+	unsigned count = 0;
+
+	sites_init(&sites, 3);
+	for (int i = 0; i < 10; i++)
+		add(&sites, "a", "a");
+	while ((running[count] = sites_take(&sites)) != NULL)
+		count++;
+	cr_assert_eq(count, 3);
+	site_finish(&sites, running[0], SITE_WORKED);
+	cr_assert_not_null(sites_take(&sites));
+	cr_assert_null(sites_take(&sites));
+}
+
+Test(site, the_limit_grows_with_success_and_a_dead_site_is_probed_one_at_a_time)
+{
+	struct sites sites;
+	struct site_job *job;
+	struct site *site;
+
+	sites_init(&sites, 8);
+	for (int i = 0; i < 30; i++)
+		add(&sites, "a", "a");
+	job = sites_take(&sites);
+	site = job->site;
+	cr_assert_eq(site->limit, SITE_LIMIT_FIRST);
+	for (int i = 0; i < 10; i++) {
+		site_finish(&sites, job, SITE_WORKED);
+		job = sites_take(&sites);
+	}
+	cr_assert_eq(site->limit, 8);
+	site_finish(&sites, job, SITE_UNREACHABLE);
+	job = sites_take(&sites);
+	cr_assert_not_null(job);
+	cr_assert_null(sites_take(&sites), "the probe goes alone");
+	site_finish(&sites, job, SITE_WORKED);
+	cr_assert_not_null(sites_take(&sites));
+	cr_assert_not_null(sites_take(&sites));
+}
+
+Test(site, a_dead_site_is_remembered_while_it_has_no_work)
+{
+	struct sites sites;
+	struct site_job *job;
+
+	sites_init(&sites, 8);
+	add(&sites, "a", "a");
+	job = sites_take(&sites);
+	site_finish(&sites, job, SITE_UNREACHABLE);
+	cr_assert_eq(sites.count, 1);
+	add(&sites, "a", "a");
+	add(&sites, "a", "a");
+	cr_assert_not_null(sites_take(&sites));
+	cr_assert_null(sites_take(&sites));
+	sites_forgive(&sites);
+	cr_assert_not_null(sites_take(&sites), "an administrator said so");
+}
+
+Test(site, an_open_connection_takes_the_next_job_of_its_site)
+{
+	struct sites sites;
+	struct site_job *job, *next;
+
+	sites_init(&sites, 1);
+	add(&sites, "a", "a1");
+	add(&sites, "b", "b1");
+	add(&sites, "a", "a2");
+	job = sites_take(&sites);
+	next = site_take(&sites, job->site);
+	cr_assert_str_eq(label(next), "a2");
+	cr_assert_null(site_take(&sites, job->site));
+}
+
+Test(site, a_job_that_is_taken_back_is_not_given_out)
+{
+	struct sites sites;
+	struct work *work;
+
+	sites_init(&sites, 8);
+	work = add(&sites, "a", "a");
+	cr_assert_eq(site_waiting(&sites, SLICE("a")), 1);
+	site_remove(&sites, &work->job);
+	cr_assert_null(sites_take(&sites));
+	cr_assert_eq(sites.count, 0);
+	cr_assert_eq(site_waiting(&sites, SLICE("a")), 0);
+}
+
+Test(site, thousands_of_sites_are_found_again)
+{
+	struct sites sites;
+	char name[32];
+
+	sites_init(&sites, 8);
+	for (int i = 0; i < 5000; i++) {
+		snprintf(name, sizeof name, "mx:%d.example", i);
+		add(&sites, name, "x");
+		add(&sites, name, "y");
+	}
+	cr_assert_eq(sites.count, 5000);
+	for (int i = 0; i < 10000; i++)
+		cr_assert_not_null(sites_take(&sites));
+	cr_assert_null(sites_take(&sites));
+}
