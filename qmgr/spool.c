@@ -84,7 +84,7 @@ int spool_create(const struct spool *spool, message_id id)
 
 	message_id_format(id, name);
 	return openat(spool->directory[SPOOL_TMP], name,
-	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
 int spool_abandon(const struct spool *spool, message_id id)

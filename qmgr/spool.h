@@ -58,7 +58,7 @@ void spool_format_name(message_id id, uint64_t size, char name[SPOOL_NAME_MAX]);
 /* False where the name is not exactly one that spool_format_name writes. */
 bool spool_parse_name(struct slice name, message_id *id, uint64_t *size);
 
-/* Create tmp/ID for reading and writing; returns the descriptor. */
+/* Create tmp/ID for writing alone, as whoever receives a message gets it; returns the descriptor. */
 int spool_create(const struct spool *spool, message_id id);
 /* Remove tmp/ID. */
 int spool_abandon(const struct spool *spool, message_id id);

@@ -1,0 +1,889 @@
+/*
+ * What the queue promises: the real qmgr, sandbox included, with the test in the
+ * place of smtpd, lookup, both delivery agents and the administrator.
+ */
+#include <criterion/criterion.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/channel_admin.h"
+#include "common/channel_delivery.h"
+#include "common/channel_lookup.h"
+#include "common/channel_queue.h"
+#include "common/clock.h"
+#include "common/drop.h"
+#include "tests/unit/daemon/daemon.h"
+
+enum { DELIVERIES_MAX = 8192, OPEN_MAX_FILES = 16 };
+
+static struct daemon d;
+static char root[64], conf[1024];
+static struct channel *smtpd, *lookup, *maildir, *smtp;
+static bool smtpd_is_gone;
+
+/* One recipient of a job that an agent was given. */
+struct delivery {
+	char address[128];
+	char mailbox[128];
+	char sender[128];
+	char content[4096];
+	bool redeliver;
+	uint32_t attempt;
+	message_id id;
+};
+
+static struct delivery deliveries[DELIVERIES_MAX];
+static unsigned delivery_count, jobs, no_more, flushes;
+static bool agents_are_mute; /* jobs are taken and not answered */
+static bool lookup_is_mute;
+
+/* --- lookup ------------------------------------------------------------------------- */
+
+static struct lookup_delivery mailbox(const char *address)
+{
+	return (struct lookup_delivery){
+	    .kind = LOOKUP_MAILBOX, .address = slice_string(address), .place = slice_string(address)};
+}
+
+/* "here.test" has mailboxes, a list and nobody called "nobody"; all else is elsewhere. */
+static bool on_lookup(struct channel *channel, struct message *m, void *context)
+{
+	struct reader r = message_reader(m);
+	struct slice address = read_slice(&r);
+	struct lookup_delivery found[3] = {{.kind = LOOKUP_MAILBOX}};
+	struct lookup_expansion expansion = {1, found};
+
+	(void)context;
+	cr_assert_eq(m->type, LOOKUP_EXPAND);
+	cr_assert(reader_finished(&r));
+	if (lookup_is_mute)
+		return true;
+	if (slice_equal(address, SLICE("list@here.test"))) {
+		found[0] = mailbox("alice@here.test");
+		found[1] = mailbox("bob@here.test");
+		found[2] = mailbox("alice@here.test");
+		expansion.count = 3;
+	} else if (slice_equal(address, SLICE("nobody@here.test"))) {
+		found[0] = (struct lookup_delivery){.kind = LOOKUP_ERROR,
+		    .address = address,
+		    .status = SLICE("5.1.1"),
+		    .text = SLICE("no such user here")};
+	} else if (slice_ends_with(address, SLICE("@here.test"))) {
+		found[0] = (struct lookup_delivery){
+		    .kind = LOOKUP_MAILBOX, .address = address, .place = address};
+	} else {
+		found[0] = (struct lookup_delivery){.kind = LOOKUP_REMOTE,
+		    .address = address,
+		    .place = slice_ends_with(address, SLICE("down.test")) ? SLICE("mx:down.test")
+									  : SLICE("mx:there.test")};
+	}
+	lookup_expansion_write(channel_begin(channel, LOOKUP_EXPANSION, m->request), &expansion);
+	return channel_end(channel);
+}
+
+/* --- agents -------------------------------------------------------------------------- */
+
+static void note_delivery(const struct delivery_job *job, const struct delivery_recipient *recipient, int fd)
+{
+	struct delivery *delivery = &deliveries[delivery_count++];
+	ssize_t got;
+
+	cr_assert_lt(delivery_count, DELIVERIES_MAX);
+	cr_assert_lt(job->size, sizeof delivery->content);
+	got = pread(fd, delivery->content, (size_t)job->size, (off_t)job->offset);
+	cr_assert_eq(got, (ssize_t)job->size);
+	delivery->content[got] = '\0';
+	cr_assert_lt(write(fd, "x", 1), 0, "an agent cannot write to the queue's file");
+	slice_copy(recipient->address, delivery->address, sizeof delivery->address);
+	slice_copy(recipient->mailbox, delivery->mailbox, sizeof delivery->mailbox);
+	slice_copy(job->sender, delivery->sender, sizeof delivery->sender);
+	delivery->redeliver = job->redeliver;
+	delivery->attempt = job->attempt;
+	delivery->id = job->id;
+}
+
+/* "later" is told to come back, "never" is refused, down.test cannot be reached. */
+static struct delivery_recipient_result judge(const struct delivery_recipient *recipient)
+{
+	struct delivery_recipient_result result = {
+	    recipient->index, DELIVERY_DELIVERED, SLICE("2.0.0"), SLICE("250 2.0.0 Ok")};
+
+	if (slice_starts_with(recipient->address, SLICE("later")) ||
+	    slice_ends_with(recipient->address, SLICE("@down.test"))) {
+		result.outcome = DELIVERY_DEFERRED;
+		result.status = SLICE("4.2.0");
+		result.text = SLICE("450 4.2.0 come back later");
+	} else if (slice_starts_with(recipient->address, SLICE("never"))) {
+		result.outcome = DELIVERY_FAILED;
+		result.status = SLICE("5.1.1");
+		result.text = SLICE("550 5.1.1 <never> is nobody we know");
+	}
+	return result;
+}
+
+static void answer_job(struct channel *channel, const struct delivery_job *job)
+{
+	struct delivery_recipient_result *results = calloc(job->recipient_count, sizeof *results);
+	struct delivery_result result = {
+	    .job = job->job,
+	    .reuse = channel == smtp,
+	    .remote = channel == smtp ? SLICE("mx.there.test[192.0.2.1]:25") : SLICE(""),
+	    .count = job->recipient_count,
+	    .recipients = results,
+	};
+
+	for (uint32_t i = 0; i < job->recipient_count; i++) {
+		results[i] = judge(&job->recipients[i]);
+		if (slice_ends_with(job->recipients[i].address, SLICE("@down.test"))) {
+			result.site_failed = true;
+			result.reuse = false;
+		}
+	}
+	delivery_result_write(channel_begin(channel, DELIVERY_RESULT, 0), &result);
+	channel_end(channel);
+	free(results);
+}
+
+static bool on_agent(struct channel *channel, struct message *m, void *context)
+{
+	struct reader r = message_reader(m);
+	struct delivery_job job;
+
+	(void)context;
+	switch (m->type) {
+	case DELIVERY_NO_MORE:
+		no_more++;
+		return true;
+	case DELIVERY_CHECKPOINT:
+		flushes++;
+		write_bool(channel_begin(channel, DELIVERY_FLUSHED, m->request), true);
+		return channel_end(channel);
+	case DELIVERY_JOB:
+		break;
+	default:
+		return false;
+	}
+	cr_assert(delivery_job_read(&r, &job));
+	cr_assert_eq(m->descriptor_count, 1);
+	jobs++;
+	for (uint32_t i = 0; i < job.recipient_count; i++)
+		note_delivery(&job, &job.recipients[i], m->descriptors[0]);
+	if (!agents_are_mute)
+		answer_job(channel, &job);
+	delivery_job_free(&job);
+	return true;
+}
+
+static bool on_smtpd(struct channel *channel, struct message *m, void *context)
+{
+	(void)channel;
+	(void)m;
+	(void)context;
+	return false;
+}
+
+static void on_closed(struct channel *channel, void *context)
+{
+	*(struct channel **)context = NULL;
+	if (context == &smtpd)
+		smtpd_is_gone = true;
+	(void)channel;
+}
+
+static const struct channel_handlers lookup_handlers = {on_lookup, on_closed, NULL};
+static const struct channel_handlers agent_handlers = {on_agent, on_closed, NULL};
+static const struct channel_handlers smtpd_handlers = {on_smtpd, on_closed, NULL};
+
+static void open_peer(struct channel **channel, enum role role, const struct channel_handlers *handlers)
+{
+	struct writer *w = channel_begin(d.control, CONTROL_PEER, 0);
+	int sockets[2];
+
+	cr_assert_eq(channel_pair(sockets), 0);
+	write_u32(w, role);
+	write_u32(w, 0);
+	channel_attach(d.control, sockets[1]);
+	channel_end(d.control);
+	*channel = channel_new(d.base, sockets[0], handlers, channel);
+	if (handlers == &agent_handlers) {
+		write_u32(channel_begin(*channel, DELIVERY_WANT, 0), 10);
+		channel_end(*channel);
+	}
+}
+
+/* --- the suite around it --------------------------------------------------------------- */
+
+static void start(void)
+{
+	daemon_start(&d, "qmgr/qmgr", ROLE_QMGR, conf);
+	open_peer(&lookup, ROLE_LOOKUP, &lookup_handlers);
+	open_peer(&maildir, ROLE_DELIVERY_MAILDIR, &agent_handlers);
+	open_peer(&smtp, ROLE_DELIVERY_SMTP, &agent_handlers);
+	open_peer(&smtpd, ROLE_SMTPD, &smtpd_handlers);
+}
+
+static void close_peers(void)
+{
+	channel_free(lookup);
+	channel_free(maildir);
+	channel_free(smtp);
+	channel_free(smtpd);
+	lookup = maildir = smtp = smtpd = NULL;
+}
+
+/* Its last words want an answer from the agents, so they stay until it is gone. */
+static void stop(void)
+{
+	channel_send(d.control, CONTROL_STOP, 0);
+	daemon_run_until(&d, &d.is_gone);
+	close_peers();
+	cr_assert_eq(daemon_stop(&d), 0);
+}
+
+static void kill_it(void)
+{
+	kill(d.pid, SIGKILL);
+	waitpid(d.pid, NULL, 0);
+	close_peers();
+	channel_free(d.control);
+	event_base_free(d.base);
+}
+
+static void configure(const char *more)
+{
+	snprintf(conf, sizeof conf,
+	    "hostname mail.here.test\ndomains { here.test }\ndirectory.spool %s\n"
+	    "queue.journal-segment 1M\nqueue.journal-segments 2\nlog.level error\n%s",
+	    root, more);
+}
+
+static void setup(void)
+{
+	snprintf(root, sizeof root, "/tmp/petrel-qmgr-XXXXXX");
+	cr_assert_not_null(mkdtemp(root));
+	configure("");
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void teardown(void)
+{
+	nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+TestSuite(qmgr_daemon, .init = setup, .fini = teardown, .timeout = 60);
+
+static unsigned files_in(const char *place)
+{
+	char command[256], text[32] = "";
+	FILE *pipe;
+
+	snprintf(command, sizeof command, "find %s/%s -type f | wc -l", root, place);
+	pipe = popen(command, "r");
+	cr_assert_not_null(fgets(text, sizeof text, pipe));
+	pclose(pipe);
+	return (unsigned)atoi(text);
+}
+
+static unsigned queued(void)
+{
+	return files_in("new") + files_in("cur");
+}
+
+/* Run until `*count` reaches `wanted`; says so where it does not within five seconds. */
+static void run_until(const unsigned *count, unsigned wanted)
+{
+	uint64_t last = clock_monotonic_us() + 5000000;
+
+	while (*count < wanted && clock_monotonic_us() < last)
+		daemon_run_for(&d, 10);
+	cr_assert_geq(*count, wanted);
+}
+
+static void run_until_empty(void)
+{
+	uint64_t last = clock_monotonic_us() + 8000000;
+
+	while (queued() > 0 && clock_monotonic_us() < last)
+		daemon_run_for(&d, 50);
+	cr_assert_eq(queued(), 0, "%u files are left", queued());
+}
+
+/* --- as smtpd ----------------------------------------------------------------------------- */
+
+static message_id opened_ids[OPEN_MAX_FILES];
+static int opened_files[OPEN_MAX_FILES];
+static unsigned opened_count, verdicts[QUEUE_VERDICT_COUNT], answers;
+
+static bool on_opened(struct message *answer, void *context)
+{
+	struct reader r;
+
+	(void)context;
+	if (answer == NULL)
+		return true;
+	r = message_reader(answer);
+	cr_assert_eq(answer->type, QUEUE_OPENED);
+	opened_count = read_u32(&r);
+	cr_assert_eq(opened_count, answer->descriptor_count);
+	for (unsigned i = 0; i < opened_count; i++) {
+		opened_ids[i] = read_u64(&r);
+		opened_files[i] = message_take_descriptor(answer, i);
+	}
+	return reader_finished(&r);
+}
+
+static void open_files(unsigned count)
+{
+	opened_count = 0;
+	write_u32(channel_call(smtpd, QUEUE_OPEN, on_opened, NULL, NULL), count);
+	channel_end(smtpd);
+	run_until(&opened_count, count);
+}
+
+static bool on_committed(struct message *answer, void *context)
+{
+	struct reader r;
+	uint8_t verdict;
+
+	(void)context;
+	if (answer == NULL)
+		return true;
+	r = message_reader(answer);
+	verdict = read_u8(&r);
+	cr_assert_eq(answer->type, QUEUE_COMMITTED);
+	cr_assert_lt(verdict, QUEUE_VERDICT_COUNT);
+	verdicts[verdict]++;
+	answers++;
+	return true;
+}
+
+static void commit_to(unsigned which, const char *content, const char *sender, const char *const *recipients)
+{
+	struct envelope_recipient list[8] = {{.notify = 0}};
+	struct envelope envelope = {.arrived_us = clock_wall_us(),
+	    .sender = slice_string(sender),
+	    .prepend = SLICE("Received: by mail.here.test\r\n"),
+	    .client = SLICE("client.test[192.0.2.9]"),
+	    .recipients = list};
+	struct writer *w;
+
+	for (; recipients[envelope.recipient_count] != NULL; envelope.recipient_count++)
+		list[envelope.recipient_count].address = slice_string(recipients[envelope.recipient_count]);
+	cr_assert_eq(write(opened_files[which], content, strlen(content)), (ssize_t)strlen(content));
+	close(opened_files[which]);
+	w = channel_call(smtpd, QUEUE_COMMIT, on_committed, NULL, NULL);
+	write_u64(w, opened_ids[which]);
+	write_u64(w, strlen(content));
+	envelope_write(w, &envelope);
+	channel_end(smtpd);
+}
+
+static const char text[] = "Subject: hello\r\n\r\nTwo lines\r\nof text\r\n";
+
+static message_id send_mail(const char *sender, const char *recipient)
+{
+	const char *const recipients[] = {recipient, NULL};
+	unsigned before = answers;
+
+	open_files(1);
+	commit_to(0, text, sender, recipients);
+	run_until(&answers, before + 1);
+	cr_assert_eq(verdicts[QUEUE_ACCEPTED], answers);
+	return opened_ids[0];
+}
+
+/* --- promises -------------------------------------------------------------------------------- */
+
+Test(qmgr_daemon, a_message_reaches_its_mailbox_and_leaves_the_spool)
+{
+	start();
+	send_mail("eve@there.test", "alice@here.test");
+	run_until(&delivery_count, 1);
+	cr_assert_str_eq(deliveries[0].mailbox, "alice@here.test");
+	cr_assert_str_eq(deliveries[0].sender, "eve@there.test");
+	cr_assert_str_eq(deliveries[0].content, text);
+	cr_assert_not(deliveries[0].redeliver);
+	cr_assert_eq(deliveries[0].attempt, 1);
+	run_until_empty();
+	stop();
+	start();
+	daemon_run_for(&d, 200);
+	cr_assert_eq(delivery_count, 1, "once");
+	stop();
+}
+
+Test(qmgr_daemon, a_list_reaches_each_member_once)
+{
+	const char *const recipients[] = {"list@here.test", "bob@here.test", NULL};
+
+	start();
+	open_files(1);
+	commit_to(0, text, "eve@there.test", recipients);
+	run_until(&delivery_count, 2);
+	run_until_empty();
+	cr_assert_eq(delivery_count, 2);
+	cr_assert_eq(jobs, 1, "one job for all mailboxes");
+	stop();
+}
+
+Test(qmgr_daemon, many_messages_for_one_site_share_connections)
+{
+	static const char *const recipients[] = {"x@there.test", NULL};
+
+	start();
+	for (int i = 0; i < 5; i++) {
+		open_files(10);
+		for (unsigned j = 0; j < 10; j++)
+			commit_to(j, text, "eve@here.test", recipients);
+	}
+	run_until(&delivery_count, 50);
+	run_until_empty();
+	run_until(&no_more, 1);
+	cr_assert_lt(no_more, 50);
+	stop();
+}
+
+Test(qmgr_daemon, an_unknown_user_bounces_to_the_sender)
+{
+	start();
+	send_mail("alice@here.test", "nobody@here.test");
+	run_until(&delivery_count, 1);
+	cr_assert_str_eq(deliveries[0].address, "alice@here.test");
+	cr_assert_str_eq(deliveries[0].sender, "");
+	cr_assert_not_null(strstr(deliveries[0].content, "nobody@here.test"));
+	cr_assert_not_null(strstr(deliveries[0].content, "no such user here"));
+	cr_assert_not_null(strstr(deliveries[0].content, "Subject: hello"));
+	run_until_empty();
+	cr_assert_eq(delivery_count, 1);
+	stop();
+}
+
+Test(qmgr_daemon, a_refusal_by_another_host_bounces_with_what_it_said)
+{
+	start();
+	send_mail("alice@here.test", "never@there.test");
+	run_until(&delivery_count, 2);
+	cr_assert_str_eq(deliveries[1].address, "alice@here.test");
+	cr_assert_not_null(strstr(deliveries[1].content, "is nobody we know"));
+	run_until_empty();
+	stop();
+}
+
+Test(qmgr_daemon, the_null_sender_is_never_answered_and_the_postmaster_is_told_once)
+{
+	configure("postmaster never-postmaster@there.test\n");
+	start();
+	send_mail("", "never@there.test");
+	run_until(&delivery_count, 2);
+	cr_assert_str_eq(deliveries[1].address, "never-postmaster@there.test");
+	run_until_empty();
+	daemon_run_for(&d, 200);
+	cr_assert_eq(delivery_count, 2, "his failure is not reported any further");
+	stop();
+}
+
+Test(qmgr_daemon, what_is_deferred_is_tried_again_until_it_expires_and_then_bounces)
+{
+	configure("queue.retry-first 1s\nqueue.expire 3s\n");
+	start();
+	send_mail("alice@here.test", "later@there.test");
+	run_until(&delivery_count, 1);
+	daemon_run_for(&d, 100);
+	run_until(&delivery_count, 2);
+	cr_assert_eq(deliveries[1].attempt, 2);
+	cr_assert_eq(files_in("new"), 0);
+	run_until_empty();
+	cr_assert_str_eq(deliveries[delivery_count - 1].address, "alice@here.test");
+	cr_assert_not_null(strstr(deliveries[delivery_count - 1].content, "come back later"));
+	stop();
+}
+
+Test(qmgr_daemon, a_deferred_message_keeps_its_time_over_a_restart)
+{
+	configure("queue.retry-first 2s\n");
+	start();
+	send_mail("alice@here.test", "later@there.test");
+	run_until(&delivery_count, 1);
+	daemon_run_for(&d, 1200);
+	cr_assert_eq(files_in("cur"), 1);
+	stop();
+	start();
+	run_until(&delivery_count, 2);
+	cr_assert_eq(deliveries[1].attempt, 2);
+	stop();
+}
+
+Test(qmgr_daemon, a_dead_site_is_not_hammered)
+{
+	static const char *const recipients[] = {"x@down.test", NULL};
+
+	start();
+	agents_are_mute = true;
+	open_files(10);
+	for (unsigned j = 0; j < 10; j++)
+		commit_to(j, text, "eve@here.test", recipients);
+	run_until(&answers, 10);
+	daemon_run_for(&d, 200);
+	cr_assert_eq(jobs, 5, "of a site that nobody knows yet");
+	/* The connections fail; the rest is deferred without being tried. */
+	channel_free(smtp);
+	agents_are_mute = false;
+	open_peer(&smtp, ROLE_DELIVERY_SMTP, &agent_handlers);
+	daemon_run_for(&d, 500);
+	cr_assert_leq(jobs, 10);
+	daemon_run_for(&d, 1200);
+	cr_assert_eq(files_in("cur"), 10);
+	stop();
+}
+
+Test(qmgr_daemon, an_agents_death_gives_its_work_to_the_next_and_says_that_it_may_be_done)
+{
+	start();
+	agents_are_mute = true;
+	send_mail("eve@there.test", "alice@here.test");
+	run_until(&delivery_count, 1);
+	channel_free(maildir);
+	agents_are_mute = false;
+	daemon_run_for(&d, 50);
+	open_peer(&maildir, ROLE_DELIVERY_MAILDIR, &agent_handlers);
+	run_until(&delivery_count, 2);
+	cr_assert(deliveries[1].redeliver);
+	run_until_empty();
+	stop();
+}
+
+Test(qmgr_daemon, a_message_that_kills_every_agent_is_deferred)
+{
+	start();
+	agents_are_mute = true;
+	send_mail("eve@there.test", "alice@here.test");
+	for (unsigned i = 1; i <= 3; i++) {
+		run_until(&delivery_count, i);
+		channel_free(maildir);
+		daemon_run_for(&d, 20);
+		open_peer(&maildir, ROLE_DELIVERY_MAILDIR, &agent_handlers);
+	}
+	daemon_run_for(&d, 1500);
+	cr_assert_eq(delivery_count, 3);
+	cr_assert_eq(files_in("cur"), 1);
+	stop();
+}
+
+Test(qmgr_daemon, lookup_may_go_away_and_come_back)
+{
+	start();
+	lookup_is_mute = true;
+	send_mail("eve@there.test", "alice@here.test");
+	daemon_run_for(&d, 50);
+	channel_free(lookup);
+	daemon_run_for(&d, 50);
+	lookup_is_mute = false;
+	open_peer(&lookup, ROLE_LOOKUP, &lookup_handlers);
+	run_until(&delivery_count, 1);
+	run_until_empty();
+	stop();
+}
+
+Test(qmgr_daemon, every_acknowledged_message_survives_a_kill)
+{
+	enum { COUNT = 300 };
+	static const char *const recipients[] = {"alice@here.test", NULL};
+	static bool has_arrived[COUNT];
+	unsigned acknowledged;
+	char content[64];
+
+	start();
+	agents_are_mute = true;
+	for (unsigned i = 0; i < COUNT; i += 10) {
+		open_files(10);
+		for (unsigned j = 0; j < 10; j++) {
+			snprintf(content, sizeof content, "Number: %u\r\n\r\n", i + j);
+			commit_to(j, content, "eve@there.test", recipients);
+		}
+		if (i == 100)
+			agents_are_mute = false;
+	}
+	run_until(&verdicts[QUEUE_ACCEPTED], COUNT / 2);
+	acknowledged = verdicts[QUEUE_ACCEPTED];
+	kill_it();
+	agents_are_mute = false;
+	start();
+	run_until_empty();
+	for (unsigned i = 0; i < delivery_count; i++) {
+		unsigned number;
+
+		cr_assert_eq(sscanf(deliveries[i].content, "Number: %u", &number), 1);
+		has_arrived[number] = true;
+	}
+	for (unsigned i = 0; i < acknowledged; i++)
+		cr_assert(has_arrived[i], "message %u of %u is lost", i, acknowledged);
+	stop();
+}
+
+Test(qmgr_daemon, a_delivery_that_no_flush_covered_is_looked_at_again_after_a_kill)
+{
+	start();
+	send_mail("eve@there.test", "alice@here.test");
+	run_until(&delivery_count, 1);
+	run_until_empty();
+	daemon_run_for(&d, 1300);
+	kill_it();
+	start();
+	run_until(&delivery_count, 2);
+	cr_assert(deliveries[1].redeliver);
+	cr_assert_str_eq(deliveries[1].content, text);
+	run_until_empty();
+	stop();
+	cr_assert_geq(flushes, 1, "an orderly end has the mailboxes flushed");
+	start();
+	daemon_run_for(&d, 300);
+	cr_assert_eq(delivery_count, 2, "and then nothing is left to look at");
+	stop();
+}
+
+Test(qmgr_daemon, segments_are_used_again_after_checkpoints)
+{
+	static const char *const recipients[] = {"alice@here.test", NULL};
+	static char content[3500];
+
+	memset(content, 'x', sizeof content - 1);
+	memcpy(content, "A: b\r\n\r\n", 8);
+	start();
+	for (int i = 0; i < 150; i++) {
+		open_files(10);
+		for (unsigned j = 0; j < 10; j++)
+			commit_to(j, content, "eve@there.test", recipients);
+		run_until(&answers, (unsigned)(i + 1) * 10);
+	}
+	run_until(&delivery_count, 1500);
+	run_until_empty();
+	cr_assert_gt(flushes, 0);
+	cr_assert_eq(files_in("journal"), 2);
+	stop();
+}
+
+Test(qmgr_daemon, where_durability_is_file_a_message_is_kept_until_the_mailbox_is_flushed)
+{
+	configure("queue.durability file\n");
+	start();
+	send_mail("eve@there.test", "alice@here.test");
+	run_until(&delivery_count, 1);
+	daemon_run_for(&d, 200);
+	cr_assert_eq(queued(), 1);
+	run_until_empty();
+	cr_assert_eq(flushes, 1);
+	stop();
+}
+
+/* --- what peers may not do ----------------------------------------------------------------------- */
+
+Test(qmgr_daemon, an_identifier_that_was_not_opened_for_this_smtpd_ends_its_channel_and_nobody_elses)
+{
+	static const char *const recipients[] = {"alice@here.test", NULL};
+
+	start();
+	open_files(1);
+	opened_ids[0]++;
+	commit_to(0, text, "eve@there.test", recipients);
+	daemon_run_until(&d, &smtpd_is_gone);
+	daemon_run_for(&d, 50);
+	cr_assert_eq(files_in("tmp"), 0, "what it had open is swept");
+	open_peer(&smtpd, ROLE_SMTPD, &smtpd_handlers);
+	send_mail("eve@there.test", "alice@here.test");
+	run_until(&delivery_count, 1);
+	stop();
+}
+
+Test(qmgr_daemon, an_aborted_file_goes_away)
+{
+	start();
+	open_files(2);
+	cr_assert_eq(files_in("tmp"), 2);
+	write_u64(channel_begin(smtpd, QUEUE_ABORT, 0), opened_ids[0]);
+	channel_end(smtpd);
+	daemon_run_for(&d, 100);
+	cr_assert_eq(files_in("tmp"), 1);
+	stop();
+}
+
+Test(qmgr_daemon, a_full_queue_opens_no_files)
+{
+	configure("queue.messages-limit 1\n");
+	start();
+	agents_are_mute = true;
+	send_mail("eve@there.test", "alice@here.test");
+	opened_count = UINT32_MAX;
+	write_u32(channel_call(smtpd, QUEUE_OPEN, on_opened, NULL, NULL), 3);
+	channel_end(smtpd);
+	daemon_run_for(&d, 200);
+	cr_assert_eq(opened_count, 0);
+	stop();
+}
+
+/* --- local submission while the suite is down ------------------------------------------------------ */
+
+static void drop(message_id id, const char *content, bool is_torn)
+{
+	struct envelope_recipient recipient = {.address = SLICE("alice@here.test")};
+	struct envelope envelope = {.arrived_us = 1,
+	    .sender = SLICE("root@here.test"),
+	    .login = SLICE("somebody-else@here.test"),
+	    .recipient_count = 1,
+	    .recipients = &recipient};
+	struct buf out = buf_with_limit(65536);
+	char name[DROP_NAME_MAX], path[256];
+	FILE *file;
+
+	buf_append_string(&out, content);
+	cr_assert(drop_append_envelope(&out, &envelope));
+	drop_format_name(id, strlen(content), name);
+	snprintf(path, sizeof path, "%s/drop", root);
+	mkdir(path, 0700);
+	snprintf(path, sizeof path, "%s/drop/%s", root, name);
+	file = fopen(path, "w");
+	cr_assert_not_null(file);
+	fwrite(out.data, 1, out.len - (is_torn ? 1 : 0), file);
+	fclose(file);
+	buf_free(&out);
+}
+
+Test(qmgr_daemon, what_was_submitted_while_it_was_down_is_taken_up_at_the_start)
+{
+	drop(4711, "Subject: from cron\r\n\r\n", false);
+	drop(4712, "Subject: torn\r\n\r\n", true);
+	start();
+	run_until(&delivery_count, 1);
+	cr_assert_str_eq(deliveries[0].content, "Subject: from cron\r\n\r\n");
+	cr_assert_str_eq(deliveries[0].sender, "root@here.test");
+	run_until_empty();
+	cr_assert_eq(delivery_count, 1);
+	cr_assert_eq(files_in("drop"), 0);
+	cr_assert_eq(files_in("bad"), 1, "what makes no sense is kept for a person");
+	stop();
+}
+
+/* --- the administrator ------------------------------------------------------------------------------ */
+
+static struct channel *admin;
+static unsigned entries, dones;
+static uint64_t affected;
+static char detail[65536];
+
+static bool on_admin(struct channel *channel, struct message *m, void *context)
+{
+	struct reader r = message_reader(m);
+	struct admin_entry entry;
+
+	(void)channel;
+	(void)context;
+	switch (m->type) {
+	case ADMIN_GO:
+		dones++;
+		return true;
+	case ADMIN_QUEUE_ENTRY:
+		cr_assert(admin_entry_read(&r, &entry));
+		entries++;
+		snprintf(detail, sizeof detail, "%.*s>%.*s %.*s", SLICE_PRINTF(entry.sender),
+		    SLICE_PRINTF(entry.recipients[0].address), SLICE_PRINTF(entry.recipients[0].reason));
+		admin_entry_free(&entry);
+		return true;
+	case ADMIN_QUEUE_DETAIL:
+		slice_copy(read_slice(&r), detail, sizeof detail);
+		return true;
+	case ADMIN_DONE:
+		read_u8(&r);
+		affected = read_u64(&r);
+		dones++;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static const struct channel_handlers admin_handlers = {on_admin, on_closed, NULL};
+
+static void open_admin(void)
+{
+	struct control_client who = {.request = CONTROL_REQUEST_QUEUE, .user = "root"};
+	int sockets[2];
+
+	cr_assert_eq(channel_pair(sockets), 0);
+	control_client_write(channel_begin(d.control, CONTROL_CLIENT, 0), &who);
+	channel_attach(d.control, sockets[1]);
+	channel_end(d.control);
+	admin = channel_new(d.base, sockets[0], &admin_handlers, &admin);
+	run_until(&dones, 1);
+}
+
+static uint64_t command(enum admin_type type, struct admin_filter filter)
+{
+	unsigned before = dones;
+
+	entries = 0;
+	admin_filter_write(channel_begin(admin, type, 0), &filter);
+	channel_end(admin);
+	run_until(&dones, before + 1);
+	return affected;
+}
+
+Test(qmgr_daemon, the_administrator_lists_shows_holds_releases_flushes_and_deletes)
+{
+	const struct admin_filter all = {.id = 0}, hers = {.sender = SLICE("alice@here.test")},
+				  there = {.site = SLICE("there.test")};
+	unsigned before;
+	message_id id;
+
+	start();
+	id = send_mail("alice@here.test", "later@there.test");
+	send_mail("bob@here.test", "later2@there.test");
+	run_until(&delivery_count, 2);
+	daemon_run_for(&d, 1300);
+	open_admin();
+	cr_assert_eq(command(ADMIN_QUEUE_LIST, all), 2);
+	cr_assert_eq(entries, 2);
+	cr_assert_eq(command(ADMIN_QUEUE_LIST, hers), 1);
+	cr_assert_str_eq(detail, "alice@here.test>later@there.test 450 4.2.0 come back later");
+	cr_assert_eq(command(ADMIN_QUEUE_LIST, there), 2);
+
+	before = dones;
+	write_u64(channel_begin(admin, ADMIN_QUEUE_SHOW, 0), id);
+	channel_end(admin);
+	run_until(&dones, before + 1);
+	cr_assert_not_null(strstr(detail, "Subject: hello"));
+	cr_assert_not_null(strstr(detail, "Sender: <alice@here.test>"));
+
+	cr_assert_eq(command(ADMIN_QUEUE_HOLD, hers), 1);
+	daemon_run_for(&d, 1300);
+	cr_assert_eq(files_in("hold"), 1);
+	before = delivery_count;
+	cr_assert_eq(command(ADMIN_QUEUE_FLUSH, all), 1, "what is held is not flushed");
+	run_until(&delivery_count, before + 1);
+	daemon_run_for(&d, 1300);
+	cr_assert_eq(delivery_count, before + 1);
+
+	cr_assert_eq(command(ADMIN_QUEUE_RELEASE, hers), 1);
+	run_until(&delivery_count, before + 2);
+	daemon_run_for(&d, 1300);
+	cr_assert_eq(files_in("hold"), 0);
+	cr_assert_eq(command(ADMIN_QUEUE_DELETE, (struct admin_filter){.id = id}), 1);
+	daemon_run_for(&d, 1300);
+	cr_assert_eq(queued(), 1);
+	cr_assert_eq(command(ADMIN_QUEUE_DELETE, all), 1);
+	run_until_empty();
+	channel_free(admin);
+	stop();
+}
