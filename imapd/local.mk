@@ -24,3 +24,7 @@ endif
 pkglibexec_PROGRAMS += imapd/imapd
 imapd_imapd_SOURCES = imapd/commands.c imapd/login.h imapd/main.c imapd/session.c
 imapd_imapd_LDADD = libimap.a $(FRONT_LIBS) $(COMMON_LIBS)
+dist_man_MANS += man/petrel-imapd.8
+
+FUZZ_TARGETS += tests/fuzz/fuzz_imap_command
+tests_fuzz_fuzz_imap_command_LDADD = libimap.a libmessage.a $(FUZZ_LIBS)
