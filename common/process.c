@@ -389,8 +389,12 @@ static bool limit_resources(void)
 	struct rlimit files = {setup.files_limit, setup.files_limit};
 	struct rlimit hard;
 
-	if (getrlimit(RLIMIT_NOFILE, &hard) == 0 && !setup.privileged && files.rlim_max > hard.rlim_max)
-		files.rlim_cur = files.rlim_max = hard.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) == 0)
+		return true;
+	/* Not even root may raise the limit everywhere (containers): do with what there is. */
+	if (errno != EPERM || getrlimit(RLIMIT_NOFILE, &hard) == -1)
+		return false;
+	files.rlim_cur = files.rlim_max = hard.rlim_max;
 	return setrlimit(RLIMIT_NOFILE, &files) == 0;
 }
 
