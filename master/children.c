@@ -28,6 +28,7 @@ enum {
 	STEADY_SECONDS = 10,      /* a process that lived as long is no longer "dying again and again" */
 	DELAY_FIRST_MS = 100,
 	DELAY_LONGEST_MS = 30000,
+	START_ATTEMPTS = 5,       /* of a process, before the suite has come up once */
 	STAGE_SECONDS = 15        /* how long one stage of a stop may take before it is cut short */
 };
 
@@ -442,7 +443,9 @@ bool children_ended(pid_t pid, int status)
 		child->ready = false;
 		channel_free(child->channel);
 		child->channel = NULL;
-		if (stopping_stage == STAGE_COUNT)
+		if (stopping_stage == STAGE_COUNT && !all_were_ready && child->restarts + 1 >= START_ATTEMPTS)
+			orders.give_up();
+		else if (stopping_stage == STAGE_COUNT)
 			start_later(child);
 		else if (stage_has_ended())
 			next_stage();

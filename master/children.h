@@ -36,6 +36,8 @@ struct children_orders {
 	bool (*message)(struct child *child, struct message *m);
 	/* Called once, when every process has said that it is ready. */
 	void (*all_ready)(void);
+	/* Called where the suite does not come up: a process keeps dying before all were ready once. */
+	void (*give_up)(void);
 	/* Called when the last process has ended after children_stop. */
 	void (*all_gone)(void);
 };

@@ -33,7 +33,7 @@ static const char *conf_path = PETREL_CONFDIR "/petrel.conf";
 static const char *programs = PETREL_LIBEXECDIR;
 static struct conf *conf;
 static struct event_base *base;
-static bool privileged, stopping;
+static bool privileged, stopping, failed;
 static int ready_pipe = -1; /* to the process that put us into the background: one octet when ready */
 static int pid_file = -1;
 static char pid_path[1100];
@@ -162,6 +162,15 @@ static void stop(void)
 	notify("STOPPING=1");
 	listeners_close();
 	children_stop();
+}
+
+/* The reasons are on standard error and in the log already. */
+static void give_up(void)
+{
+	if (!stopping)
+		fprintf(stderr, "petrel: a process ends again and again; giving up\n");
+	failed = true;
+	stop();
 }
 
 static bool on_child_message(struct child *child, struct message *m)
@@ -311,6 +320,7 @@ static bool run(void)
 	    .privileged = privileged,
 	    .message = on_child_message,
 	    .all_ready = all_ready,
+	    .give_up = give_up,
 	    .all_gone = all_gone};
 	char error[ADMIN_ERROR_MAX];
 
@@ -371,5 +381,5 @@ int main(int argc, char **argv)
 		close_terminal();
 	ran = run();
 	unlink(pid_path);
-	return ran ? EX_OK : EX_OSERR;
+	return !ran ? EX_OSERR : failed ? EX_UNAVAILABLE : EX_OK;
 }
