@@ -16,6 +16,16 @@ static const char *process_name = "petrel";
 static struct channel *logger;
 static enum log_level loudest = LEVEL_INFO;
 
+/* Lines from before there was a channel. */
+enum { HELD_MAX = 64 };
+static struct held_line {
+	enum log_level level;
+	uint64_t wall_us;
+	struct buf text;
+} held[HELD_MAX];
+static unsigned held_count;
+static bool holding;
+
 void log_set_name(const char *name)
 {
 	process_name = name;
@@ -26,9 +36,44 @@ void log_set_level(enum log_level level)
 	loudest = level;
 }
 
+static void send_line(enum log_level level, uint64_t wall_us, struct slice text)
+{
+	struct writer *w = channel_begin(logger, LOG_LINE, 0);
+
+	write_u8(w, (uint8_t)level);
+	write_u64(w, wall_us);
+	write_slice(w, text);
+	channel_end(logger);
+}
+
+static void print_line(struct slice text)
+{
+	dprintf(STDERR_FILENO, "%s: %.*s\n", process_name, SLICE_PRINTF(text));
+}
+
+void log_hold(void)
+{
+	holding = true;
+}
+
+void log_release(void)
+{
+	holding = false;
+	for (unsigned i = 0; i < held_count; i++) {
+		if (logger != NULL)
+			send_line(held[i].level, held[i].wall_us, buf_slice(&held[i].text));
+		else
+			print_line(buf_slice(&held[i].text));
+		buf_free(&held[i].text);
+	}
+	held_count = 0;
+}
+
 void log_set_channel(struct channel *channel)
 {
 	logger = channel;
+	if (channel != NULL)
+		log_release();
 }
 
 static bool is_plain(struct slice value)
@@ -108,19 +153,17 @@ void log_render(struct buf *out, const char *event, const struct log_field *fiel
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
 	struct buf line = buf_with_limit(LOG_LINE_MAX);
-	struct writer *w;
 
 	if (level > loudest)
 		return;
 	log_render(&line, event, fields);
-	if (logger == NULL) {
-		dprintf(STDERR_FILENO, "%s: %.*s\n", process_name, (int)line.len, line.data);
+	if (logger != NULL) {
+		send_line(level, clock_wall_us(), buf_slice(&line));
+	} else if (holding && held_count < HELD_MAX) {
+		held[held_count++] = (struct held_line){level, clock_wall_us(), line};
+		return;
 	} else {
-		w = channel_begin(logger, LOG_LINE, 0);
-		write_u8(w, (uint8_t)level);
-		write_u64(w, clock_wall_us());
-		write_slice(w, buf_slice(&line));
-		channel_end(logger);
+		print_line(buf_slice(&line));
 	}
 	buf_free(&line);
 }

@@ -8,7 +8,7 @@
  * Values with blanks, quotes, control characters or octets above 126 are quoted
  * and escaped, so that nothing from outside can forge a line or a field.
  *
- * Before the channel to the logger exists, lines go to standard error.
+ * Without a channel to the logger, lines go to standard error.
  */
 #ifndef PETREL_COMMON_LOG_H
 #define PETREL_COMMON_LOG_H
@@ -71,6 +71,12 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 void log_set_name(const char *name);
 /* Lines above this level are not written. */
 void log_set_level(enum log_level level);
+/*
+ * A channel is to come: keep lines until log_set_channel() (a few dozen at most),
+ * or until log_release() gives them to standard error.
+ */
+void log_hold(void);
+void log_release(void);
 /* Where lines go from now on; NULL: standard error. */
 void log_set_channel(struct channel *channel);
 

@@ -443,13 +443,12 @@ static bool start_loop(void)
 	return master != NULL;
 }
 
-int process_main(const struct process *process, int argc, char **argv)
+/* From the first message to the last; an exit status. */
+static int live(char **argv)
 {
 	static char packet[CHANNEL_PACKET_MAX];
 	struct conf *initial;
 
-	(void)argc;
-	self = process;
 	log_set_name(role_name(self->role));
 	tzset(); /* reads a file that the root directory will hide */
 	ignore_signals();
@@ -479,4 +478,17 @@ int process_main(const struct process *process, int argc, char **argv)
 	if (master != NULL)
 		channel_drain(master, EXIT_MILLISECONDS);
 	return exit_status;
+}
+
+int process_main(const struct process *process, int argc, char **argv)
+{
+	int status;
+
+	(void)argc;
+	self = process;
+	if (self->role != ROLE_LOGGER)
+		log_hold();
+	status = live(argv);
+	log_release();
+	return status;
 }
