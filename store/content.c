@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "store/line_ends.h"
@@ -67,6 +68,7 @@ struct store_content {
 	bool owes_lf;       /* a line end's CR was given, its LF not */
 	uint64_t window_at; /* what of the file is in the window */
 	size_t window_len;
+	void *map;          /* see store_content_map */
 	char window[WINDOW];
 };
 
@@ -184,6 +186,7 @@ static enum store_error open_content(struct store *store, uint32_t folder, uint3
 	if (content == NULL)
 		return STORE_MEMORY;
 	content->window_at = content->window_len = 0;
+	content->map = NULL;
 	result = mail_open(store, folder, uid, &mail, &content->fd);
 	if (result != STORE_OK) {
 		free(content);
@@ -219,6 +222,8 @@ void store_content_close(struct store_content *content)
 {
 	if (content == NULL)
 		return;
+	if (content->map != NULL)
+		munmap(content->map, (size_t)content->disk_size);
 	close(content->fd);
 	free(content);
 }
@@ -269,6 +274,29 @@ enum store_error store_content_load(struct store_content *content, struct buf *o
 	n = store_content_read(content, 0, at, (size_t)content->crlf_size);
 	out->len = before + (n < 0 ? 0 : (size_t)n);
 	return n < 0 ? STORE_IO : STORE_OK;
+}
+
+/* What fits the window is read: that is cheaper than a mapping, and nobody can cut it short afterwards. */
+static enum store_error read_whole(struct store_content *content, struct slice *out)
+{
+	content->window_len = 0;
+	rewind_content(content);
+	return fill_window(content, out) ? STORE_OK : STORE_IO;
+}
+
+enum store_error store_content_map(struct store_content *content, struct slice *out)
+{
+	if (content->disk_size <= WINDOW)
+		return read_whole(content, out);
+	if (content->map == NULL) {
+		void *map = mmap(NULL, (size_t)content->disk_size, PROT_READ, MAP_PRIVATE, content->fd, 0);
+
+		if (map == MAP_FAILED)
+			return STORE_MEMORY;
+		content->map = map;
+	}
+	*out = slice_of(content->map, (size_t)content->disk_size);
+	return STORE_OK;
 }
 
 enum store_error store_content_load_stored(struct store_content *content, struct buf *out)
