@@ -28,3 +28,22 @@ dist_man_MANS += man/petrel-imapd.8
 
 FUZZ_TARGETS += tests/fuzz/fuzz_imap_command
 tests_fuzz_fuzz_imap_command_LDADD = libimap.a libmessage.a $(FUZZ_LIBS)
+
+pkglibexec_PROGRAMS += imapd/session/imap-session
+imapd_session_imap_session_SOURCES = \
+	imapd/session/announce.c \
+	imapd/session/append.c \
+	imapd/session/change.c \
+	imapd/session/commands.c imapd/session/commands.h \
+	imapd/session/connection.c imapd/session/connection.h \
+	imapd/session/fetch.c imapd/session/fetch.h \
+	imapd/session/find.c \
+	imapd/session/idle.c \
+	imapd/session/list.c \
+	imapd/session/mailboxes.c \
+	imapd/session/main.c \
+	imapd/session/reading.c imapd/session/reading.h \
+	imapd/session/search_bind.c \
+	imapd/session/section.c imapd/session/section.h
+imapd_session_imap_session_LDADD = libimap.a $(STORE_LIBS) $(COMMON_LIBS)
+dist_man_MANS += man/petrel-imap-session.8
