@@ -425,7 +425,7 @@ static bool start(struct event_base *base)
 	/* Numbers of a process that was here before are not used again. */
 	last_number = (uint64_t)arc4random() << 32;
 	pause_end = evtimer_new(base, resume_accepting, NULL);
-	return pause_end != NULL;
+	return pause_end != NULL && channel_send(process_master(), CONTROL_READY, 0);
 }
 
 static void on_stop_end(evutil_socket_t fd, short events, void *context)
