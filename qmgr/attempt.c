@@ -215,6 +215,7 @@ static void updated(struct commit *commit)
 {
 	struct mail *mail = commit->context;
 	struct loaded *l = mail->loaded;
+	uint64_t next_attempt_us = commit->next_attempt_us; /* the commit is part of what is unloaded */
 
 	if (commit->error != 0)
 		log_error("cannot-update", log_id(mail->file.id),
@@ -232,7 +233,7 @@ static void updated(struct commit *commit)
 		break;
 	case MAIL_WAITING:
 		unload(mail);
-		let_wait(mail, commit->next_attempt_us);
+		let_wait(mail, next_attempt_us);
 		break;
 	case MAIL_HELD:
 		unload(mail);

@@ -1,7 +1,6 @@
 /* What schedule.h and site.h promise. */
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "qmgr/schedule.h"
 #include "qmgr/site.h"
@@ -104,10 +103,14 @@ struct work {
 	char label[16];
 };
 
+static struct work pool[10000];
+static size_t pool_used;
+
 static struct work *add(struct sites *sites, const char *site, const char *label)
 {
-	struct work *work = calloc(1, sizeof *work);
+	struct work *work = &pool[pool_used++];
 
+	cr_assert_leq(pool_used, sizeof pool / sizeof pool[0]);
 	snprintf(work->label, sizeof work->label, "%s", label);
 	cr_assert(site_add(sites, slice_string(site), &work->job));
 	return work;
@@ -134,7 +137,6 @@ Test(site, sites_take_turns)
 	while ((job = sites_take(&sites)) != NULL) {
 		snprintf(order + strlen(order), sizeof order - strlen(order), "%s ", label(job));
 		site_finish(&sites, job, SITE_WORKED);
-		free(job);
 	}
 	cr_assert_str_eq(order, "a1 b1 c1 a2 b2 a3 ");
 	cr_assert_eq(sites.count, 0, "an idle site is forgotten");
@@ -156,6 +158,7 @@ Test(site, no_more_run_at_a_time_than_the_limit)
 	site_finish(&sites, running[0], SITE_WORKED);
 	cr_assert_not_null(sites_take(&sites));
 	cr_assert_null(sites_take(&sites));
+	sites_free(&sites);
 }
 
 Test(site, the_limit_grows_with_success_and_a_dead_site_is_probed_one_at_a_time)
@@ -182,6 +185,7 @@ Test(site, the_limit_grows_with_success_and_a_dead_site_is_probed_one_at_a_time)
 	site_finish(&sites, job, SITE_WORKED);
 	cr_assert_not_null(sites_take(&sites));
 	cr_assert_not_null(sites_take(&sites));
+	sites_free(&sites);
 }
 
 Test(site, a_dead_site_is_remembered_while_it_has_no_work)
@@ -200,6 +204,7 @@ Test(site, a_dead_site_is_remembered_while_it_has_no_work)
 	cr_assert_null(sites_take(&sites));
 	sites_forgive(&sites);
 	cr_assert_not_null(sites_take(&sites), "an administrator said so");
+	sites_free(&sites);
 }
 
 Test(site, an_open_connection_takes_the_next_job_of_its_site)
@@ -215,6 +220,7 @@ Test(site, an_open_connection_takes_the_next_job_of_its_site)
 	next = site_take(&sites, job->site);
 	cr_assert_str_eq(label(next), "a2");
 	cr_assert_null(site_take(&sites, job->site));
+	sites_free(&sites);
 }
 
 Test(site, a_job_that_is_taken_back_is_not_given_out)
@@ -229,6 +235,7 @@ Test(site, a_job_that_is_taken_back_is_not_given_out)
 	cr_assert_null(sites_take(&sites));
 	cr_assert_eq(sites.count, 0);
 	cr_assert_eq(site_waiting(&sites, SLICE("a")), 0);
+	sites_free(&sites);
 }
 
 Test(site, thousands_of_sites_are_found_again)
@@ -246,4 +253,5 @@ Test(site, thousands_of_sites_are_found_again)
 	for (int i = 0; i < 10000; i++)
 		cr_assert_not_null(sites_take(&sites));
 	cr_assert_null(sites_take(&sites));
+	sites_free(&sites);
 }
