@@ -55,3 +55,18 @@ endif
 FUZZ_TARGETS += tests/fuzz/fuzz_smtp_reply
 tests_fuzz_fuzz_smtp_reply_SOURCES = $(delivery_smtp_engine) tests/fuzz/fuzz_smtp_reply.c
 tests_fuzz_fuzz_smtp_reply_LDADD = libmessage.a $(FUZZ_LIBS)
+
+# The real processes, with the test in the place of everybody else.
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/test_delivery_daemon
+TESTS += tests/unit/test_delivery_daemon
+tests_unit_test_delivery_daemon_SOURCES = \
+	tests/unit/daemon/daemon.c tests/unit/daemon/daemon.h \
+	tests/unit/daemon/delivery.c tests/unit/daemon/delivery.h \
+	tests/unit/daemon/delivery_maildir.c \
+	tests/unit/daemon/delivery_smtp.c
+tests_unit_test_delivery_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_delivery_daemon_LDADD = $(COMMON_LIBS) $(UNIT_LIBS)
+EXTRA_tests_unit_test_delivery_daemon_DEPENDENCIES = \
+	delivery/delivery-smtp$(EXEEXT) delivery/delivery-maildir$(EXEEXT)
+endif

@@ -27,10 +27,11 @@ struct homes {
 	dev_t device; /* of the mail root */
 	uint64_t turn;
 	struct siphash_key key;
+	size_t capacity;
 	struct entry entries[HOMES_MAX];
 };
 
-struct homes *homes_new(int root_fd)
+struct homes *homes_new(int root_fd, size_t capacity)
 {
 	struct homes *homes = calloc(1, sizeof *homes);
 	struct stat root;
@@ -41,6 +42,7 @@ struct homes *homes_new(int root_fd)
 	}
 	homes->root_fd = root_fd;
 	homes->device = root.st_dev;
+	homes->capacity = capacity == 0 || capacity > HOMES_MAX ? HOMES_MAX : capacity;
 	arc4random_buf(&homes->key, sizeof homes->key);
 	return homes;
 }
@@ -61,7 +63,7 @@ void homes_free(struct homes *homes)
 
 static struct entry *find(struct homes *homes, struct slice path, uint64_t hash)
 {
-	for (size_t i = 0; i < HOMES_MAX; i++) {
+	for (size_t i = 0; i < homes->capacity; i++) {
 		struct entry *entry = &homes->entries[i];
 
 		if (entry->opened_us != 0 && entry->hash == hash &&
@@ -76,7 +78,7 @@ static struct entry *make_room(struct homes *homes)
 {
 	struct entry *oldest = &homes->entries[0];
 
-	for (size_t i = 0; i < HOMES_MAX; i++) {
+	for (size_t i = 0; i < homes->capacity; i++) {
 		if (homes->entries[i].opened_us == 0)
 			return &homes->entries[i];
 		if (homes->entries[i].used < oldest->used)

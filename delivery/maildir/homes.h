@@ -12,7 +12,7 @@
 #include "common/slice.h"
 
 enum {
-	HOMES_MAX = 256,   /* kept open at a time */
+	HOMES_MAX = 256,   /* kept open at a time, at the most */
 	HOMES_SECONDS = 30 /* a home is opened anew after that */
 };
 
@@ -24,8 +24,11 @@ struct home {
 	bool is_elsewhere; /* on another file system than the mail root: a checkpoint does not flush it */
 };
 
-/* `root_fd` is the mail root and stays the caller's.  NULL when out of memory. */
-struct homes *homes_new(int root_fd);
+/*
+ * `root_fd` is the mail root and stays the caller's; `capacity` is how many homes
+ * are kept open, 1 to HOMES_MAX.  NULL when out of memory.
+ */
+struct homes *homes_new(int root_fd, size_t capacity);
 void homes_free(struct homes *homes);
 /*
  * The home at `path` below the mail root, made where it is missing.  False with

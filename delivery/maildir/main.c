@@ -20,27 +20,25 @@
 #include "delivery/maildir/homes.h"
 #include "delivery/maildir/jobs.h"
 
-enum {
-	DESCRIPTORS_BESIDES = HOMES_MAX + 128, /* homes, channels, files being written */
-	STOP_SECONDS = 10                      /* how long an orderly stop may wait for jobs under way */
-};
+enum { STOP_SECONDS = 10 /* how long an orderly stop may wait for jobs under way */ };
 
 static int root = -1;
 static struct event *stop_event;
 
+/* Half of the descriptors are for jobs, a quarter is for homes, the rest for all else. */
+static uint64_t descriptors(void)
+{
+	struct rlimit files;
+
+	return getrlimit(RLIMIT_NOFILE, &files) == -1 || files.rlim_cur == RLIM_INFINITY ? UINT32_MAX : files.rlim_cur;
+}
+
 /* As many as the settings say, and as there is room for: each job holds a descriptor. */
 static uint32_t slots(void)
 {
-	uint64_t wanted = (uint64_t)settings->delivery.maildir_jobs;
-	struct rlimit files;
+	uint64_t wanted = (uint64_t)settings->delivery.maildir_jobs, room = descriptors() / 2;
 
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY) {
-		uint64_t room = files.rlim_cur > 2 * DESCRIPTORS_BESIDES ? files.rlim_cur - DESCRIPTORS_BESIDES : 1;
-
-		if (wanted > room)
-			wanted = room;
-	}
-	return (uint32_t)wanted;
+	return (uint32_t)(wanted < room ? wanted : room);
 }
 
 static void on_qmgr_opened(struct channel *channel)
@@ -121,7 +119,8 @@ static void on_stop_timeout(evutil_socket_t fd, short what, void *context)
 
 static bool start(struct event_base *base)
 {
-	struct homes *homes = homes_new(root);
+	uint64_t room = descriptors() / 4;
+	struct homes *homes = homes_new(root, room < HOMES_MAX ? (size_t)room : HOMES_MAX);
 
 	stop_event = evtimer_new(base, on_stop_timeout, NULL);
 	return homes != NULL && stop_event != NULL && jobs_start(base, homes, on_idle) && checkpoint_start(base, root) &&

@@ -149,13 +149,19 @@ void daemon_send_listener(struct daemon *d, enum service service, int socket)
 	channel_end(d->control);
 }
 
-struct channel *daemon_peer(struct daemon *d, enum role peer, unsigned instance, void *context)
+struct channel *daemon_peer_with(struct daemon *d, enum role peer, unsigned instance,
+    const struct channel_handlers *handlers, void *context)
 {
 	int sockets[2];
 
 	cr_assert_eq(channel_pair(sockets), 0);
 	send_peer(d, peer, instance, sockets[1]);
-	return channel_new(d->base, sockets[0], &peer_handlers, context);
+	return channel_new(d->base, sockets[0], handlers, context);
+}
+
+struct channel *daemon_peer(struct daemon *d, enum role peer, unsigned instance, void *context)
+{
+	return daemon_peer_with(d, peer, instance, &peer_handlers, context);
 }
 
 void daemon_send_file(struct daemon *d, enum control_file kind, const char *name, int descriptor)

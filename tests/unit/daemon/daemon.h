@@ -30,6 +30,9 @@ void daemon_start_beside(
 int daemon_stop(struct daemon *);
 /* A channel to it, with the test in the place of that peer. */
 struct channel *daemon_peer(struct daemon *, enum role peer, unsigned instance, void *context);
+/* The same for a peer that is spoken to unasked. */
+struct channel *daemon_peer_with(struct daemon *, enum role peer, unsigned instance,
+    const struct channel_handlers *, void *context);
 /* A channel between two of them. */
 void daemon_join(
     struct daemon *one, enum role one_role, struct daemon *other, enum role other_role);

@@ -62,7 +62,7 @@ static struct delivery_recipient_result deliver(struct homes *homes, const struc
 Test(delivery_maildir, the_senders_and_recipients_names_and_the_trace_stand_in_front_of_the_content)
 {
 	struct scratch s = scratch_make();
-	struct homes *homes = homes_new(s.root);
+	struct homes *homes = homes_new(s.root, HOMES_MAX);
 	struct delivery_recipient recipient = alice();
 	struct delivery_job job = job_for(&recipient, 1);
 	struct delivery_recipient_result result = deliver(homes, &job, 0);
@@ -100,7 +100,7 @@ Test(delivery_maildir, the_null_sender_and_an_aliased_recipient_are_told_in_the_
 Test(delivery_maildir, a_mailbox_that_is_not_there_is_made)
 {
 	struct scratch s = scratch_make();
-	struct homes *homes = homes_new(s.root);
+	struct homes *homes = homes_new(s.root, HOMES_MAX);
 	struct delivery_recipient recipient = alice();
 	struct delivery_job job = job_for(&recipient, 1);
 	struct stat st;
@@ -116,7 +116,7 @@ Test(delivery_maildir, a_mailbox_that_is_not_there_is_made)
 Test(delivery_maildir, delivering_again_is_harmless)
 {
 	struct scratch s = scratch_make();
-	struct homes *homes = homes_new(s.root);
+	struct homes *homes = homes_new(s.root, HOMES_MAX);
 	struct delivery_recipient recipient = alice();
 	struct delivery_job job = job_for(&recipient, 1);
 
@@ -134,7 +134,7 @@ Test(delivery_maildir, no_path_leads_out_of_the_mail_root)
 	static const char *const paths[] = {
 	    "", "/etc", "..", "../alice", "example.org/../../etc", "./alice", "example.org//alice", "example.org/"};
 	struct scratch s = scratch_make();
-	struct homes *homes = homes_new(s.root);
+	struct homes *homes = homes_new(s.root, HOMES_MAX);
 	struct delivery_recipient recipient = alice();
 	struct delivery_job job = job_for(&recipient, 1);
 
@@ -153,7 +153,7 @@ Test(delivery_maildir, no_path_leads_out_of_the_mail_root)
 Test(delivery_maildir, a_symbolic_link_in_the_place_of_a_home_is_not_followed)
 {
 	struct scratch s = scratch_make();
-	struct homes *homes = homes_new(s.root);
+	struct homes *homes = homes_new(s.root, HOMES_MAX);
 	struct delivery_recipient recipient = alice();
 	struct delivery_job job = job_for(&recipient, 1);
 
@@ -168,7 +168,7 @@ Test(delivery_maildir, a_symbolic_link_in_the_place_of_a_home_is_not_followed)
 Test(delivery_maildir, a_home_that_was_taken_away_is_made_anew)
 {
 	struct scratch s = scratch_make();
-	struct homes *homes = homes_new(s.root);
+	struct homes *homes = homes_new(s.root, HOMES_MAX);
 	struct delivery_recipient recipient = alice();
 	struct delivery_job job = job_for(&recipient, 1);
 	char path[200];
@@ -185,7 +185,7 @@ Test(delivery_maildir, a_home_that_was_taken_away_is_made_anew)
 Test(delivery_maildir, a_home_stays_open_and_the_least_used_one_makes_room)
 {
 	struct scratch s = scratch_make();
-	struct homes *homes = homes_new(s.root);
+	struct homes *homes = homes_new(s.root, HOMES_MAX);
 	struct home first, again;
 
 	cr_assert(homes_open(homes, SLICE("example.org/alice"), &first));
