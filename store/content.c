@@ -360,14 +360,17 @@ static enum store_error measure_message(struct store *store, uint32_t folder, ui
 
 enum store_error store_view_size(struct store_view *view, uint32_t seq, uint64_t *size)
 {
-	struct mail mail;
-	enum store_error result = get_mail(view, seq, &mail);
+	struct store_message *message = &view->messages[seq - 1];
+	enum store_error result;
 
-	if (result != STORE_OK)
-		return result;
-	if (mail.crlf_size == FILE_SIZE_UNKNOWN)
-		return measure_message(view->store, view->folder, mail.uid, size);
-	*size = mail.crlf_size;
+	if ((message->flags & STORE_EXPUNGED) != 0)
+		return STORE_GONE;
+	if (message->size == FILE_SIZE_UNKNOWN) {
+		result = measure_message(view->store, view->folder, message->uid, &message->size);
+		if (result != STORE_OK)
+			return result;
+	}
+	*size = message->size;
 	return STORE_OK;
 }
 

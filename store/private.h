@@ -49,6 +49,7 @@ struct store_view {
 	uint32_t folder;
 	char name[FILE_NAME_SIZE];
 	bool is_read_only;
+	bool keeps_recent;
 	uint32_t uidvalidity;
 	uint32_t uidnext;  /* of the messages shown */
 	uint64_t modseq;   /* what happened up to here is shown */

@@ -203,10 +203,12 @@ struct store_message {
 	uint64_t keywords;     /* bit n: the keyword store_view_keyword(view, n) */
 	uint64_t modseq;
 	int64_t internal_date; /* seconds since 1970 UTC */
+	uint64_t size;         /* octets with CRLF; UINT64_MAX: ask store_view_size */
 };
 
 enum {
-	STORE_READ_ONLY = 1, /* EXAMINE: nothing is changed, \Recent is left for the next session */
+	STORE_READ_ONLY = 1,   /* EXAMINE: nothing is changed, \Recent is left for the next session */
+	STORE_KEEP_RECENT = 2, /* \Recent is left, though changes are allowed (POP3) */
 };
 
 /*

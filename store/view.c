@@ -29,6 +29,7 @@ static bool add_message(struct store_view *view, const struct mail *mail, uint32
 	    .keywords = mail->keywords,
 	    .modseq = mail->modseq,
 	    .internal_date = mail->internal_date,
+	    .size = mail->crlf_size,
 	};
 	return true;
 }
@@ -70,7 +71,7 @@ static enum store_error claim_recent(struct store_view *view, const struct folde
 	enum store_error result;
 
 	*claimed = (struct uid_range){folder->recent_from, folder->uidnext};
-	if (view->is_read_only || folder->recent_from >= folder->uidnext)
+	if (view->keeps_recent || folder->recent_from >= folder->uidnext)
 		return STORE_OK;
 	result = change_begin(&change, view->store, view->folder, 1);
 	if (result != STORE_OK)
@@ -242,6 +243,7 @@ enum store_error store_view_open(struct store *store, struct slice folder, unsig
 	view->store = store;
 	view->folder = id;
 	view->is_read_only = (flags & STORE_READ_ONLY) != 0;
+	view->keeps_recent = (flags & (STORE_READ_ONLY | STORE_KEEP_RECENT)) != 0;
 	folder_name_check(folder, view->name);
 	result = fill(view);
 	if (result != STORE_OK) {
