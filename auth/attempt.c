@@ -268,9 +268,9 @@ static void verify(struct attempt *a, const struct credentials *credentials)
 	workers_submit(&a->work);
 }
 
-static const struct credentials *current_credentials(uint64_t now, struct attempt *a)
+static const struct credentials *current_credentials(struct attempt *a)
 {
-	const struct credentials *credentials = file_credentials(now, &a->generation);
+	const struct credentials *credentials = file_credentials(&a->generation);
 
 	if (a->generation != cached_generation) {
 		cache_clear(cache);
@@ -284,7 +284,7 @@ static void proceed(struct attempt *a)
 {
 	const struct throttle_rule by_account = account_rule(), by_network = network_rule();
 	uint64_t now = clock_monotonic_us(), wait, network_wait;
-	const struct credentials *credentials = current_credentials(now, a);
+	const struct credentials *credentials = current_credentials(a);
 
 	if (credentials == NULL) {
 		answer(a, AUTH_TEMPORARY);

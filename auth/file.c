@@ -16,7 +16,6 @@
 #include "common/log.h"
 
 static const char file_name[] = "credentials";
-static const uint64_t look_again_us = 1000000;
 
 static int directory = -1;
 static struct credentials *in_force;
@@ -25,7 +24,6 @@ static unsigned changes;
 static struct stat seen; /* as it was when it was last read, good or not */
 static bool was_seen;
 static bool was_missed;    /* its absence was logged */
-static uint64_t looked_us; /* 0: look now */
 
 bool file_open_directory(const char *path)
 {
@@ -124,25 +122,21 @@ static void look(void)
 	was_missed = false;
 	if (was_seen && is_same(&now, &seen))
 		return;
-	/* Where it cannot be read it is tried again when it changes, not each second. */
+	/* Where it cannot be read it is tried again when it changes, not at each login. */
 	seen = now;
 	was_seen = true;
 	load();
 }
 
-const struct credentials *file_credentials(uint64_t now_us, unsigned *generation)
+const struct credentials *file_credentials(unsigned *generation)
 {
-	if (looked_us == 0 || now_us - looked_us >= look_again_us) {
-		looked_us = now_us;
-		look();
-	}
+	look();
 	*generation = changes;
 	return in_force;
 }
 
 void file_reload(void)
 {
-	looked_us = 0;
 	was_seen = false;
 	was_missed = false;
 }

@@ -11,13 +11,14 @@ bool file_open_directory(const char *path);
 
 /*
  * The credentials in force; NULL where there never were any that could be read.
- * Looks at the file at most once a second, and reads it where it has changed.
+ * Looks at the file each time, so that an account that was just made can log in
+ * (a system call, beside a password's milliseconds), and reads it where it has changed.
  * What is malformed is logged, and what was in force stays.  Valid until the next
  * call.
  *
  * generation  changes with the credentials
  */
-const struct credentials *file_credentials(uint64_t now_us, unsigned *generation);
+const struct credentials *file_credentials(unsigned *generation);
 
 /* Look, and read, at the next call in any case. */
 void file_reload(void);

@@ -72,7 +72,7 @@ static bool start(struct event_base *base)
 	if (!attempts_start(base))
 		return false;
 	/* What is wrong with the file is better told now than at the first login. */
-	file_credentials(clock_monotonic_us(), &generation);
+	file_credentials(&generation);
 	return channel_send(process_master(), CONTROL_READY, 0);
 }
 
@@ -82,7 +82,7 @@ static void reload(void)
 
 	attempts_reload();
 	file_reload();
-	file_credentials(clock_monotonic_us(), &generation);
+	file_credentials(&generation);
 }
 
 static void stop(void)

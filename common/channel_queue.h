@@ -53,7 +53,8 @@ struct envelope_recipient {
 struct envelope {
 	uint64_t arrived_us;     /* wall time of acceptance */
 	struct slice sender;     /* canonical; empty: the null sender */
-	struct slice prepend;    /* header fields that Petrel adds in front, CRLF-terminated lines (Received and others) */
+	struct slice prepend;    /* header fields that Petrel adds in front, CRLF-terminated lines (Received and others);
+	                            with an empty line behind them where the content has no header of its own */
 	struct slice envid;      /* ENVID, decoded; empty: none */
 	struct slice login;      /* who was authenticated; empty: nobody */
 	struct slice client;     /* "host[address]" for the log and reports */

@@ -105,6 +105,9 @@ class Suite:
 
     def command(self, program, *arguments, input=None, check=True, as_user=None):
         line = [str(PREFIX / "sbin" / program), *arguments]
+        if program == "sendmail":
+            # With the group of drop/ it takes no word from the environment for its configuration.
+            line[1:1] = ["-C", str(self.conf)]
         user = as_user or self.as_user
         if user:
             entry = pwd.getpwnam(user)
