@@ -36,8 +36,8 @@ bool envelope_prepend_is_clean(struct slice prepend)
 
 		if (end < 0 || (size_t)end < at + 1 || prepend.data[end - 1] != '\r')
 			return false;
-		/* An empty line ends the header: it may only be the last. */
-		if ((size_t)end == at + 1 && (size_t)end + 1 != prepend.len)
+		/* An empty line ends the header: it stands behind a field, and is the last. */
+		if ((size_t)end == at + 1 && (at == 0 || (size_t)end + 1 != prepend.len))
 			return false;
 		for (size_t i = at; i < (size_t)end - 1; i++)
 			if (prepend.data[i] == '\r' || prepend.data[i] == '\0')

@@ -168,10 +168,12 @@ Test(channel_queue, a_line_break_in_any_text_is_refused)
 	}
 }
 
-Test(channel_queue, header_fields_in_front_are_whole_lines_and_no_end_of_header)
+Test(channel_queue, header_fields_in_front_are_whole_lines_and_nothing_follows_their_end)
 {
 	cr_assert(envelope_prepend_is_clean(SLICE("")));
 	cr_assert(envelope_prepend_is_clean(SLICE("A: b\r\n c\r\n")));
+	cr_assert(envelope_prepend_is_clean(SLICE("A: b\r\n\r\n")), "the content has no header of its own");
+	cr_assert_not(envelope_prepend_is_clean(SLICE("A: b\r\n\r\n\r\n")));
 	cr_assert_not(envelope_prepend_is_clean(SLICE("A: b")));
 	cr_assert_not(envelope_prepend_is_clean(SLICE("A: b\n")));
 	cr_assert_not(envelope_prepend_is_clean(SLICE("A: b\r")));
