@@ -7,10 +7,7 @@
 
 #include "common/crc32c.h"
 
-enum {
-	RECORD_TYPE_ENVELOPE = 1, /* as in qmgr/record.h */
-	ENVELOPE_OCTETS_MAX = 16 * 1024 * 1024,
-};
+enum { RECORD_TYPE_ENVELOPE = 1 }; /* as in qmgr/record.h */
 
 void drop_format_name(message_id id, uint64_t size, char name[DROP_NAME_MAX])
 {
@@ -21,7 +18,7 @@ void drop_format_name(message_id id, uint64_t size, char name[DROP_NAME_MAX])
 
 bool drop_append_envelope(struct buf *out, const struct envelope *envelope)
 {
-	struct buf payload = buf_with_limit(ENVELOPE_OCTETS_MAX);
+	struct buf payload = buf_with_limit(DROP_RECORDS_MAX);
 	struct writer w = {&payload}, record = {out};
 	size_t start = out->len;
 

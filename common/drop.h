@@ -17,7 +17,10 @@
 #include "common/channel_queue.h"
 #include "common/id.h"
 
-enum { DROP_NAME_MAX = MESSAGE_ID_TEXT + 3 + 20 + 1 };
+enum {
+	DROP_NAME_MAX = MESSAGE_ID_TEXT + 3 + 20 + 1,
+	DROP_RECORDS_MAX = 16 * 1024 * 1024, /* octets of the record */
+};
 
 /* "ID,S=size", NUL-terminated. */
 void drop_format_name(message_id id, uint64_t size, char name[DROP_NAME_MAX]);

@@ -23,8 +23,7 @@ ctl_sendmail_SOURCES = \
 	ctl/ctl.h \
 	ctl/sendmail.c \
 	ctl/submission.c ctl/submission.h \
-	ctl/submit.c \
-	qmgr/record.c qmgr/record.h
+	ctl/submit.c
 ctl_sendmail_LDADD = libmessage.a $(COMMON_LIBS)
 
 # mailq and newaliases are sendmail by other names.  sendmail belongs to the group

@@ -13,10 +13,10 @@
 
 #include "common/channel_queue.h"
 #include "common/clock.h"
+#include "common/drop.h"
 #include "common/id.h"
 #include "ctl/ctl.h"
 #include "ctl/submission.h"
-#include "qmgr/record.h"
 
 enum { REPLY_LINE_MAX = 2048, DROP_ATTEMPTS = 100 };
 
@@ -185,8 +185,6 @@ static bool write_all(int file, struct slice text)
 /* The envelope as the record that follows the content, as in any file of the queue. */
 static bool append_envelope(const struct submission *s, struct buf *out)
 {
-	struct buf payload = buf_with_limit(RECORD_PAYLOAD_MAX);
-	struct writer w = {&payload};
 	char login[128] = "";
 	struct envelope_recipient *recipients = calloc(s->recipient_count, sizeof *recipients);
 	struct envelope e = {
@@ -204,24 +202,22 @@ static bool append_envelope(const struct submission *s, struct buf *out)
 	e.login = slice_string(login);
 	for (size_t i = 0; ok && i < s->recipient_count; i++)
 		recipients[i] = (struct envelope_recipient){slice_string(s->recipients[i]), slice_of("", 0), 0};
-	if (ok)
-		envelope_write(&w, &e);
-	ok = ok && !payload.overflowed && record_append(out, RECORD_ENVELOPE, buf_slice(&payload));
+	ok = ok && drop_append_envelope(out, &e);
 	free(recipients);
-	buf_free(&payload);
 	return ok;
 }
 
-/* A file that is not whole has no size in its name, and is not taken for a message. */
-static int create(int directory, char name[64])
+/* A file that is not whole has a dot in front of its name, and is not taken for a message (common/drop.h). */
+static int create(int directory, char name[64], message_id *id)
 {
 	for (int i = 0; i < DROP_ATTEMPTS; i++) {
-		char id[MESSAGE_ID_TEXT + 1];
+		char text[MESSAGE_ID_TEXT + 1];
 		int file;
 
-		message_id_format(message_id_next(0), id);
-		snprintf(name, 64, "%s", id);
-		file = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+		*id = message_id_next(0);
+		message_id_format(*id, text);
+		snprintf(name, 64, ".%s", text);
+		file = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 		if (file != -1 || errno != EEXIST)
 			return file;
 	}
@@ -230,19 +226,20 @@ static int create(int directory, char name[64])
 
 int submission_drop(const struct submission *s)
 {
-	char path[1300], unfinished[64], name[128];
-	struct buf records = buf_with_limit(RECORD_PAYLOAD_MAX + 64);
+	char path[1300], unfinished[64], name[DROP_NAME_MAX];
+	struct buf records = buf_with_limit(DROP_RECORDS_MAX);
+	message_id id;
 	int directory, file = -1;
 	bool dropped = append_envelope(s, &records);
 
 	snprintf(path, sizeof path, "%s/drop", settings->directory.spool);
 	/* The directory can be entered and written, not read: O_PATH is all that a user gets. */
 	directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	dropped = dropped && directory != -1 && (file = create(directory, unfinished)) != -1;
+	dropped = dropped && directory != -1 && (file = create(directory, unfinished, &id)) != -1;
 	if (dropped) {
-		snprintf(name, sizeof name, "%s,S=%zu", unfinished, s->message.len);
-		/* fchmod: the umask may have taken the queue's right to read away. */
-		dropped = fchmod(file, 0640) == 0 && write_all(file, buf_slice(&s->message)) && write_all(file, buf_slice(&records)) &&
+		drop_format_name(id, s->message.len, name);
+		/* The queue has another uid, and the directory keeps everybody else out.  The umask has no say. */
+		dropped = fchmod(file, 0644) == 0 && write_all(file, buf_slice(&s->message)) && write_all(file, buf_slice(&records)) &&
 		    fsync(file) == 0 && renameat(directory, unfinished, directory, name) == 0;
 		if (!dropped)
 			unlinkat(directory, unfinished, 0);

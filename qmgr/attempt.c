@@ -260,8 +260,11 @@ static void end_in(struct mail *mail, enum mail_state state, enum spool_place to
 /* Everybody has it, or never will. */
 static void end_finished(struct mail *mail)
 {
-	/* The journal or the file has to outlive a delivery that no flush has covered yet. */
-	if (mail->loaded->is_in_mailbox && !checkpoint_holds(mail->generation))
+	/*
+	 * The journal or the file has to outlive a delivery that no flush has covered
+	 * yet.  Where there is no journal the agent flushes before it answers.
+	 */
+	if (mail->loaded->is_in_mailbox && queue.journal != NULL && !checkpoint_holds(mail->generation))
 		end_in(mail, MAIL_SETTLING, mail->file.place, 0);
 	else
 		end_in(mail, MAIL_ACTIVE, SPOOL_NOWHERE, 0);

@@ -140,7 +140,7 @@ static bool found(void *context, const char *name)
 	int fd;
 
 	(void)context;
-	/* Names with a dot in front are still being written. */
+	/* A dot in front: still being written. */
 	if (name[0] == '.' || is_taken(name) || taken_count >= TAKEN_AT_ONCE || queue_is_full())
 		return true;
 	taken = calloc(1, sizeof *taken);
@@ -151,6 +151,12 @@ static bool found(void *context, const char *name)
 	taken_count++;
 	fd = openat(queue.spool.directory[SPOOL_DROP], name,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 && errno != ELOOP && errno != EACCES) {
+		/* Gone again, or we are short of something: another time. */
+		log_error("cannot-open", log_string("place", "drop"), log_string("name", name), log_errno(errno));
+		taken_free(taken);
+		return true;
+	}
 	if (fd < 0 || !spool_parse_name(slice_string(name), &id, &size) ||
 	    !slice_copy(slice_string(name), taken->name, sizeof taken->name) ||
 	    !take_up(fd, size, taken)) {

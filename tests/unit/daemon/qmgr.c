@@ -676,16 +676,33 @@ Test(qmgr_daemon, segments_are_used_again_after_checkpoints)
 	stop();
 }
 
-Test(qmgr_daemon, where_durability_is_file_a_message_is_kept_until_the_mailbox_is_flushed)
+Test(qmgr_daemon, a_large_message_is_kept_until_the_mailbox_is_flushed)
+{
+	configure("queue.journal-message-limit 0\n");
+	start();
+	send_mail("eve@there.test", "alice@here.test");
+	run_until(&delivery_count, 1);
+	daemon_run_for(&d, 1300);
+	cr_assert_eq(queued(), 1);
+	cr_assert_eq(flushes, 0);
+	kill_it();
+	start();
+	run_until(&delivery_count, 2);
+	cr_assert(deliveries[1].redeliver);
+	run_until_empty();
+	cr_assert_eq(flushes, 1);
+	stop();
+}
+
+Test(qmgr_daemon, where_durability_is_file_the_agent_flushes_and_nothing_is_kept)
 {
 	configure("queue.durability file\n");
 	start();
 	send_mail("eve@there.test", "alice@here.test");
 	run_until(&delivery_count, 1);
-	daemon_run_for(&d, 200);
-	cr_assert_eq(queued(), 1);
-	run_until_empty();
-	cr_assert_eq(flushes, 1);
+	daemon_run_for(&d, 300);
+	cr_assert_eq(queued(), 0);
+	cr_assert_eq(flushes, 0);
 	stop();
 }
 
@@ -761,17 +778,29 @@ static void drop(message_id id, const char *content, bool is_torn)
 	buf_free(&out);
 }
 
+static void drop_unfinished(void)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/drop/.0000000004711", root);
+	file = fopen(path, "w");
+	cr_assert_not_null(file);
+	fclose(file);
+}
+
 Test(qmgr_daemon, what_was_submitted_while_it_was_down_is_taken_up_at_the_start)
 {
 	drop(4711, "Subject: from cron\r\n\r\n", false);
 	drop(4712, "Subject: torn\r\n\r\n", true);
+	drop_unfinished();
 	start();
 	run_until(&delivery_count, 1);
 	cr_assert_str_eq(deliveries[0].content, "Subject: from cron\r\n\r\n");
 	cr_assert_str_eq(deliveries[0].sender, "root@here.test");
 	run_until_empty();
 	cr_assert_eq(delivery_count, 1);
-	cr_assert_eq(files_in("drop"), 0);
+	cr_assert_eq(files_in("drop"), 1, "what is still being written is left alone");
 	cr_assert_eq(files_in("bad"), 1, "what makes no sense is kept for a person");
 	stop();
 }
