@@ -299,35 +299,6 @@ enum store_error store_content_map(struct store_content *content, struct slice *
 	return STORE_OK;
 }
 
-enum store_error store_content_load_stored(struct store_content *content, struct buf *out)
-{
-	size_t before = out->len, done = 0;
-	char *at = NULL;
-
-	if (content->disk_size == 0)
-		return STORE_OK;
-	if (content->disk_size <= SIZE_MAX)
-		at = buf_extend(out, (size_t)content->disk_size);
-	if (at == NULL)
-		return STORE_LIMIT;
-	while (done < content->disk_size) {
-		ssize_t n = pread(content->fd, at + done, (size_t)content->disk_size - done, (off_t)done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			out->len = before;
-			return STORE_IO;
-		}
-		/* It became shorter meanwhile. */
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	out->len = before + done;
-	return STORE_OK;
-}
-
 /* ---- facts ---- */
 
 static enum store_error get_mail(struct store_view *view, uint32_t seq, struct mail *mail)

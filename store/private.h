@@ -39,7 +39,6 @@ struct store {
 
 	struct store_texts texts; /* what store_view_texts gave last */
 	struct buf texts_memory;
-	struct buf message;       /* a message while its texts are made */
 	TAILQ_HEAD(texts_waiting_list, texts_waiting) waiting; /* texts not yet in the index */
 	size_t waiting_octets;
 };

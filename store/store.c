@@ -8,10 +8,6 @@
 
 #include "store/private.h"
 
-enum {
-	MESSAGE_MEMORY_MAX = 256 << 20, /* of a message whose texts are made */
-};
-
 /* LMDB must not open a file twice in one process, so one home is one store. */
 static LIST_HEAD(, store) stores = LIST_HEAD_INITIALIZER(stores);
 
@@ -110,7 +106,6 @@ enum store_error store_open(int home_fd, const struct store_options *options, st
 	store->inode = st.st_ino;
 	store->home_fd = store->maildir_fd = store->index.directory_fd = -1;
 	store->texts_memory = buf_with_limit(STORE_TEXTS_MAX);
-	store->message = buf_with_limit(MESSAGE_MEMORY_MAX);
 	TAILQ_INIT(&store->waiting);
 	file_name_hostname(options->hostname, store->hostname);
 	result = open_descriptors(store, home_fd);

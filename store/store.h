@@ -400,11 +400,10 @@ ssize_t store_content_read(struct store_content *content, uint64_t offset, void 
 /* The whole message appended to `out`, with CRLF; STORE_LIMIT where it does not fit out's limit. */
 enum store_error store_content_load(struct store_content *content, struct buf *out);
 /*
- * The octets as they are stored, with LF line ends, without a copy in memory of a large
- * message: what the MIME tree is made from.  They live until the content is closed.
+ * The octets as they are stored, with LF line ends as a rule: what mime_parse() is to be
+ * given.  Mapped, not copied, where the message is large; they live until the content is
+ * closed.
  */
 enum store_error store_content_map(struct store_content *content, struct slice *out);
-/* The same as it is stored, with LF line ends as a rule: what mime_parse() is to be given. */
-enum store_error store_content_load_stored(struct store_content *content, struct buf *out);
 
 #endif

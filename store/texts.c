@@ -12,7 +12,6 @@
 #include "store/private.h"
 
 enum {
-	MESSAGE_MAX = 256 << 20, /* octets of a message that is looked at whole */
 	WAITING_MAX = 1 << 20,   /* octets of texts that wait */
 };
 
@@ -92,7 +91,6 @@ void texts_free(struct store *store)
 {
 	drop_waiting(store);
 	buf_free(&store->texts_memory);
-	buf_free(&store->message);
 }
 
 static void keep(struct store *store, uint32_t folder, uint32_t uid, struct buf *memory, const struct store_texts *texts)
@@ -161,20 +159,17 @@ static enum store_error from_file(struct store_view *view, uint32_t seq, struct 
 	struct store *store = view->store;
 	struct buf memory = buf_with_limit(STORE_TEXTS_MAX);
 	struct store_content *content;
+	struct slice message;
 	bool is_whole;
 	enum store_error result = store_content_open(view, seq, &content);
 
 	if (result != STORE_OK)
 		return result;
-	buf_clear(&store->message);
-	result = store_content_load_stored(content, &store->message);
+	result = store_content_map(content, &message);
 	is_whole = content_is_whole(content);
-	store_content_close(content);
-	if (result == STORE_OK && !make(buf_slice(&store->message), &memory, out))
+	if (result == STORE_OK && !make(message, &memory, out))
 		result = STORE_LIMIT;
-	/* Do not sit on the memory of the largest message ever seen. */
-	if (store->message.size > WAITING_MAX)
-		buf_free(&store->message);
+	store_content_close(content);
 	if (result != STORE_OK) {
 		buf_free(&memory);
 		return result;
