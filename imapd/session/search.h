@@ -15,7 +15,8 @@
 enum {
 	SEARCH_DEPTH_MAX = 32,            /* levels of OR, NOT and parentheses */
 	SEARCH_KEYS_MAX = 2000,           /* in one command */
-	SEARCH_TEXT_MAX = 16 * 1024 * 1024, /* octets of one decoded text that are looked at */
+	SEARCH_PART_MAX = 8 * 1024 * 1024,  /* octets of one part's body that are looked at */
+	SEARCH_TEXT_MAX = 32 * 1024 * 1024, /* the same, decoded */
 };
 
 /* In the order of what it costs to ask. */

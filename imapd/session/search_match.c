@@ -58,11 +58,14 @@ static bool header_has_text(struct slice header, const struct slice *name, struc
 static bool part_has_text(const struct mime *mime, const struct mime_part *part, struct slice wanted)
 {
 	struct buf text = buf_with_limit(SEARCH_TEXT_MAX);
+	struct mime_part clipped = *part;
 	bool found;
 
 	if (part->kind != MIME_TEXT)
 		return false;
-	mime_decode_text(mime, part, &text);
+	if (clipped.body_end - clipped.body_start > SEARCH_PART_MAX)
+		clipped.body_end = clipped.body_start + SEARCH_PART_MAX;
+	mime_decode_text(mime, &clipped, &text);
 	found = has_text(buf_slice(&text), wanted);
 	buf_free(&text);
 	return found;
