@@ -35,8 +35,8 @@ struct front_client {
 	int session_socket;    /* -1, or what master handed over before auth had answered */
 	struct channel *session;
 	char account[sizeof((struct auth_result *)0)->account]; /* as whoever answered first has said */
-	uint64_t octets_in, octets_out; /* what the session says at its end */
-	uint32_t commands;
+	uint64_t octets_in, octets_out; /* passed since login */
+	uint32_t commands;              /* what the session says at its end */
 };
 
 extern const struct front_protocol *front_protocol;
