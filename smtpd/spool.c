@@ -13,7 +13,9 @@ enum {
 	ASKED_AT_ONCE = CHANNEL_DESCRIPTORS_MAX / 2 /* what fills one packet */
 };
 
+/* A ring: the oldest identifier is used first, so that messages' order is nearly that of their identifiers. */
 static struct spool_file files[KEPT_MAX];
+static unsigned first_file;
 static unsigned file_count;
 static unsigned asked;             /* files that are on their way */
 static unsigned kept = KEPT_FIRST; /* files that we want to have */
@@ -22,6 +24,20 @@ static TAILQ_HEAD(, question) waiting = TAILQ_HEAD_INITIALIZER(waiting);
 static unsigned waiting_count;
 
 static bool opened(struct message *m, void *context);
+
+static void put_file(const struct spool_file *file)
+{
+	files[(first_file + file_count++) % KEPT_MAX] = *file;
+}
+
+static struct spool_file take_file(void)
+{
+	struct spool_file file = files[first_file];
+
+	first_file = (first_file + 1) % KEPT_MAX;
+	file_count--;
+	return file;
+}
 
 /* Ask for more where half of what we want is gone. */
 static void refill(void)
@@ -59,7 +75,7 @@ static void give_files(void)
 {
 	while (waiting_count > 0 && file_count > 0) {
 		struct question *question = next_waiting();
-		struct spool_file file = files[--file_count];
+		struct spool_file file = take_file();
 
 		question->answered.file(question->asker, &file, false);
 	}
@@ -90,7 +106,7 @@ static bool keep_files(struct message *m, unsigned wanted, unsigned *count)
 		if (file_count == KEPT_MAX)
 			break;
 		file.descriptor = message_take_descriptor(m, i);
-		files[file_count++] = file;
+		put_file(&file);
 	}
 	return reader_finished(&r);
 }
@@ -120,7 +136,7 @@ enum house_file spool_file(struct question *question, struct spool_file *file)
 	if (process_peer(ROLE_QMGR) == NULL)
 		return HOUSE_FILE_NONE;
 	if (file_count > 0) {
-		*file = files[--file_count];
+		*file = take_file();
 		refill();
 		return HOUSE_FILE_GIVEN;
 	}
@@ -192,7 +208,7 @@ void spool_abort(struct spool_file *file, bool is_untouched)
 
 	if (qmgr != NULL && file->generation == generation) {
 		if (is_untouched && file_count < KEPT_MAX) {
-			files[file_count++] = *file;
+			put_file(file);
 			*file = no_spool_file;
 			return;
 		}
@@ -212,6 +228,6 @@ void spool_closed(void)
 {
 	generation++;
 	while (file_count > 0)
-		close(files[--file_count].descriptor);
+		close(take_file().descriptor);
 	refuse_files(false);
 }
