@@ -37,6 +37,7 @@ TESTS += tests/unit/test_qmgr
 tests_unit_test_qmgr_SOURCES = \
 	tests/unit/qmgr/commit.c \
 	tests/unit/qmgr/journal.c \
+	tests/unit/qmgr/message.c \
 	tests/unit/qmgr/record.c \
 	tests/unit/qmgr/recovery.c \
 	tests/unit/qmgr/schedule.c \
@@ -56,3 +57,8 @@ tests_unit_test_qmgr_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_qmgr_daemon_LDADD = $(COMMON_LIBS) $(UNIT_LIBS)
 EXTRA_tests_unit_test_qmgr_daemon_DEPENDENCIES = qmgr/qmgr$(EXEEXT)
 endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_spool
+tests_fuzz_fuzz_spool_LDADD = libqmgr.a $(FUZZ_LIBS)
+
+dist_man_MANS += man/petrel-qmgr.8

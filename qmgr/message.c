@@ -302,9 +302,15 @@ static bool is_usable(const struct lookup_delivery *d)
 static bool take_delivery(struct loaded *l, uint32_t recipient, const struct lookup_delivery *d)
 {
 	struct target *target;
+	struct lookup_delivery unusable = {
+	    .kind = LOOKUP_ERROR,
+	    .address = l->envelope.recipients[recipient].address,
+	    .status = SLICE("5.1.3"),
+	    .text = SLICE("it leads to an address that is not usable"),
+	};
 
 	if (!is_usable(d))
-		return true;
+		d = &unusable;
 	if (!add_target(l, recipient, d, &target))
 		return false;
 	if (target != NULL && d->kind == LOOKUP_ERROR)

@@ -1,0 +1,260 @@
+/* What message.h promises: what a file's records and lookup's answers make of a message. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "qmgr/message.h"
+#include "qmgr/record.h"
+
+static const char *const nobody[] = {NULL};
+
+/* Records of a message to these recipients. */
+static struct buf records_to(const char *const *recipients)
+{
+	struct envelope_recipient list[8] = {{.notify = 0}};
+	struct envelope envelope = {.arrived_us = 1, .sender = SLICE("eve@there.test"), .recipients = list};
+	struct buf records = buf_with_limit(1 << 20), payload = buf_with_limit(1 << 20);
+	struct writer w = {&payload};
+
+	for (; recipients[envelope.recipient_count] != NULL; envelope.recipient_count++)
+		list[envelope.recipient_count].address =
+		    slice_string(recipients[envelope.recipient_count]);
+	envelope_write(&w, &envelope);
+	cr_assert(record_append(&records, RECORD_ENVELOPE, buf_slice(&payload)));
+	buf_free(&payload);
+	return records;
+}
+
+static void add_outcome(struct buf *records, const char *address, enum outcome_status status, uint32_t attempts)
+{
+	struct outcome outcome = {.address = slice_string(address),
+	    .status = status,
+	    .attempts = attempts,
+	    .text = SLICE("so it was")};
+
+	cr_assert(outcome_append(records, &outcome));
+}
+
+static struct mail *load(struct buf records)
+{
+	struct spool_file file = {.id = 1, .place = SPOOL_NEW, .size = 100};
+	struct mail *mail = mail_new(&file);
+
+	cr_assert(mail_load(mail, &records));
+	return mail;
+}
+
+/* Answer every open question: an address stands for itself, at another host or here. */
+static void answer_itself(struct mail *mail)
+{
+	for (size_t i = 0; i < mail->loaded->question_count; i++) {
+		struct lookup_delivery d = {.kind = LOOKUP_REMOTE,
+		    .address = mail->loaded->questions[i].address,
+		    .place = SLICE("mx:there.test")};
+		struct lookup_expansion expansion = {1, &d};
+
+		cr_assert(mail_take_answer(mail, &mail->loaded->questions[i], &expansion));
+	}
+}
+
+static void answer(struct mail *mail, size_t question, struct lookup_delivery *deliveries, uint32_t count)
+{
+	struct lookup_expansion expansion = {count, deliveries};
+
+	cr_assert(mail_take_answer(mail, &mail->loaded->questions[question], &expansion));
+}
+
+/* The file as it is after this attempt. */
+static struct buf written(struct mail *mail)
+{
+	struct buf records = buf_with_limit(1 << 20);
+
+	for (size_t i = 0; i < mail->loaded->target_count; i++) {
+		struct target *target = mail->loaded->targets[i];
+
+		if (target->state == TARGET_PENDING)
+			continue;
+		cr_assert(mail_record_expansion(mail));
+		cr_assert(mail_record_outcome(mail, target, 5));
+	}
+	buf_append_slice(&records, buf_slice(&mail->loaded->records));
+	buf_append_slice(&records, buf_slice(&mail->loaded->pending));
+	mail_free(mail);
+	return records;
+}
+
+Test(message, every_recipient_of_a_new_message_is_asked_for)
+{
+	const char *const recipients[] = {"a@here.test", "b@here.test", NULL};
+	struct mail *mail = load(records_to(recipients));
+
+	cr_assert_eq(mail->loaded->questions_open, 2);
+	cr_assert_eq(mail->loaded->attempts, 0);
+	answer_itself(mail);
+	cr_assert_eq(mail_count(mail, TARGET_PENDING), 2);
+	mail_free(mail);
+}
+
+Test(message, a_message_without_recipients_makes_no_sense)
+{
+	struct spool_file file = {.id = 1, .place = SPOOL_NEW, .size = 100};
+	struct mail *mail = mail_new(&file);
+	struct buf records = records_to(nobody);
+
+	cr_assert_not(mail_load(mail, &records));
+	cr_assert_null(mail->loaded);
+	buf_free(&records);
+	mail_free(mail);
+}
+
+Test(message, duplicates_after_expansion_are_one_target)
+{
+	const char *const recipients[] = {"list@here.test", "b@here.test", NULL};
+	struct mail *mail = load(records_to(recipients));
+	struct lookup_delivery members[] = {
+	    {.kind = LOOKUP_MAILBOX, .address = SLICE("a@here.test"), .place = SLICE("a")},
+	    {.kind = LOOKUP_MAILBOX, .address = SLICE("b@here.test"), .place = SLICE("b")},
+	};
+
+	answer(mail, 0, members, 2);
+	answer(mail, 1, members + 1, 1);
+	cr_assert_eq(mail->loaded->target_count, 2);
+	mail_free(mail);
+}
+
+Test(message, what_is_done_is_not_asked_for_again_and_what_is_not_is)
+{
+	const char *const recipients[] = {"a@x", "b@x", "c@x", "d@x", NULL};
+	struct buf records = records_to(recipients);
+	struct mail *mail;
+
+	add_outcome(&records, "a@x", OUTCOME_DELIVERED, 1);
+	add_outcome(&records, "b@x", OUTCOME_DEFERRED, 1);
+	add_outcome(&records, "b@x", OUTCOME_DEFERRED, 2);
+	add_outcome(&records, "c@x", OUTCOME_DEFERRED, 1);
+	add_outcome(&records, "c@x", OUTCOME_FAILED, 2);
+	add_outcome(&records, "d@x", OUTCOME_DELIVERED, 1);
+	add_outcome(&records, "d@x", OUTCOME_UNSETTLED, 1);
+	mail = load(records);
+	cr_assert_eq(mail->loaded->questions_open, 2);
+	cr_assert_eq(mail->loaded->attempts, 2);
+	answer_itself(mail);
+	cr_assert_eq(mail->loaded->target_count, 2);
+	cr_assert(slice_equal(mail->loaded->targets[0]->address, SLICE("b@x")));
+	cr_assert_eq(mail->loaded->targets[0]->attempts, 2);
+	cr_assert_not(mail->loaded->targets[0]->may_be_there);
+	cr_assert(mail->loaded->targets[1]->may_be_there, "the crash may have undone it, or not");
+	mail_free(mail);
+}
+
+Test(message, a_list_that_changes_between_attempts_neither_repeats_nor_loses_a_member)
+{
+	const char *const recipients[] = {"list@here.test", NULL};
+	struct mail *mail = load(records_to(recipients));
+	struct lookup_delivery members[] = {
+	    {.kind = LOOKUP_REMOTE, .address = SLICE("a@x"), .place = SLICE("mx:x")},
+	    {.kind = LOOKUP_REMOTE, .address = SLICE("b@x"), .place = SLICE("mx:x")},
+	    {.kind = LOOKUP_REMOTE, .address = SLICE("newcomer@x"), .place = SLICE("mx:x")},
+	};
+	struct buf records;
+
+	answer(mail, 0, members, 2);
+	target_conclude(mail->loaded->targets[0], TARGET_DELIVERED, SLICE("2.0.0"), SLICE("x"), SLICE("250"));
+	target_conclude(mail->loaded->targets[1], TARGET_DEFERRED, SLICE("4.0.0"), SLICE("x"), SLICE("450"));
+	records = written(mail);
+
+	mail = load(records);
+	cr_assert_eq(mail->loaded->questions_open, 1);
+	cr_assert(slice_equal(mail->loaded->questions[0].address, SLICE("b@x")),
+	    "the list itself is not asked for any more");
+	/* b has become an alias that contains itself: what counts is where b's own mail goes now. */
+	answer(mail, 0, members, 3);
+	cr_assert_eq(mail->loaded->target_count, 1);
+	cr_assert(slice_equal(mail->loaded->targets[0]->address, SLICE("b@x")));
+	mail_free(mail);
+}
+
+Test(message, a_member_that_could_not_be_looked_up_is_not_forgotten)
+{
+	const char *const recipients[] = {"list@here.test", NULL};
+	struct mail *mail = load(records_to(recipients));
+	struct lookup_delivery members[] = {
+	    {.kind = LOOKUP_REMOTE, .address = SLICE("a@x"), .place = SLICE("mx:x")},
+	    {.kind = LOOKUP_ERROR, .address = SLICE("b@x"), .temporary = true, .status = SLICE("4.3.0")},
+	};
+	struct buf records;
+
+	answer(mail, 0, members, 2);
+	target_conclude(mail->loaded->targets[0], TARGET_DELIVERED, SLICE("2.0.0"), SLICE("x"), SLICE("250"));
+	records = written(mail);
+	mail = load(records);
+	cr_assert_eq(mail->loaded->questions_open, 1);
+	cr_assert(slice_equal(mail->loaded->questions[0].address, SLICE("list@here.test")));
+	members[1] = (struct lookup_delivery){
+	    .kind = LOOKUP_REMOTE, .address = SLICE("b@x"), .place = SLICE("mx:x")};
+	answer(mail, 0, members, 2);
+	cr_assert_eq(mail->loaded->target_count, 1, "a has it already");
+	cr_assert(slice_equal(mail->loaded->targets[0]->address, SLICE("b@x")));
+	mail_free(mail);
+}
+
+Test(message, an_error_of_lookup_is_an_outcome)
+{
+	const char *const recipients[] = {"nobody@here.test", NULL};
+	struct mail *mail = load(records_to(recipients));
+	struct lookup_delivery error = {.kind = LOOKUP_ERROR,
+	    .address = SLICE("nobody@here.test"),
+	    .status = SLICE("5.1.1"),
+	    .text = SLICE("no such user")};
+
+	answer(mail, 0, &error, 1);
+	cr_assert_eq(mail_count(mail, TARGET_FAILED), 1);
+	cr_assert_str_eq(mail->loaded->targets[0]->status, "5.1.1");
+	cr_assert_str_eq(mail->loaded->targets[0]->text, "no such user");
+	mail_free(mail);
+}
+
+Test(message, an_address_with_a_line_break_is_a_failure_and_no_target)
+{
+	const char *const recipients[] = {"a@x", NULL};
+	struct mail *mail = load(records_to(recipients));
+	struct lookup_delivery d = {
+	    .kind = LOOKUP_REMOTE, .address = SLICE("b@x\r\nRCPT TO:<c@x>"), .place = SLICE("mx:x")};
+
+	answer(mail, 0, &d, 1);
+	cr_assert_eq(mail->loaded->target_count, 1);
+	cr_assert_eq(mail_count(mail, TARGET_FAILED), 1);
+	cr_assert(slice_equal(mail->loaded->targets[0]->address, SLICE("a@x")));
+	mail_free(mail);
+}
+
+Test(message, a_reply_code_is_taken_from_another_hosts_words_only)
+{
+	const char *const recipients[] = {"a@x", NULL};
+	struct mail *mail = load(records_to(recipients));
+
+	answer_itself(mail);
+	target_conclude(mail->loaded->targets[0], TARGET_FAILED, SLICE("5.1.1"), SLICE("mx.x"), SLICE("550 5.1.1 no"));
+	cr_assert_eq(mail->loaded->targets[0]->code, 550);
+	target_conclude(mail->loaded->targets[0], TARGET_FAILED, SLICE("5.1.1"), SLICE(""), SLICE("550 is our own text"));
+	cr_assert_eq(mail->loaded->targets[0]->code, 0);
+	mail_free(mail);
+}
+
+Test(message, thousands_of_targets_are_kept_apart)
+{
+	enum { COUNT = 5000 };
+	const char *const recipients[] = {"list@here.test", NULL};
+	struct mail *mail = load(records_to(recipients));
+	struct lookup_delivery *members = calloc(COUNT, sizeof *members);
+	static char names[COUNT][32];
+
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(names[i], sizeof names[i], "user%d@x", i % (COUNT / 2));
+		members[i] = (struct lookup_delivery){
+		    .kind = LOOKUP_REMOTE, .address = slice_string(names[i]), .place = SLICE("mx:x")};
+	}
+	answer(mail, 0, members, COUNT);
+	cr_assert_eq(mail->loaded->target_count, COUNT / 2);
+	free(members);
+	mail_free(mail);
+}
