@@ -413,7 +413,11 @@ Test(delivery_smtp, a_large_message_costs_no_more_memory_than_a_small_one)
 	qmgr_await(&qmgr);
 	both_are(DELIVERY_DELIVERED, "2.0.0");
 	cr_assert_eq(host.octets, SIZE + 13 + 3);
+#ifndef PETREL_SANITIZERS /* which keep what was freed */
 	cr_assert_lt(memory_peak_kib(), before + 4096, "from %lu to %lu KiB", before, memory_peak_kib());
+#else
+	(void)before;
+#endif
 	close(fd);
 }
 
