@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -223,6 +224,8 @@ static void on_connected(struct stream *stream, void *context)
 	struct connection *c = context;
 
 	c->is_connected = true;
+	/* The end of a message must not wait until the host acknowledges what is before it. */
+	(void)setsockopt(stream_fd(stream), IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	stream_set_limits(stream, &limits);
 	set_deadline(c);
 }
