@@ -22,7 +22,7 @@ struct job {
 	const struct maildir_delivery *what;
 	struct maildir_result *result;
 	char directory[FILE_NAME_SIZE];   /* of the folder, below Maildir/ */
-	char unique[FILE_NAME_SIZE];      /* "ID.HASH.HOST" */
+	char unique[FILE_NAME_SIZE];      /* "SECONDS.M<microseconds>I<id>R<hash>.HOST" */
 	char tmp_path[PATH_BELOW_SIZE];
 	char new_path[PATH_BELOW_SIZE];
 };
@@ -51,8 +51,8 @@ static bool name_it(struct job *job)
 
 	message_id_format(what->id, id);
 	file_name_hostname(what->hostname, host);
-	snprintf(job->unique, sizeof job->unique, "%s.%016llx.%s", id,
-	    (unsigned long long)siphash(key, what->recipient), host);
+	snprintf(job->unique, sizeof job->unique, "%llu.M%06lluI%sR%016llx.%s", (unsigned long long)(what->arrived_us / 1000000),
+	    (unsigned long long)(what->arrived_us % 1000000), id, (unsigned long long)siphash(key, what->recipient), host);
 	return folder_name_check(slice_is_empty(what->folder) ? SLICE("INBOX") : what->folder, folder) &&
 	    folder_name_to_directory(folder, job->directory);
 }

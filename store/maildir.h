@@ -4,9 +4,10 @@
  * Delivery writes a file in tmp/ and renames it into new/.  It takes no lock and
  * does not open the index; the store takes the file over when somebody looks.
  *
- * The file's name begins with "ID.HASH.HOST": the message's identifier, a hash of
- * the recipient and the host.  The same message for the same recipient always gets
- * the same name, so delivering again is harmless as long as the file is where it
+ * The file's name begins with "SECONDS.M<microseconds>I<id>R<hash>.HOST": when the
+ * message arrived, as other programs write it too and order by; its identifier, a
+ * hash of the recipient, and the host.  The same message for the same recipient
+ * always gets the same name, so delivering again is harmless as long as the file is where it
  * was put.  After a crash the caller sets `redeliver`: then a file that was moved to
  * cur/, or to another folder, or expunged by its owner since, counts as delivered
  * too, and a file that the crash cut short is replaced.
@@ -31,6 +32,7 @@ enum {
 
 struct maildir_delivery {
 	message_id id;
+	uint64_t arrived_us;    /* wall time of acceptance: the order of messages in the mailbox */
 	struct slice recipient; /* hashed into the name */
 	const char *hostname;
 	struct slice folder;    /* UTF-8, '/' between levels; empty: INBOX */

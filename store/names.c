@@ -152,18 +152,25 @@ static bool is_digit(int c)
 	return octet_is_digit(c);
 }
 
-/* Microseconds from "SECONDS.M<microseconds>P..." as most programs write it, or 0. */
-static uint64_t time_of_foreign_name(struct slice unique)
+/*
+ * Microseconds from "SECONDS.M<microseconds>..." as most programs write it, or 0.
+ * *is_ours: what follows is the identifier and hash of Petrel's own deliveries.
+ */
+static uint64_t time_of_name(struct slice unique, bool *is_ours)
 {
 	struct cursor c = cursor_over(unique);
 	struct slice digits = cursor_take_while(&c, is_digit);
 	uint64_t seconds, microseconds = 0;
+	message_id id;
 
+	*is_ours = false;
 	if (!slice_number(digits, UINT32_MAX, &seconds))
 		return 0;
-	if (cursor_accept(&c, '.') && cursor_accept(&c, 'M') &&
-	    !slice_number(cursor_take_while(&c, is_digit), 999999, &microseconds))
-		microseconds = 0;
+	if (cursor_accept(&c, '.') && cursor_accept(&c, 'M')) {
+		if (!slice_number(cursor_take_while(&c, is_digit), 999999, &microseconds))
+			microseconds = 0;
+		*is_ours = cursor_accept(&c, 'I') && message_id_parse(cursor_take(&c, MESSAGE_ID_TEXT), &id) && cursor_accept(&c, 'R');
+	}
 	return seconds * 1000000 + microseconds;
 }
 
@@ -189,7 +196,6 @@ bool file_name_parse(struct slice name, struct file_name *out)
 {
 	ssize_t colon = slice_find(name, 0, ':');
 	ssize_t comma;
-	message_id id;
 
 	if (name.len == 0 || name.len >= FILE_NAME_SIZE || name.data[0] == '.' || slice_find(name, 0, '/') >= 0 ||
 	    slice_find(name, 0, '\0') >= 0)
@@ -203,13 +209,7 @@ bool file_name_parse(struct slice name, struct file_name *out)
 	if (out->unique.len == 0)
 		return false;
 	read_sizes(slice_from(out->base, out->unique.len), out);
-	if (out->unique.len > MESSAGE_ID_TEXT && out->unique.data[MESSAGE_ID_TEXT] == '.' &&
-	    message_id_parse(slice_part(out->unique, 0, MESSAGE_ID_TEXT), &id)) {
-		out->is_delivered = true;
-		out->time_us = id;
-	} else {
-		out->time_us = time_of_foreign_name(out->unique);
-	}
+	out->time_us = time_of_name(out->unique, &out->is_delivered);
 	return true;
 }
 

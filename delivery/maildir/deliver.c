@@ -74,6 +74,7 @@ void deliver_to_mailbox(struct homes *homes, const struct delivery_job *job, int
 	struct buf headers = buf_with_limit(MAILDIR_HEADERS_MAX);
 	struct maildir_delivery delivery = {
 	    .id = job->id,
+	    .arrived_us = job->arrived_us,
 	    .recipient = recipient->address,
 	    .hostname = settings->hostname,
 	    .content_fd = content,

@@ -21,7 +21,7 @@ Test(maildir, a_delivered_file_has_lf_line_ends_and_both_sizes_in_its_name)
 	cr_assert_eq(result.disk_size, strlen(scratch_read(&s, path)));
 	cr_assert_eq(result.crlf_size, strlen("Return-Path: <bob@example.net>\r\n" MESSAGE));
 	cr_assert_not_null(strstr(result.name, ",S=55,W=60"));
-	cr_assert_eq(strncmp(result.name, "001j", 4), 0, "%s", result.name);
+	cr_assert_eq(strncmp(result.name, "1763700000.M000000I001j", 23), 0, "%s", result.name);
 	scratch_remove(&s);
 }
 
@@ -96,6 +96,7 @@ Test(maildir, content_that_ends_too_early_leaves_nothing_behind)
 	struct maildir_result result;
 	int fd = scratch_content("short", 5);
 	struct maildir_delivery delivery = {.id = 1763700000000000,
+	    .arrived_us = 1763700000000000,
 	    .recipient = SLICE("alice@example.org"),
 	    .hostname = "h",
 	    .content_fd = fd,
@@ -115,6 +116,7 @@ Test(maildir, a_folder_that_is_not_there_is_said_to_be_missing)
 	struct maildir_result result;
 	int fd = scratch_content("x", 1);
 	struct maildir_delivery delivery = {.id = 1763700000000000,
+	    .arrived_us = 1763700000000000,
 	    .recipient = SLICE("a"),
 	    .hostname = "h",
 	    .folder = SLICE("Nowhere"),

@@ -116,6 +116,7 @@ static inline enum maildir_outcome scratch_deliver(const struct scratch *s, mess
 	int fd = scratch_content(text, strlen(text));
 	struct maildir_delivery delivery = {
 	    .id = id,
+	    .arrived_us = id,
 	    .recipient = SLICE("alice@example.org"),
 	    .hostname = "mail.example.org",
 	    .headers = SLICE("Return-Path: <bob@example.net>\r\n"),

@@ -402,7 +402,7 @@ Test(content, a_size_in_a_name_that_lies_is_found_out)
 	struct store_view *view;
 	uint64_t size;
 
-	scratch_write(&s, "Maildir/cur/001hxjg41ca000.aa.host,S=1000,W=2000:2,", "a\nb\n", 4);
+	scratch_write(&s, "Maildir/cur/1700000000.M000000I001hxjg41ca000Raa.host,S=1000,W=2000:2,", "a\nb\n", 4);
 	scratch_write(&s, "Maildir/cur/1700000000.M1P1.elsewhere,S=1000,W=2000:2,", "a\nb\n", 4);
 	view = scratch_view(store, "INBOX");
 	cr_assert_eq(store_view_count(view), 2);
