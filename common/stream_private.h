@@ -98,10 +98,11 @@ enum stream_step stream_send(struct stream *, struct evbuffer *from, size_t limi
 enum stream_step stream_receive(struct stream *, size_t limit, size_t *n);
 
 /*
- * 16 KiB for octets on their way between a socket, OpenSSL and an evbuffer; one
- * for the process, wiped by who used it.  (TLS records are at most this long.)
+ * 64 KiB for octets on their way between a socket, OpenSSL and an evbuffer; one
+ * for the process, wiped by who used it.  (A TLS record is at most a quarter of
+ * it; a message in the clear comes in fewer reads.)
  */
-enum { STREAM_SCRATCH = 16384 };
+enum { STREAM_SCRATCH = 65536 };
 extern char stream_scratch[STREAM_SCRATCH];
 
 /* Go on with the handshake.  STEP_DONE: finished. */
