@@ -26,7 +26,7 @@
 
 enum {
 	CONTENT_SEGMENTS = 128,       /* pieces of one write */
-	CONTENT_WRITE_WANTED = 65536, /* octets that are worth a write of their own */
+	CONTENT_WRITE_WANTED = 32768, /* octets that are worth a write of their own */
 	CONTENT_HEADER_LINE_SEEN = 80 /* octets of a header line that are looked at */
 };
 

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -23,10 +24,11 @@
 #include "smtpd/session.h"
 
 enum {
-	ACCEPTED_AT_ONCE = 8, /* connections of one socket in one turn */
-	LISTENERS_MAX = 64,   /* sockets of all services */
-	STOP_SECONDS = 10,    /* sessions have to end after `stop` */
-	PAUSE_SECONDS = 1     /* no accepting when descriptors have run out */
+	ACCEPTED_AT_ONCE = 8,          /* connections of one socket in one turn */
+	LISTENERS_MAX = 64,            /* sockets of all services */
+	MEMORY_KEPT = 4 * 1024 * 1024, /* octets of the heap's end */
+	STOP_SECONDS = 10,             /* sessions have to end after `stop` */
+	PAUSE_SECONDS = 1              /* no accepting when descriptors have run out */
 };
 
 struct listener {
@@ -225,6 +227,9 @@ static void check_networks(void)
 
 static bool prepare(void)
 {
+	/* The memory of one message is the next one's: the kernel need not have it in between. */
+	mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT);
+	mallopt(M_MMAP_THRESHOLD, MEMORY_KEPT);
 	tzset(); /* dates are written from behind the root directory */
 	return signing_prepare();
 }
