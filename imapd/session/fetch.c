@@ -90,7 +90,8 @@ static enum store_error gather_facts(struct connection *c, unsigned wanted, uint
 	enum store_error error = STORE_OK;
 
 	out->message = store_view_message(c->view, seq);
-	if ((wanted & FETCH_SIZE) != 0)
+	out->size = out->message->size;
+	if ((wanted & FETCH_SIZE) != 0 && out->size == UINT64_MAX)
 		error = store_view_size(c->view, seq, &out->size);
 	if (error == STORE_OK && (wanted & FETCH_TEXTS) != 0)
 		error = store_view_texts(c->view, seq, &out->texts);

@@ -18,7 +18,8 @@ static bool size_of(void *context, uint32_t seq, uint64_t *size)
 {
 	struct connection *c = context;
 
-	return store_view_size(c->view, seq, size) == STORE_OK;
+	*size = store_view_message(c->view, seq)->size;
+	return *size != UINT64_MAX || store_view_size(c->view, seq, size) == STORE_OK;
 }
 
 static bool envelope_of(void *context, uint32_t seq, struct slice *envelope)
