@@ -76,9 +76,9 @@ static bool job_head_read(struct reader *r, struct delivery_job *job)
 	job->attempt = read_u32(r);
 	job->recipient_count = read_u32(r);
 	return reader_ok(r) && job->offset <= INT64_MAX && job->size <= INT64_MAX - job->offset &&
-	    job->body <= BODY_BINARYMIME && job->ret <= RETURN_FULL && job->recipient_count > 0 &&
-	    job->recipient_count <= DELIVERY_RECIPIENTS_MAX &&
-	    job->recipient_count <= cursor_left(&r->in) / JOB_RECIPIENT_OCTETS_MIN;
+	       job->body <= BODY_BINARYMIME && job->ret <= RETURN_FULL &&
+	       job->recipient_count > 0 && job->recipient_count <= DELIVERY_RECIPIENTS_MAX &&
+	       job->recipient_count <= cursor_left(&r->in) / JOB_RECIPIENT_OCTETS_MIN;
 }
 
 bool delivery_job_read(struct reader *r, struct delivery_job *job)
@@ -122,7 +122,8 @@ bool delivery_status_is_valid(struct slice status)
 		if (digits == 0 || digits > (part == 0 ? 1 : 3))
 			return false;
 	}
-	return cursor_done(&c) && (status.data[0] == '2' || status.data[0] == '4' || status.data[0] == '5');
+	return cursor_done(&c) &&
+	       (status.data[0] == '2' || status.data[0] == '4' || status.data[0] == '5');
 }
 
 void delivery_result_write(struct writer *w, const struct delivery_result *result)
@@ -152,7 +153,8 @@ static void result_recipient_read(struct reader *r, struct delivery_recipient_re
 	recipient->outcome = read_u8(r);
 	recipient->status = read_slice_max(r, DELIVERY_STATUS_MAX);
 	recipient->text = envelope_text_read(r, DELIVERY_TEXT_MAX);
-	if (recipient->outcome >= DELIVERY_OUTCOME_COUNT || !delivery_status_is_valid(recipient->status) ||
+	if (recipient->outcome >= DELIVERY_OUTCOME_COUNT ||
+	    !delivery_status_is_valid(recipient->status) ||
 	    recipient->status.data[0] != class[recipient->outcome])
 		reader_fail(r);
 }

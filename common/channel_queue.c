@@ -49,7 +49,8 @@ bool envelope_prepend_is_clean(struct slice prepend)
 
 bool envelope_notify_is_valid(uint8_t notify)
 {
-	return notify == NOTIFY_NEVER || ((notify & ~NOTIFY_ALL) == 0 && (notify & NOTIFY_NEVER) == 0);
+	return notify == NOTIFY_NEVER ||
+	       ((notify & ~NOTIFY_ALL) == 0 && (notify & NOTIFY_NEVER) == 0);
 }
 
 struct slice envelope_text_read(struct reader *r, size_t max)
@@ -120,7 +121,8 @@ bool envelope_read(struct reader *r, struct envelope *envelope)
 		reader_fail(r);
 	if (!reader_ok(r))
 		return false;
-	envelope->recipients = calloc((size_t)envelope->recipient_count + 1, sizeof *envelope->recipients);
+	envelope->recipients =
+	    calloc((size_t)envelope->recipient_count + 1, sizeof *envelope->recipients);
 	if (envelope->recipients == NULL) {
 		reader_fail(r);
 		return false;

@@ -16,7 +16,9 @@
 #include "common/channel_delivery.h"
 #include "common/log.h"
 
-enum { CALLS_MAX = 16 }; /* qmgr asks for one at a time; after a restart of it there may be another */
+enum {
+	CALLS_MAX = 16
+}; /* qmgr asks for one at a time; after a restart of it there may be another */
 
 struct call {
 	struct channel *channel; /* NULL: nobody waits for it any more */

@@ -25,12 +25,12 @@ static const struct {
 	const char *status;
 	const char *text;
 } temporary_failures[] = {
-    {EDQUOT, "4.2.2", "the mailbox is full"},
-    {ENOSPC, "4.3.1", "the mail storage is full"},
-    {EROFS, "4.3.0", "the mail storage cannot be written to"},
-    {EMFILE, "4.3.2", "the mail system is busy"},
-    {ENFILE, "4.3.2", "the mail system is busy"},
-    {ENOMEM, "4.3.2", "the mail system is busy"},
+    {EDQUOT, "4.2.2", "the mailbox is full"                  },
+    {ENOSPC, "4.3.1", "the mail storage is full"             },
+    {EROFS,  "4.3.0", "the mail storage cannot be written to"},
+    {EMFILE, "4.3.2", "the mail system is busy"              },
+    {ENFILE, "4.3.2", "the mail system is busy"              },
+    {ENOMEM, "4.3.2", "the mail system is busy"              },
 };
 
 bool deliver_headers(
@@ -39,14 +39,15 @@ bool deliver_headers(
 	buf_printf(out, "Return-Path: <%.*s>\r\n", SLICE_PRINTF(job->sender));
 	if (!slice_is_empty(recipient->envelope_address) &&
 	    !slice_equal_nocase(recipient->envelope_address, recipient->address))
-		buf_printf(out, "X-Original-To: %.*s\r\n", SLICE_PRINTF(recipient->envelope_address));
+		buf_printf(
+		    out, "X-Original-To: %.*s\r\n", SLICE_PRINTF(recipient->envelope_address));
 	buf_printf(out, "Delivered-To: %.*s\r\n", SLICE_PRINTF(recipient->address));
 	buf_append_slice(out, job->prepend);
 	return !out->overflowed;
 }
 
-static void defer(const struct delivery_job *job, const struct delivery_recipient *recipient, const char *step, int error,
-    struct delivery_recipient_result *result)
+static void defer(const struct delivery_job *job, const struct delivery_recipient *recipient,
+    const char *step, int error, struct delivery_recipient_result *result)
 {
 	const char *status = "4.3.0", *text = "the mailbox cannot be written to";
 
@@ -62,14 +63,19 @@ static void defer(const struct delivery_job *job, const struct delivery_recipien
 	result->text = slice_string(text);
 }
 
-/* A home that is kept open may have been taken away under us: its directory is there and nothing can be made in it. */
+/*
+ * A home that is kept open may have been taken away under us: its directory is
+ * there, and nothing can be made in it.
+ */
 static bool home_is_gone(enum maildir_outcome outcome, const struct maildir_result *written)
 {
-	return outcome == MAILDIR_NO_FOLDER || (outcome == MAILDIR_FAILED && written->error == ENOENT);
+	return outcome == MAILDIR_NO_FOLDER ||
+	       (outcome == MAILDIR_FAILED && written->error == ENOENT);
 }
 
 void deliver_to_mailbox(struct homes *homes, const struct delivery_job *job, int content,
-    const struct delivery_recipient *recipient, bool flush, struct delivery_recipient_result *result)
+    const struct delivery_recipient *recipient, bool flush,
+    struct delivery_recipient_result *result)
 {
 	struct buf headers = buf_with_limit(MAILDIR_HEADERS_MAX);
 	struct maildir_delivery delivery = {
@@ -112,5 +118,6 @@ void deliver_to_mailbox(struct homes *homes, const struct delivery_job *job, int
 	}
 	result->outcome = DELIVERY_DELIVERED;
 	result->status = SLICE("2.0.0");
-	result->text = outcome == MAILDIR_ALREADY ? SLICE("already in the mailbox") : SLICE("delivered to the mailbox");
+	result->text = outcome == MAILDIR_ALREADY ? SLICE("already in the mailbox")
+						  : SLICE("delivered to the mailbox");
 }

@@ -16,7 +16,8 @@
  * Doing it again is harmless: the file's name comes from message and recipient.
  */
 void deliver_to_mailbox(struct homes *homes, const struct delivery_job *job, int content,
-    const struct delivery_recipient *recipient, bool flush, struct delivery_recipient_result *result);
+    const struct delivery_recipient *recipient, bool flush,
+    struct delivery_recipient_result *result);
 
 /* The header fields in front of this recipient's copy; false where they do not fit `out`. */
 struct buf;

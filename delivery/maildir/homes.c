@@ -122,7 +122,8 @@ bool homes_open(struct homes *homes, struct slice path, struct home *home)
 		entry->hash = hash;
 		entry->opened_us = now == 0 ? 1 : now;
 		entry->home.descriptor = descriptor;
-		entry->home.is_elsewhere = fstat(descriptor, &st) == -1 || st.st_dev != homes->device;
+		entry->home.is_elsewhere =
+		    fstat(descriptor, &st) == -1 || st.st_dev != homes->device;
 	}
 	entry->used = ++homes->turn;
 	*home = entry->home;

@@ -21,7 +21,8 @@ struct homes;
 /* A mailbox's directory; it belongs to the homes and lives until the next call. */
 struct home {
 	int descriptor;
-	bool is_elsewhere; /* on another file system than the mail root: a checkpoint does not flush it */
+	/* On another file system than the mail root: a checkpoint does not flush it. */
+	bool is_elsewhere;
 };
 
 /*

@@ -24,7 +24,7 @@ struct job {
 	int content;
 	uint32_t done; /* recipients */
 	struct delivery_recipient_result *results;
-	char body[];   /* the message that `what` points into */
+	char body[]; /* the message that `what` points into */
 };
 
 static TAILQ_HEAD(job_queue, job) queue = TAILQ_HEAD_INITIALIZER(queue);
@@ -67,7 +67,8 @@ static void advance(struct job *job)
 	struct delivery_recipient *recipient = &job->what.recipients[job->done];
 	struct delivery_recipient_result *result = &job->results[job->done];
 
-	deliver_to_mailbox(homes, &job->what, job->content, recipient, settings->queue.durability == DURABILITY_FILE, result);
+	deliver_to_mailbox(homes, &job->what, job->content, recipient,
+	    settings->queue.durability == DURABILITY_FILE, result);
 	if (result->outcome == DELIVERY_DELIVERED)
 		process_each_peer(ROLE_IMAPD, tell_of_new_mail, &recipient->address);
 	job->done++;
@@ -144,7 +145,7 @@ void jobs_cancel(struct channel *channel, uint64_t number)
 	const struct delivery_result nothing = {.job = number};
 	struct job *job, *next;
 
-	TAILQ_FOREACH_SAFE(job, &queue, next, next)
+	TAILQ_FOREACH_SAFE (job, &queue, next, next)
 		if (job->channel == channel && job->what.job == number) {
 			TAILQ_REMOVE(&queue, job, next);
 			job_free(job);
@@ -157,7 +158,7 @@ void jobs_forget(const struct channel *channel)
 {
 	struct job *job, *next;
 
-	TAILQ_FOREACH_SAFE(job, &queue, next, next)
+	TAILQ_FOREACH_SAFE (job, &queue, next, next)
 		if (job->channel == channel) {
 			TAILQ_REMOVE(&queue, job, next);
 			job_free(job);

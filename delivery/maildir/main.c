@@ -30,7 +30,9 @@ static uint64_t descriptors(void)
 {
 	struct rlimit files;
 
-	return getrlimit(RLIMIT_NOFILE, &files) == -1 || files.rlim_cur == RLIM_INFINITY ? UINT32_MAX : files.rlim_cur;
+	return getrlimit(RLIMIT_NOFILE, &files) == -1 || files.rlim_cur == RLIM_INFINITY
+		   ? UINT32_MAX
+		   : files.rlim_cur;
 }
 
 /* As many as the settings say, and as there is room for: each job holds a descriptor. */
@@ -89,9 +91,12 @@ static void on_qmgr_closed(struct channel *channel, void *context)
 }
 
 static const struct process_peer peers[] = {
-    {.role = ROLE_QMGR, .opened = on_qmgr_opened, .message = on_qmgr_message, .closed = on_qmgr_closed},
+    {.role = ROLE_QMGR,
+     .opened = on_qmgr_opened,
+     .message = on_qmgr_message,
+     .closed = on_qmgr_closed},
     {.role = ROLE_IMAPD}, /* is told, says nothing */
-    {.role = ROLE_NONE},
+    {.role = ROLE_NONE			 },
 };
 
 static bool prepare(void)
@@ -99,7 +104,8 @@ static bool prepare(void)
 	/* Before the root directory changes: in either world this descriptor is the mail root. */
 	root = open(settings->directory.mail, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root == -1)
-		log_error("cannot-open-mail-root", log_string("directory", settings->directory.mail), log_errno(errno));
+		log_error("cannot-open-mail-root",
+		    log_string("directory", settings->directory.mail), log_errno(errno));
 	return root != -1;
 }
 
@@ -123,8 +129,8 @@ static bool start(struct event_base *base)
 	struct homes *homes = homes_new(root, room < HOMES_MAX ? (size_t)room : HOMES_MAX);
 
 	stop_event = evtimer_new(base, on_stop_timeout, NULL);
-	return homes != NULL && stop_event != NULL && jobs_start(base, homes, on_idle) && checkpoint_start(base, root) &&
-	    channel_send(process_master(), CONTROL_READY, 0);
+	return homes != NULL && stop_event != NULL && jobs_start(base, homes, on_idle) &&
+	       checkpoint_start(base, root) && channel_send(process_master(), CONTROL_READY, 0);
 }
 
 static void stop(void)

@@ -27,7 +27,8 @@ static void write_xtext(struct evbuffer *out, const char *name, struct slice tex
 	buf_free(&encoded);
 }
 
-void command_write_mail(struct evbuffer *out, const struct transaction *transaction, unsigned offers)
+void command_write_mail(
+    struct evbuffer *out, const struct transaction *transaction, unsigned offers)
 {
 	const struct delivery_job *job = transaction->job;
 
@@ -50,7 +51,12 @@ static void write_notify(struct evbuffer *out, uint8_t notify)
 	static const struct {
 		uint8_t bit;
 		const char *word;
-	} words[] = {{NOTIFY_NEVER, "NEVER"}, {NOTIFY_SUCCESS, "SUCCESS"}, {NOTIFY_FAILURE, "FAILURE"}, {NOTIFY_DELAY, "DELAY"}};
+	} words[] = {
+	    {NOTIFY_NEVER,   "NEVER"  },
+            {NOTIFY_SUCCESS, "SUCCESS"},
+            {NOTIFY_FAILURE, "FAILURE"},
+	    {NOTIFY_DELAY,   "DELAY"  }
+        };
 	const char *separator = " NOTIFY=";
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -67,11 +73,13 @@ static void write_original(struct evbuffer *out, struct slice original)
 	struct buf encoded = buf_with_limit(4096);
 
 	if (semicolon > 0 && xtext_encode(slice_from(original, (size_t)semicolon + 1), &encoded))
-		evbuffer_add_printf(out, " ORCPT=%.*s;%.*s", (int)semicolon, original.data, SLICE_PRINTF(buf_slice(&encoded)));
+		evbuffer_add_printf(out, " ORCPT=%.*s;%.*s", (int)semicolon, original.data,
+		    SLICE_PRINTF(buf_slice(&encoded)));
 	buf_free(&encoded);
 }
 
-void command_write_rcpt(struct evbuffer *out, const struct delivery_recipient *recipient, unsigned offers)
+void command_write_rcpt(
+    struct evbuffer *out, const struct delivery_recipient *recipient, unsigned offers)
 {
 	evbuffer_add_printf(out, "RCPT TO:<%.*s>", SLICE_PRINTF(recipient->address));
 	if ((offers & OFFERS_DSN) != 0) {

@@ -15,14 +15,13 @@
 
 enum {
 	INPUT_MAX = 16384,
-	OUTPUT_MAX = 262144,      /* the commands of the largest exchange fit (BATCH_MAX) */
-	WRITE_SECONDS = 180,      /* RFC 5321, 4.5.3.2.5 */
+	OUTPUT_MAX = 262144, /* the commands of the largest exchange fit (BATCH_MAX) */
+	WRITE_SECONDS = 180, /* RFC 5321, 4.5.3.2.5 */
 	HANDSHAKE_SECONDS = 60,
-	SLOWEST_OCTETS = 2048     /* a second: a host that takes a message more slowly is given up */
+	SLOWEST_OCTETS = 2048 /* a second: a host that takes a message more slowly is given up */
 };
 
 static struct tls_client *tls_client;
-static TAILQ_HEAD(, connection) open_connections = TAILQ_HEAD_INITIALIZER(open_connections);
 static unsigned count;
 
 bool connection_prepare(void)
@@ -57,7 +56,6 @@ void connection_abort(struct connection *c)
 {
 	pool_remove(c);
 	event_free(c->idle_timer);
-	TAILQ_REMOVE(&open_connections, c, next_open);
 	count--;
 	stream_free(c->stream);
 	free(c);
@@ -65,7 +63,8 @@ void connection_abort(struct connection *c)
 
 void connection_end(struct connection *c)
 {
-	log_debug("connection-closed", log_string("relay", c->name), log_number("messages", c->messages));
+	log_debug(
+	    "connection-closed", log_string("relay", c->name), log_number("messages", c->messages));
 	if (c->dialogue.state == DIALOGUE_OVER) {
 		connection_abort(c);
 		return;
@@ -118,7 +117,8 @@ static bool find_needs(struct connection *c)
 static void content_failed(struct connection *c, int error)
 {
 	log_error("cannot-read-message", log_id(c->transaction->job->id), log_errno(error));
-	transaction_settle_rest(c->transaction, DELIVERY_DEFERRED, "4.3.0", "the message cannot be read just now");
+	transaction_settle_rest(
+	    c->transaction, DELIVERY_DEFERRED, "4.3.0", "the message cannot be read just now");
 	/* Whatever was begun is never ended: without an end of data the host has no message. */
 	c->dialogue.state = DIALOGUE_OVER;
 	settled(c);
@@ -146,7 +146,8 @@ static void set_deadline(struct connection *c)
 	unsigned seconds = dialogue_patience(&c->dialogue, settings);
 
 	if (c->dialogue.state == DIALOGUE_DATA)
-		seconds = (unsigned)settings->delivery.data_timeout + (unsigned)(c->content.left / SLOWEST_OCTETS);
+		seconds = (unsigned)settings->delivery.data_timeout +
+			  (unsigned)(c->content.left / SLOWEST_OCTETS);
 	stream_set_deadline(c->stream, seconds);
 }
 
@@ -161,8 +162,8 @@ static void start(struct connection *c)
 		act(c, dialogue_start(&c->dialogue, c->transaction));
 	} else {
 		log_error("cannot-read-message", log_id(c->transaction->job->id), log_errno(errno));
-		transaction_settle_rest(
-		    c->transaction, DELIVERY_DEFERRED, "4.3.0", "the message cannot be read just now");
+		transaction_settle_rest(c->transaction, DELIVERY_DEFERRED, "4.3.0",
+		    "the message cannot be read just now");
 		settled(c);
 	}
 }
@@ -176,8 +177,8 @@ static void act(struct connection *c, enum dialogue_action action)
 		break;
 	case DO_HANDSHAKE:
 		stream_set_deadline(c->stream, 0);
-		if (!stream_start_tls_client(c->stream, tls_client, c->target.host[0] == '[' ? NULL : c->target.host,
-			TLS_VERIFY_NONE))
+		if (!stream_start_tls_client(c->stream, tls_client,
+			c->target.host[0] == '[' ? NULL : c->target.host, TLS_VERIFY_NONE))
 			refused(c, "4.3.2", "out of memory for TLS");
 		break;
 	case DO_START:
@@ -185,8 +186,8 @@ static void act(struct connection *c, enum dialogue_action action)
 		start(c);
 		break;
 	case DO_CONTENT:
-		content_begin(&c->content, c->content_fd, c->transaction->job->offset, c->transaction->job->size,
-		    c->transaction->job->prepend);
+		content_begin(&c->content, c->content_fd, c->transaction->job->offset,
+		    c->transaction->job->size, c->transaction->job->prepend);
 		if (send_content(c))
 			set_deadline(c);
 		break;
@@ -246,7 +247,8 @@ static void on_drained(struct stream *stream, void *context)
 	struct connection *c = context;
 
 	(void)stream;
-	if (c->dialogue.state == DIALOGUE_DATA && send_content(c) && c->dialogue.state == DIALOGUE_END)
+	if (c->dialogue.state == DIALOGUE_DATA && send_content(c) &&
+	    c->dialogue.state == DIALOGUE_END)
 		set_deadline(c);
 }
 
@@ -319,11 +321,13 @@ static socklen_t socket_address(const struct target *target, struct sockaddr_sto
 		return sizeof *in6;
 	}
 	((struct sockaddr_in *)out)->sin_port = htons(target->port);
-	memcpy(&((struct sockaddr_in *)out)->sin_addr, target->address.octets, sizeof(struct in_addr));
+	memcpy(
+	    &((struct sockaddr_in *)out)->sin_addr, target->address.octets, sizeof(struct in_addr));
 	return sizeof(struct sockaddr_in);
 }
 
-struct connection *connection_open(struct event_base *base, const struct target *target, struct slice site)
+struct connection *connection_open(
+    struct event_base *base, const struct target *target, struct slice site)
 {
 	struct connection *c = calloc(1, sizeof *c);
 	struct sockaddr_storage address;
@@ -336,8 +340,8 @@ struct connection *connection_open(struct event_base *base, const struct target 
 	slice_copy(site, c->site, sizeof c->site);
 	c->idle_timer = pool_timer(base, c);
 	if (c->idle_timer != NULL)
-		c->stream = stream_connect(base, (const struct sockaddr *)&address, address_len, NULL, 0,
-		    (unsigned)settings->delivery.connect_timeout, &stream_handlers, c);
+		c->stream = stream_connect(base, (const struct sockaddr *)&address, address_len,
+		    NULL, 0, (unsigned)settings->delivery.connect_timeout, &stream_handlers, c);
 	if (c->stream == NULL) {
 		int error = errno;
 
@@ -349,7 +353,6 @@ struct connection *connection_open(struct event_base *base, const struct target 
 	}
 	dialogue_begin(&c->dialogue, stream_output(c->stream), settings->hostname,
 	    target->in_clear ? OUTBOUND_TLS_OFF : (enum conf_outbound_tls)settings->delivery.tls);
-	TAILQ_INSERT_TAIL(&open_connections, c, next_open);
 	count++;
 	return c;
 }

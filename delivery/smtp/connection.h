@@ -29,20 +29,20 @@ struct connection_handlers {
 	 *
 	 * status, text  for those recipients that are still open, should nothing else help
 	 */
-	void (*refused)(struct connection *connection, const char *status, const char *text, void *context);
+	void (*refused)(
+	    struct connection *connection, const char *status, const char *text, void *context);
 };
 
 struct connection {
-	TAILQ_ENTRY(connection) next_open;
 	struct stream *stream;
 	struct dialogue dialogue;
 	struct target target;
-	char name[TARGET_NAME_MAX];      /* "mx1.example.net[192.0.2.1]:25" */
-	char tls[96];                    /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: in the clear */
+	char name[TARGET_NAME_MAX]; /* "mx1.example.net[192.0.2.1]:25" */
+	char tls[96];               /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: in the clear */
 	char site[DELIVERY_SITE_MAX + 1];
-	unsigned messages;               /* carried so far, the present one included */
+	unsigned messages; /* carried so far, the present one included */
 	bool is_connected;
-	bool tls_failed;                 /* the handshake did: another try without TLS may help */
+	bool tls_failed; /* the handshake did: another try without TLS may help */
 
 	/* What it carries. */
 	struct transaction *transaction; /* NULL: nothing */
@@ -54,7 +54,7 @@ struct connection {
 	/* The pool's. */
 	TAILQ_ENTRY(connection) next_idle;
 	bool is_pooled;
-	uint64_t last_job;               /* whose result asked for another; 0: the answer is there */
+	uint64_t last_job; /* whose result asked for another; 0: the answer is there */
 	struct event *idle_timer;
 };
 
@@ -64,13 +64,16 @@ bool connection_prepare(void);
 struct connection *connection_open(
     struct event_base *base, const struct target *target, struct slice site);
 /* Carry this as soon as the session stands.  Transaction and descriptor stay the owner's. */
-void connection_carry(struct connection *connection, struct transaction *transaction, int content_fd,
-    const struct connection_handlers *handlers, void *context);
+void connection_carry(struct connection *connection, struct transaction *transaction,
+    int content_fd, const struct connection_handlers *handlers, void *context);
 /* It can take another transaction: nothing is under way, and the host said nothing unasked. */
 bool connection_is_usable(const struct connection *connection);
 /* The end of data was given out: the message may be there whatever happens now. */
 bool connection_awaits_verdict(const struct connection *connection);
-/* Say goodbye, where there is somebody to say it to, and close; the connection takes care of itself from now on. */
+/*
+ * Say goodbye, where there is somebody to say it to, and close; the connection
+ * takes care of itself from now on.
+ */
 void connection_end(struct connection *connection);
 /* Drop it as it stands.  No handler is called. */
 void connection_abort(struct connection *connection);

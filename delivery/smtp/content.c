@@ -9,7 +9,8 @@
 
 static char block[CONTENT_BLOCK];
 
-void content_begin(struct content *content, int descriptor, uint64_t offset, uint64_t size, struct slice prepend)
+void content_begin(
+    struct content *content, int descriptor, uint64_t offset, uint64_t size, struct slice prepend)
 {
 	*content = (struct content){
 	    .descriptor = descriptor,
@@ -27,7 +28,10 @@ static void content_put(struct content *content, const char *data, size_t len, s
 		content->error = ENOMEM;
 }
 
-/* Encode at most CONTENT_BLOCK octets; no octet becomes more than two, and one may wait from before. */
+/*
+ * Encode at most CONTENT_BLOCK octets; no octet becomes more than two, and one
+ * may wait from before.
+ */
 static void encode_block(struct content *content, struct slice in, struct evbuffer *out)
 {
 	static char encoded[2 * CONTENT_BLOCK + 1];
@@ -132,7 +136,8 @@ static void examine(struct scan *scan, struct slice in, struct content_facts *fa
 	}
 }
 
-bool content_examine(int descriptor, uint64_t offset, uint64_t size, struct slice prepend, struct content_facts *facts)
+bool content_examine(int descriptor, uint64_t offset, uint64_t size, struct slice prepend,
+    struct content_facts *facts)
 {
 	struct scan scan = {false, true};
 	int error;

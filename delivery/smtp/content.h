@@ -23,8 +23,8 @@ struct content {
 	uint64_t left;        /* octets still to be read */
 	struct slice prepend; /* goes first; empty once it is sent */
 	bool at_line_start;
-	bool after_cr;        /* the last octet was a CR, and what it means depends on the next */
-	int error;            /* errno of CONTENT_FAILED */
+	bool after_cr; /* the last octet was a CR, and what it means depends on the next */
+	int error;     /* errno of CONTENT_FAILED */
 };
 
 enum content_progress {
@@ -34,7 +34,8 @@ enum content_progress {
 };
 
 /* Ready to send `prepend` and then `size` octets of the descriptor from `offset` on. */
-void content_begin(struct content *content, int descriptor, uint64_t offset, uint64_t size, struct slice prepend);
+void content_begin(
+    struct content *content, int descriptor, uint64_t offset, uint64_t size, struct slice prepend);
 /* Put the next block into the output. */
 enum content_progress content_send(struct content *content, struct evbuffer *out);
 
@@ -49,6 +50,7 @@ struct content_facts {
 };
 
 /* Read all of it through to find out.  False with errno where it cannot be read. */
-bool content_examine(int descriptor, uint64_t offset, uint64_t size, struct slice prepend, struct content_facts *facts);
+bool content_examine(int descriptor, uint64_t offset, uint64_t size, struct slice prepend,
+    struct content_facts *facts);
 
 #endif

@@ -23,24 +23,24 @@ enum { DESCRIPTORS_BESIDES = 64 /* channels, the event loop's own */ };
 
 struct delivery {
 	TAILQ_ENTRY(delivery) next;
-	struct channel *qmgr;      /* NULL: gone, nobody waits for the result */
+	struct channel *qmgr; /* NULL: gone, nobody waits for the result */
 	struct delivery_job job;
 	struct transaction transaction;
 	int content;
 	struct site site;
 	struct route route;
-	unsigned at;               /* the target being tried */
+	unsigned at; /* the target being tried */
 	struct connection *connection;
-	bool is_reuse;             /* the connection was there before: its end says nothing about the host */
-	struct channel *resolver;  /* while a question is open */
+	bool is_reuse; /* the connection was there before: its end says nothing about the host */
+	struct channel *resolver; /* while a question is open */
 	uint32_t question;
 	char status[DELIVERY_STATUS_MAX + 1]; /* of the last host that gave no session */
 	char text[REPLY_TEXT_MAX];
-	char body[];               /* the message that `job` points into */
+	char body[]; /* the message that `job` points into */
 };
 
 static struct event_base *base;
-static TAILQ_HEAD(, delivery) deliveries = TAILQ_HEAD_INITIALIZER(deliveries);
+static TAILQ_HEAD(delivery_list, delivery) deliveries = TAILQ_HEAD_INITIALIZER(deliveries);
 static unsigned count;
 static uint64_t room = UINT64_MAX; /* for jobs; each holds its content and its connection */
 
@@ -50,7 +50,9 @@ void delivery_start(struct event_base *the_base)
 
 	base = the_base;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY)
-		room = files.rlim_cur > 2 * DESCRIPTORS_BESIDES ? (files.rlim_cur - DESCRIPTORS_BESIDES) / 2 : 1;
+		room = files.rlim_cur > 2 * DESCRIPTORS_BESIDES
+			   ? (files.rlim_cur - DESCRIPTORS_BESIDES) / 2
+			   : 1;
 }
 
 unsigned delivery_count(void)
@@ -87,7 +89,8 @@ static void delivery_drop(struct delivery *d)
 
 /* --- the report ------------------------------------------------------------------ */
 
-static void write_result(struct delivery *d, const struct connection *c, bool reuse, bool site_failed)
+static void write_result(
+    struct delivery *d, const struct connection *c, bool reuse, bool site_failed)
 {
 	struct delivery_recipient_result *results = calloc(d->transaction.count, sizeof *results);
 	struct delivery_result result = {
@@ -116,13 +119,29 @@ static void write_result(struct delivery *d, const struct connection *c, bool re
 }
 
 /*
+ * qmgr died meanwhile: the next one has the message sent again, and somebody may
+ * wonder why it came twice.
+ */
+static void log_unreported(const struct delivery *d, const struct connection *c)
+{
+	for (uint32_t i = 0; i < d->transaction.count; i++) {
+		const struct transaction_recipient *r = &d->transaction.recipients[i];
+
+		log_info("outcome-unreported", log_id(d->job.id),
+		    log_slice("to", r->recipient->address), log_string("relay", c->name),
+		    log_string("status", r->status), log_string("text", r->text));
+	}
+}
+
+/*
  * Nothing more to try: what is still open waits or fails, and the job is
  * reported.  A site that has settled some of the recipients has not failed.
  */
-static void give_up(
-    struct delivery *d, enum delivery_outcome outcome, const char *status, const char *text, bool site_failed)
+static void give_up(struct delivery *d, enum delivery_outcome outcome, const char *status,
+    const char *text, bool site_failed)
 {
-	site_failed = site_failed && transaction_open_count(&d->transaction) == d->transaction.count;
+	site_failed =
+	    site_failed && transaction_open_count(&d->transaction) == d->transaction.count;
 	transaction_settle_rest(&d->transaction, outcome, status, text);
 	if (d->qmgr != NULL)
 		write_result(d, NULL, false, site_failed);
@@ -133,10 +152,12 @@ static void on_settled(struct connection *c, void *context)
 {
 	struct delivery *d = context;
 	bool reuse = d->qmgr != NULL && !process_is_stopping() && connection_is_usable(c) &&
-	    c->messages < (unsigned)settings->delivery.connection_messages;
+		     c->messages < (unsigned)settings->delivery.connection_messages;
 
 	if (d->qmgr != NULL)
 		write_result(d, c, reuse, false);
+	else
+		log_unreported(d, c);
 	if (reuse)
 		pool_put(c, d->job.job);
 	else
@@ -163,8 +184,10 @@ static void on_refused(struct connection *c, const char *status, const char *tex
 	}
 	snprintf(d->status, sizeof d->status, "%s", status);
 	snprintf(d->text, sizeof d->text, "%s", text);
-	if (c->tls_failed && settings->delivery.tls == OUTBOUND_TLS_OPPORTUNISTIC && !target->in_clear) {
-		log_info("tls-failed", log_id(d->job.id), log_string("relay", c->name), log_string("reason", text));
+	if (c->tls_failed && settings->delivery.tls == OUTBOUND_TLS_OPPORTUNISTIC &&
+	    !target->in_clear) {
+		log_info("tls-failed", log_id(d->job.id), log_string("relay", c->name),
+		    log_string("reason", text));
 		target->in_clear = true;
 	} else {
 		d->at++;
@@ -185,7 +208,8 @@ static void try_hosts(struct delivery *d)
 			pool_end_oldest();
 		d->connection = connection_open(base, target, d->job.site);
 		if (d->connection != NULL) {
-			connection_carry(d->connection, &d->transaction, d->content, &connection_handlers, d);
+			connection_carry(
+			    d->connection, &d->transaction, d->content, &connection_handlers, d);
 			return;
 		}
 		target_name(target, name);
@@ -212,8 +236,10 @@ static bool on_hosts(struct message *answer, void *context)
 	}
 	if (!is_read)
 		give_up(d, DELIVERY_DEFERRED, "4.4.3", "no answer from the resolver", true);
-	else if (!route_by_hosts(&d->site, &hosts, slice_string(settings->hostname), &d->route, &failure))
-		give_up(d, failure.outcome, failure.status, failure.text, failure.outcome == DELIVERY_DEFERRED);
+	else if (!route_by_hosts(
+		     &d->site, &hosts, slice_string(settings->hostname), &d->route, &failure))
+		give_up(d, failure.outcome, failure.status, failure.text,
+		    failure.outcome == DELIVERY_DEFERRED);
 	else
 		try_hosts(d);
 	return answer == NULL || is_read;
@@ -283,7 +309,8 @@ bool delivery_take(struct channel *qmgr, struct message *m)
 	}
 	if (!site_parse(d->job.site, (uint16_t)settings->delivery.smtp_port, &d->site)) {
 		log_error("not-a-site", log_id(d->job.id), log_slice("site", d->job.site));
-		give_up(d, DELIVERY_DEFERRED, "4.3.5", "this host's configuration names no place to send the message to", false);
+		give_up(d, DELIVERY_DEFERRED, "4.3.5",
+		    "this host's configuration names no place to send the message to", false);
 		return true;
 	}
 	waiting = pool_take(d->job.site);
@@ -302,7 +329,7 @@ void delivery_cancel(struct channel *qmgr, uint64_t job)
 	const struct delivery_result nothing = {.job = job};
 	struct delivery *d;
 
-	TAILQ_FOREACH(d, &deliveries, next)
+	TAILQ_FOREACH (d, &deliveries, next)
 		if (d->qmgr == qmgr && d->job.job == job) {
 			delivery_drop(d);
 			delivery_result_write(channel_begin(qmgr, DELIVERY_RESULT, 0), &nothing);
@@ -315,7 +342,7 @@ void delivery_forget(const struct channel *qmgr)
 {
 	struct delivery *d, *next;
 
-	TAILQ_FOREACH_SAFE(d, &deliveries, next, next) {
+	TAILQ_FOREACH_SAFE (d, &deliveries, next, next) {
 		if (d->qmgr != qmgr)
 			continue;
 		d->qmgr = NULL;
@@ -328,7 +355,7 @@ void delivery_stop(void)
 {
 	struct delivery *d, *next;
 
-	TAILQ_FOREACH_SAFE(d, &deliveries, next, next)
+	TAILQ_FOREACH_SAFE (d, &deliveries, next, next)
 		if (d->connection == NULL || !d->connection->dialogue.mail_accepted)
 			delivery_drop(d);
 }

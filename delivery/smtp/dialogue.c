@@ -109,14 +109,16 @@ static enum dialogue_action closing(struct dialogue *d)
 
 void dialogue_quit(struct dialogue *d)
 {
-	if (d->state != DIALOGUE_OVER && d->state != DIALOGUE_DATA && d->state != DIALOGUE_HANDSHAKE)
+	if (d->state != DIALOGUE_OVER && d->state != DIALOGUE_DATA &&
+	    d->state != DIALOGUE_HANDSHAKE)
 		evbuffer_add(d->out, "QUIT\r\n", 6);
 	d->state = DIALOGUE_OVER;
 }
 
 /* --- the session ------------------------------------------------------------ */
 
-void dialogue_begin(struct dialogue *d, struct evbuffer *out, const char *own_name, enum conf_outbound_tls tls)
+void dialogue_begin(
+    struct dialogue *d, struct evbuffer *out, const char *own_name, enum conf_outbound_tls tls)
 {
 	*d = (struct dialogue){.state = DIALOGUE_GREETING, .out = out, .tls = tls};
 	snprintf(d->own_name, sizeof d->own_name, "%s", own_name);
@@ -124,7 +126,8 @@ void dialogue_begin(struct dialogue *d, struct evbuffer *out, const char *own_na
 
 static enum dialogue_action say_hello(struct dialogue *d, enum dialogue_state state)
 {
-	evbuffer_add_printf(d->out, "%s %s\r\n", state == DIALOGUE_EHLO ? "EHLO" : "HELO", d->own_name);
+	evbuffer_add_printf(
+	    d->out, "%s %s\r\n", state == DIALOGUE_EHLO ? "EHLO" : "HELO", d->own_name);
 	d->state = state;
 	d->offers = 0;
 	d->size_limit = 0;
@@ -220,13 +223,19 @@ static enum dialogue_action begin_exchange(struct dialogue *d)
 	return DO_WAIT;
 }
 
-/* Does the peer take such a message at all?  Nothing is converted on the way (RFC 6152, 3: then it is returned). */
-static bool is_acceptable(struct dialogue *d, const struct transaction *t, const char **status, const char **why)
+/*
+ * Does the peer take such a message at all?  Nothing is converted on the way: it
+ * is returned then (RFC 6152, 3).
+ */
+static bool is_acceptable(
+    struct dialogue *d, const struct transaction *t, const char **status, const char **why)
 {
-	if ((d->offers & OFFERS_SIZE) != 0 && d->size_limit != 0 && command_size(t) > d->size_limit) {
+	if ((d->offers & OFFERS_SIZE) != 0 && d->size_limit != 0 &&
+	    command_size(t) > d->size_limit) {
 		*status = "5.3.4";
 		*why = "the message is larger than the receiving host takes";
-	} else if (t->job->body == BODY_BINARYMIME || (t->needs_8bitmime && (d->offers & OFFERS_8BITMIME) == 0)) {
+	} else if (t->job->body == BODY_BINARYMIME ||
+		   (t->needs_8bitmime && (d->offers & OFFERS_8BITMIME) == 0)) {
 		*status = "5.6.3";
 		*why = "the message has 8-bit content, which the receiving host does not take";
 	} else if (t->needs_smtputf8 && (d->offers & OFFERS_SMTPUTF8) == 0) {
@@ -263,7 +272,8 @@ static void settle_by_reply(struct dialogue *d, enum reply_stage stage, enum rec
 	reply_status(&d->reply, stage, (char)('0' + class), status);
 	for (uint32_t i = 0; i < d->transaction->count; i++)
 		if (d->transaction->recipients[i].state == which)
-			transaction_settle(&d->transaction->recipients[i], outcomes[class], status, text);
+			transaction_settle(
+			    &d->transaction->recipients[i], outcomes[class], status, text);
 }
 
 /* The exchange is done; what it left open (too many at once) goes into the next. */
@@ -283,10 +293,11 @@ static enum dialogue_action end_exchange(struct dialogue *d)
 	return DO_TAKE;
 }
 
-/* "Too many recipients": 452, and 552 from those who still follow RFC 821 (RFC 5321, 4.5.3.1.10). */
+/* "Too many recipients": 452; or 552, as RFC 821 had it (RFC 5321, 4.5.3.1.10). */
 static bool is_put_off(const struct dialogue *d)
 {
-	return d->reply.code == 452 || (d->reply.code == 552 && strcmp(d->reply.status, "5.5.3") == 0);
+	return d->reply.code == 452 ||
+	       (d->reply.code == 552 && strcmp(d->reply.status, "5.5.3") == 0);
 }
 
 static enum dialogue_action on_mail(struct dialogue *d)
@@ -320,8 +331,8 @@ static enum dialogue_action on_rcpt(struct dialogue *d, struct transaction_recip
 		return DO_WAIT;
 	}
 	reply_status(&d->reply, STAGE_RCPT, is_put_off(d) ? '4' : (char)('0' + class), status);
-	transaction_settle(r, class == 4 || is_put_off(d) ? DELIVERY_DEFERRED : DELIVERY_FAILED, status,
-	    transaction_keep_text(d->transaction, d->reply.text));
+	transaction_settle(r, class == 4 || is_put_off(d) ? DELIVERY_DEFERRED : DELIVERY_FAILED,
+	    status, transaction_keep_text(d->transaction, d->reply.text));
 	if (is_put_off(d))
 		r->state = RECIPIENT_OPEN;
 	return DO_WAIT;
@@ -386,7 +397,8 @@ static enum dialogue_action on_early_reply(struct dialogue *d)
 	if (class != 4 && class != 5)
 		return out_of_step(d, "a reply came before the end of the message");
 	settle_by_reply(d, STAGE_DATA, RECIPIENT_ACCEPTED);
-	return broken(d, "4.4.2", "the session ended with an early reply to another part of this message");
+	return broken(
+	    d, "4.4.2", "the session ended with an early reply to another part of this message");
 }
 
 static enum dialogue_action on_end(struct dialogue *d)
@@ -432,11 +444,11 @@ static void take_offer(struct dialogue *d, struct slice line)
 		unsigned offer;
 	} known[] = {
 	    {"PIPELINING", OFFERS_PIPELINING},
-	    {"SIZE", OFFERS_SIZE},
-	    {"8BITMIME", OFFERS_8BITMIME},
-	    {"STARTTLS", OFFERS_STARTTLS},
-	    {"SMTPUTF8", OFFERS_SMTPUTF8},
-	    {"DSN", OFFERS_DSN},
+	    {"SIZE",       OFFERS_SIZE      },
+	    {"8BITMIME",   OFFERS_8BITMIME  },
+	    {"STARTTLS",   OFFERS_STARTTLS  },
+	    {"SMTPUTF8",   OFFERS_SMTPUTF8  },
+	    {"DSN",        OFFERS_DSN       },
 	};
 	struct cursor c = cursor_over(slice_trim(line));
 	struct slice keyword = cursor_take_until(&c, ' ');

@@ -35,7 +35,8 @@ enum {
 	OFFERS_DSN = 32
 };
 
-enum { BATCH_MAX = 100 }; /* recipients in one exchange: every host takes that many (RFC 5321, 4.5.3.1.8) */
+/* Recipients in one exchange: every host takes that many (RFC 5321, 4.5.3.1.8). */
+enum { BATCH_MAX = 100 };
 
 enum dialogue_state {
 	DIALOGUE_GREETING,
@@ -47,39 +48,46 @@ enum dialogue_state {
 	DIALOGUE_ENVELOPE,  /* RSET, MAIL, RCPT, DATA: some of them unanswered */
 	DIALOGUE_DATA,      /* the content is being sent */
 	DIALOGUE_END,       /* the end of data is unanswered */
-	DIALOGUE_EMPTY_END, /* the end of a message for nobody: DATA was accepted though no recipient was */
+	DIALOGUE_EMPTY_END, /* the same of a message for nobody: DATA was accepted, no RCPT was */
 	DIALOGUE_OVER,
 	DIALOGUE_STATE_COUNT
 };
 
 /* What the owner is to do. */
 enum dialogue_action {
-	DO_WAIT,      /* for the peer */
-	DO_HANDSHAKE, /* TLS; then dialogue_secured, or give the connection up */
-	DO_START,     /* the session stands: dialogue_start */
-	DO_CONTENT,   /* send all of the content with its end of data; then dialogue_content_sent */
-	DO_TAKE,      /* every recipient is settled: take the outcome; another may follow where the dialogue is idle */
-	DO_GIVE_UP    /* no session, or it ended before it said anything about the message: see `failure` */
+	/* Wait for the peer. */
+	DO_WAIT,
+	/* Shake hands; then dialogue_secured, or give the connection up. */
+	DO_HANDSHAKE,
+	/* The session stands: dialogue_start. */
+	DO_START,
+	/* Send all of the content with its end of data; then dialogue_content_sent. */
+	DO_CONTENT,
+	/* Every recipient is settled.  Another transaction may follow where the dialogue is idle. */
+	DO_TAKE,
+	/* No session, or it ended before it said anything about the message: see `failure`. */
+	DO_GIVE_UP
 };
 
 struct dialogue {
 	enum dialogue_state state;
 	struct evbuffer *out;
-	char own_name[256];            /* for EHLO */
+	char own_name[256]; /* for EHLO */
 	enum conf_outbound_tls tls;
 	bool is_secured;
 	unsigned offers;
-	uint64_t size_limit;           /* with OFFERS_SIZE; 0: none told */
+	uint64_t size_limit; /* with OFFERS_SIZE; 0: none told */
 	struct reply reply;
-	uint64_t replies;              /* whole replies taken: whether the peer makes progress */
+	uint64_t replies; /* whole replies taken: whether the peer makes progress */
 
 	struct transaction *transaction;
-	uint32_t batch[BATCH_MAX];     /* recipients of this exchange, by their number in the transaction */
+	/* Recipients of this exchange, by their number in the transaction. */
+	uint32_t batch[BATCH_MAX];
 	uint32_t batch_count;
-	uint32_t sent, answered, end;  /* commands of this exchange, see dialogue.c */
-	uint32_t accepted;             /* recipients */
+	uint32_t sent, answered, end; /* commands of this exchange, see dialogue.c */
+	uint32_t accepted;            /* recipients */
 	bool mail_accepted;
-	bool needs_reset;              /* a transaction was begun and not finished */
+	bool needs_reset; /* a transaction was begun and not finished */
 
 	struct {
 		char status[DELIVERY_STATUS_MAX + 1]; /* of class 4 */
@@ -88,8 +96,9 @@ struct dialogue {
 };
 
 /* A connection stands.  `out` must outlive the dialogue. */
-void dialogue_begin(struct dialogue *dialogue, struct evbuffer *out, const char *own_name, enum conf_outbound_tls tls);
-/* Octets have come.  Takes as many replies as there are, up to the first that asks for something. */
+void dialogue_begin(struct dialogue *dialogue, struct evbuffer *out, const char *own_name,
+    enum conf_outbound_tls tls);
+/* Octets have come.  Takes replies up to the first that asks for something. */
 enum dialogue_action dialogue_input(struct dialogue *dialogue, struct evbuffer *in);
 /* The TLS handshake is done. */
 enum dialogue_action dialogue_secured(struct dialogue *dialogue);

@@ -15,7 +15,7 @@
 #include "delivery/smtp/pool.h"
 
 enum {
-	STOP_SECONDS = 10,         /* how long transactions under way may take at an orderly stop */
+	STOP_SECONDS = 10, /* how long transactions under way may take at an orderly stop */
 	STOP_LOOK_MICROSECONDS = 50000
 };
 
@@ -76,9 +76,12 @@ static void on_qmgr_closed(struct channel *channel, void *context)
 }
 
 static const struct process_peer peers[] = {
-    {.role = ROLE_QMGR, .opened = on_qmgr_opened, .message = on_qmgr_message, .closed = on_qmgr_closed},
+    {.role = ROLE_QMGR,
+     .opened = on_qmgr_opened,
+     .message = on_qmgr_message,
+     .closed = on_qmgr_closed},
     {.role = ROLE_RESOLVER}, /* only answers */
-    {.role = ROLE_NONE},
+    {.role = ROLE_NONE			 },
 };
 
 static void reload(void)

@@ -48,7 +48,7 @@ void pool_no_more(uint64_t job)
 {
 	struct connection *c;
 
-	TAILQ_FOREACH(c, &idle, next_idle)
+	TAILQ_FOREACH (c, &idle, next_idle)
 		if (c->last_job == job) {
 			c->last_job = 0;
 			if (settings->delivery.idle_connection == 0)
@@ -63,7 +63,7 @@ struct connection *pool_take(struct slice site)
 {
 	struct connection *c, *next;
 
-	TAILQ_FOREACH_SAFE(c, &idle, next_idle, next) {
+	TAILQ_FOREACH_SAFE (c, &idle, next_idle, next) {
 		if (!slice_equal(slice_string(c->site), site))
 			continue;
 		pool_remove(c);

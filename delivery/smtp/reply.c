@@ -85,7 +85,10 @@ enum reply_progress reply_take(struct reply *reply, struct slice line)
 	return is_last ? REPLY_WHOLE : REPLY_MORE;
 }
 
-/* What a code without an enhanced one stands for: the two numbers behind the class (RFC 3463, RFC 5248). */
+/*
+ * What a code without an enhanced one stands for: the two numbers behind the class
+ * (RFC 3463, RFC 5248).
+ */
 static const struct {
 	int code;
 	enum reply_stage stage;
@@ -109,8 +112,20 @@ static const struct {
 	int code;
 	const char *rest;
 } general_meanings[] = {
-    {421, "3.2"}, {454, "7.0"}, {455, "5.4"}, {500, "5.2"}, {501, "5.4"}, {502, "5.1"}, {503, "5.1"},
-    {504, "5.4"}, {521, "3.2"}, {530, "7.0"}, {535, "7.8"}, {552, "2.2"}, {555, "5.4"}, {556, "1.10"},
+    {421, "3.2" },
+    {454, "7.0" },
+    {455, "5.4" },
+    {500, "5.2" },
+    {501, "5.4" },
+    {502, "5.1" },
+    {503, "5.1" },
+    {504, "5.4" },
+    {521, "3.2" },
+    {530, "7.0" },
+    {535, "7.8" },
+    {552, "2.2" },
+    {555, "5.4" },
+    {556, "1.10"},
 };
 
 static const char *meaning(int code, enum reply_stage stage)
@@ -124,9 +139,12 @@ static const char *meaning(int code, enum reply_stage stage)
 	return "0.0";
 }
 
-void reply_status(const struct reply *reply, enum reply_stage stage, char class, char status[DELIVERY_STATUS_MAX + 1])
+void reply_status(const struct reply *reply, enum reply_stage stage, char class,
+    char status[DELIVERY_STATUS_MAX + 1])
 {
-	const char *rest = reply->status[0] != '\0' ? reply->status + 2 : class == '2' ? "0.0" : meaning(reply->code, stage);
+	const char *rest = reply->status[0] != '\0' ? reply->status + 2
+			   : class == '2'           ? "0.0"
+						    : meaning(reply->code, stage);
 
 	snprintf(status, DELIVERY_STATUS_MAX + 1, "%c.%.7s", class, rest);
 }

@@ -19,12 +19,15 @@ enum {
 };
 
 struct reply {
-	int code;                             /* 200 to 599; 0 before the first line */
-	unsigned lines;                       /* taken so far */
-	char status[DELIVERY_STATUS_MAX + 1]; /* "5.1.1" as the first line has it; empty: none, or of another class than code */
-	char text[REPLY_TEXT_MAX];            /* "550 5.1.1 No such user": lines joined by blanks, cut where it is longer */
+	int code;       /* 200 to 599; 0 before the first line */
+	unsigned lines; /* taken so far */
+	/* "5.1.1" as the first line has it; empty: none, or of another class than code. */
+	char status[DELIVERY_STATUS_MAX + 1];
+	/* "550 5.1.1 No such user": lines joined by blanks, cut where it is longer. */
+	char text[REPLY_TEXT_MAX];
 	size_t text_len;
-	struct slice rest; /* of the line just taken: what follows the code; as sent, for reading keywords */
+	/* Of the line just taken, as sent: what follows the code. */
+	struct slice rest;
 };
 
 enum reply_progress {
@@ -57,6 +60,7 @@ enum reply_stage {
  * for.  `class` is the outcome's: 2, 4 or 5.  It replaces the code's own class
  * where a permanent refusal of a host is no permanent failure of the message.
  */
-void reply_status(const struct reply *reply, enum reply_stage stage, char class, char status[DELIVERY_STATUS_MAX + 1]);
+void reply_status(const struct reply *reply, enum reply_stage stage, char class,
+    char status[DELIVERY_STATUS_MAX + 1]);
 
 #endif

@@ -14,7 +14,8 @@ static bool split_port(struct slice *text, uint16_t *port)
 	ssize_t colon = slice_find_last(*text, ':');
 	uint64_t number;
 
-	if (colon < 0 || !slice_number(slice_from(*text, (size_t)colon + 1), UINT16_MAX, &number) || number == 0)
+	if (colon < 0 || !slice_number(slice_from(*text, (size_t)colon + 1), UINT16_MAX, &number) ||
+	    number == 0)
 		return false;
 	*port = (uint16_t)number;
 	text->len = (size_t)colon;
@@ -57,7 +58,8 @@ void target_name(const struct target *target, char name[TARGET_NAME_MAX])
 	char address[INET6_ADDRSTRLEN] = "?";
 
 	inet_ntop(target->address.family, target->address.octets, address, sizeof address);
-	snprintf(name, TARGET_NAME_MAX, "%s[%s]:%u", target->host[0] == '[' ? "" : target->host, address, target->port);
+	snprintf(name, TARGET_NAME_MAX, "%s[%s]:%u", target->host[0] == '[' ? "" : target->host,
+	    address, target->port);
 }
 
 void route_to_address(const struct site *site, struct route *route)
@@ -69,8 +71,8 @@ void route_to_address(const struct site *site, struct route *route)
 	route->count = 1;
 }
 
-static bool fail(struct route_failure *failure, enum delivery_outcome outcome, const char *status, const char *what,
-    const char *name)
+static bool fail(struct route_failure *failure, enum delivery_outcome outcome, const char *status,
+    const char *what, const char *name)
 {
 	failure->outcome = outcome;
 	snprintf(failure->status, sizeof failure->status, "%s", status);
@@ -87,22 +89,29 @@ static bool fail_by_status(struct route_failure *failure, unsigned status, const
 	case RESOLVER_BAD_NAME:
 		return fail(failure, DELIVERY_FAILED, "5.1.2", "not a domain name", name);
 	case RESOLVER_NULL_MX:
-		return fail(failure, DELIVERY_FAILED, "5.1.10", "this domain accepts no mail (null MX)", name);
+		return fail(failure, DELIVERY_FAILED, "5.1.10",
+		    "this domain accepts no mail (null MX)", name);
 	case RESOLVER_NO_DATA:
 	case RESOLVER_OK:
-		return fail(failure, DELIVERY_FAILED, "5.4.4", "this domain has no mail host with an address", name);
+		return fail(failure, DELIVERY_FAILED, "5.4.4",
+		    "this domain has no mail host with an address", name);
 	default:
-		return fail(failure, DELIVERY_DEFERRED, "4.4.3", "no answer from the DNS just now", name);
+		return fail(
+		    failure, DELIVERY_DEFERRED, "4.4.3", "no answer from the DNS just now", name);
 	}
 }
 
-/* The preference from which on hosts are no nearer than we are; one above all where we are not among them. */
+/*
+ * The preference from which on hosts are no nearer than we are; one above all
+ * where we are not among them.
+ */
 static unsigned own_preference(const struct resolver_hosts *hosts, struct slice own_name)
 {
 	unsigned own = UINT16_MAX + 1;
 
 	for (unsigned i = 0; i < hosts->count; i++)
-		if (slice_equal_nocase(slice_string(hosts->hosts[i].name), own_name) && hosts->hosts[i].preference < own)
+		if (slice_equal_nocase(slice_string(hosts->hosts[i].name), own_name) &&
+		    hosts->hosts[i].preference < own)
 			own = hosts->hosts[i].preference;
 	return own;
 }
@@ -127,8 +136,8 @@ static void add_host(const struct site *site, const struct resolver_host *host, 
 	}
 }
 
-bool route_by_hosts(const struct site *site, const struct resolver_hosts *hosts, struct slice own_name,
-    struct route *route, struct route_failure *failure)
+bool route_by_hosts(const struct site *site, const struct resolver_hosts *hosts,
+    struct slice own_name, struct route *route, struct route_failure *failure)
 {
 	unsigned limit = site->kind == SITE_MX ? own_preference(hosts, own_name) : UINT16_MAX + 1;
 	unsigned usable = 0;
@@ -150,7 +159,9 @@ bool route_by_hosts(const struct site *site, const struct resolver_hosts *hosts,
 		return true;
 	if (usable == 0 && hosts->count > 0)
 		return fail(failure, DELIVERY_FAILED, "5.4.6",
-		    "mail for this domain loops back to this host: its MX records name this host, which does not hold the domain",
+		    "mail for this domain loops back to this host: its MX records name this host, "
+		    "which does not hold the domain",
 		    site->name);
-	return fail_by_status(failure, is_temporary ? RESOLVER_TEMPORARY : RESOLVER_NO_DATA, site->name);
+	return fail_by_status(
+	    failure, is_temporary ? RESOLVER_TEMPORARY : RESOLVER_NO_DATA, site->name);
 }

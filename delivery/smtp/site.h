@@ -61,7 +61,7 @@ void route_to_address(const struct site *site, struct route *route);
  * own_name  this host
  * False, with *failure filled in, where nothing is left.
  */
-bool route_by_hosts(const struct site *site, const struct resolver_hosts *hosts, struct slice own_name,
-    struct route *route, struct route_failure *failure);
+bool route_by_hosts(const struct site *site, const struct resolver_hosts *hosts,
+    struct slice own_name, struct route *route, struct route_failure *failure);
 
 #endif

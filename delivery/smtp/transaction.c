@@ -14,7 +14,8 @@ struct transaction_text {
 bool transaction_begin(struct transaction *transaction, const struct delivery_job *job)
 {
 	*transaction = (struct transaction){.job = job};
-	transaction->recipients = calloc((size_t)job->recipient_count + 1, sizeof *transaction->recipients);
+	transaction->recipients =
+	    calloc((size_t)job->recipient_count + 1, sizeof *transaction->recipients);
 	if (transaction->recipients == NULL)
 		return false;
 	transaction->count = job->recipient_count;
@@ -49,8 +50,8 @@ const char *transaction_keep_text(struct transaction *transaction, const char *t
 	return kept->text;
 }
 
-void transaction_settle(
-    struct transaction_recipient *recipient, enum delivery_outcome outcome, const char *status, const char *text)
+void transaction_settle(struct transaction_recipient *recipient, enum delivery_outcome outcome,
+    const char *status, const char *text)
 {
 	recipient->state = RECIPIENT_SETTLED;
 	recipient->outcome = outcome;
@@ -58,8 +59,8 @@ void transaction_settle(
 	recipient->text = text;
 }
 
-void transaction_settle_rest(
-    struct transaction *transaction, enum delivery_outcome outcome, const char *status, const char *text)
+void transaction_settle_rest(struct transaction *transaction, enum delivery_outcome outcome,
+    const char *status, const char *text)
 {
 	const char *kept = transaction_keep_text(transaction, text);
 

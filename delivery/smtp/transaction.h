@@ -15,9 +15,10 @@ enum recipient_state {
 struct transaction_recipient {
 	const struct delivery_recipient *recipient;
 	enum recipient_state state;
-	enum delivery_outcome outcome;        /* once it is settled; until then what it would be, see put_off in dialogue.c */
+	/* Once it is settled; until then what it would be (see is_put_off in dialogue.c). */
+	enum delivery_outcome outcome;
 	char status[DELIVERY_STATUS_MAX + 1];
-	const char *text;                     /* belongs to the transaction */
+	const char *text; /* belongs to the transaction */
 };
 
 struct transaction_text;
@@ -38,11 +39,11 @@ void transaction_free(struct transaction *transaction);
 /* A copy of `text` that lives as long as the transaction: replies are shared by recipients. */
 const char *transaction_keep_text(struct transaction *transaction, const char *text);
 /* `text` is one that was kept, or a constant. */
-void transaction_settle(
-    struct transaction_recipient *recipient, enum delivery_outcome outcome, const char *status, const char *text);
+void transaction_settle(struct transaction_recipient *recipient, enum delivery_outcome outcome,
+    const char *status, const char *text);
 /* Settle all that are not settled yet. */
-void transaction_settle_rest(
-    struct transaction *transaction, enum delivery_outcome outcome, const char *status, const char *text);
+void transaction_settle_rest(struct transaction *transaction, enum delivery_outcome outcome,
+    const char *status, const char *text);
 /* Recipients that are not settled. */
 uint32_t transaction_open_count(const struct transaction *transaction);
 

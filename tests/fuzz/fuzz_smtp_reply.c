@@ -27,9 +27,10 @@ static void check(const struct transaction *t, bool is_sent)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct delivery_recipient recipients[RECIPIENTS] = {
-	    {.address = SLICE("a@example.net")}, {.address = SLICE("b@example.net")}, {.address = SLICE("c@example.net")}};
-	struct delivery_job job = {.size = 10, .sender = SLICE("s@example.org"), .recipients = recipients};
+	struct delivery_recipient recipients[RECIPIENTS] = {{.address = SLICE("a@example.net")},
+	    {.address = SLICE("b@example.net")}, {.address = SLICE("c@example.net")}};
+	struct delivery_job job = {
+	    .size = 10, .sender = SLICE("s@example.org"), .recipients = recipients};
 	struct evbuffer *in = evbuffer_new(), *out = evbuffer_new();
 	struct transaction t;
 	struct dialogue d;
@@ -39,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0 || in == NULL || out == NULL)
 		goto done;
 	job.recipient_count = 1 + data[0] % RECIPIENTS;
-	dialogue_begin(&d, out, "mail.example.org", (enum conf_outbound_tls)(data[0] / RECIPIENTS % 3));
+	dialogue_begin(
+	    &d, out, "mail.example.org", (enum conf_outbound_tls)(data[0] / RECIPIENTS % 3));
 	evbuffer_add(in, data + 1, size - 1);
 	if (!transaction_begin(&t, &job))
 		goto done;

@@ -4,8 +4,9 @@
 #include "common/channel_delivery.h"
 
 static struct delivery_recipient recipients[] = {
-    {7, {"bob@example.org", 15}, {"rfc822;bob@x", 12}, {"example.org/bob", 15}, {"b@example.org", 13}, NOTIFY_DELAY},
-    {9, {"carol@example.org", 17}, {"", 0}, {"", 0}, {"", 0}, 0},
+    {7, {"bob@example.org", 15},   {"rfc822;bob@x", 12}, {"example.org/bob", 15},
+     {"b@example.org", 13},								NOTIFY_DELAY},
+    {9, {"carol@example.org", 17}, {"", 0},              {"", 0},                 {"", 0}, 0           },
 };
 
 static struct delivery_job sample_job(void)
@@ -30,8 +31,8 @@ static struct delivery_job sample_job(void)
 }
 
 static struct delivery_recipient_result outcomes[] = {
-    {7, DELIVERY_FAILED, {"5.1.1", 5}, {"550 5.1.1 No such user", 22}},
-    {9, DELIVERY_DELIVERED, {"2.0.0", 5}, {"250 ok", 6}},
+    {7, DELIVERY_FAILED,    {"5.1.1", 5}, {"550 5.1.1 No such user", 22}},
+    {9, DELIVERY_DELIVERED, {"2.0.0", 5}, {"250 ok", 6}                 },
 };
 
 static struct delivery_result sample_result(void)

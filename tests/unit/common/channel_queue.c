@@ -4,9 +4,9 @@
 #include "common/channel_queue.h"
 
 static struct envelope_recipient recipients[] = {
-    {{"bob@example.org", 15}, {"rfc822;Bob@example.org", 22}, NOTIFY_SUCCESS | NOTIFY_FAILURE},
-    {{"carol@example.net", 17}, {"", 0}, 0},
-    {{"dave@example.net", 16}, {"", 0}, NOTIFY_NEVER},
+    {{"bob@example.org", 15},   {"rfc822;Bob@example.org", 22}, NOTIFY_SUCCESS | NOTIFY_FAILURE},
+    {{"carol@example.net", 17}, {"", 0},                        0                              },
+    {{"dave@example.net", 16},  {"", 0},                        NOTIFY_NEVER                   },
 };
 
 static struct envelope sample(void)
@@ -101,12 +101,14 @@ Test(channel_queue, every_truncation_of_an_envelope_is_refused)
 	struct buf b = encoded(&in);
 
 	for (size_t len = 0; len < b.len; len++) {
-		char *copy = malloc(len + 1); /* its own block, so that a sanitizer sees a read past it */
+		char *copy =
+		    malloc(len + 1); /* its own block, so that a sanitizer sees a read past it */
 		struct reader r = reader_over(slice_of(copy, len));
 		struct envelope out;
 
 		memcpy(copy, b.data, len);
-		cr_assert_not(envelope_read(&r, &out), "%zu of %zu octets were taken for whole", len, b.len);
+		cr_assert_not(
+		    envelope_read(&r, &out), "%zu of %zu octets were taken for whole", len, b.len);
 		cr_assert_null(out.recipients);
 		free(copy);
 	}
@@ -129,7 +131,8 @@ Test(channel_queue, an_envelope_with_any_octet_changed_is_refused_or_clean)
 				cr_assert(envelope_text_is_clean(out.sender, ENVELOPE_ADDRESS_MAX));
 				cr_assert(envelope_prepend_is_clean(out.prepend));
 				for (uint32_t n = 0; n < out.recipient_count; n++)
-					cr_assert(envelope_text_is_clean(out.recipients[n].address, ENVELOPE_ADDRESS_MAX));
+					cr_assert(envelope_text_is_clean(
+					    out.recipients[n].address, ENVELOPE_ADDRESS_MAX));
 				envelope_free(&out);
 			}
 			b.data[i] = (char)(b.data[i] ^ (1 << bit));
@@ -172,7 +175,8 @@ Test(channel_queue, header_fields_in_front_are_whole_lines_and_nothing_follows_t
 {
 	cr_assert(envelope_prepend_is_clean(SLICE("")));
 	cr_assert(envelope_prepend_is_clean(SLICE("A: b\r\n c\r\n")));
-	cr_assert(envelope_prepend_is_clean(SLICE("A: b\r\n\r\n")), "the content has no header of its own");
+	cr_assert(envelope_prepend_is_clean(SLICE("A: b\r\n\r\n")),
+	    "the content has no header of its own");
 	cr_assert_not(envelope_prepend_is_clean(SLICE("A: b\r\n\r\n\r\n")));
 	cr_assert_not(envelope_prepend_is_clean(SLICE("A: b")));
 	cr_assert_not(envelope_prepend_is_clean(SLICE("A: b\n")));

@@ -25,8 +25,10 @@ static bool on_result(struct qmgr *q, struct message *m)
 	for (uint32_t i = 0; i < result.count && i < OUTCOMES_MAX; i++) {
 		q->outcomes[i].index = result.recipients[i].index;
 		q->outcomes[i].outcome = result.recipients[i].outcome;
-		slice_copy(result.recipients[i].status, q->outcomes[i].status, sizeof q->outcomes[i].status);
-		slice_copy(result.recipients[i].text, q->outcomes[i].text, sizeof q->outcomes[i].text);
+		slice_copy(result.recipients[i].status, q->outcomes[i].status,
+		    sizeof q->outcomes[i].status);
+		slice_copy(
+		    result.recipients[i].text, q->outcomes[i].text, sizeof q->outcomes[i].text);
 	}
 	delivery_result_free(&result);
 	return true;

@@ -13,7 +13,7 @@ enum { OUTCOMES_MAX = 8 };
 struct qmgr {
 	struct daemon *daemon;
 	struct channel *channel;
-	uint32_t slots;       /* wanted altogether */
+	uint32_t slots; /* wanted altogether */
 	bool has_wanted;
 	bool has_result;
 	unsigned results;

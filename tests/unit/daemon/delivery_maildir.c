@@ -21,7 +21,8 @@ static struct qmgr qmgr;
 static char root[] = "/tmp/petrel-delivery-XXXXXX";
 static struct delivery_recipient recipients[2] = {
     {.index = 7, .address = {"alice@example.org", 17}, .mailbox = {"example.org/alice", 17}},
-    {.index = 8, .address = {"bob@example.org", 15}, .mailbox = {"example.org/bob", 15}}};
+    {.index = 8, .address = {"bob@example.org", 15},   .mailbox = {"example.org/bob", 15}  }
+};
 
 /* What each of two imapd workers was told. */
 static struct told {
@@ -58,7 +59,8 @@ static void start(void)
 	char conf[256];
 
 	cr_assert_not_null(mkdtemp(root));
-	snprintf(conf, sizeof conf, "hostname mail.example.org\ndirectory.mail %s\ndelivery.maildir-jobs 50\n", root);
+	snprintf(conf, sizeof conf,
+	    "hostname mail.example.org\ndirectory.mail %s\ndelivery.maildir-jobs 50\n", root);
 	daemon_start(&d, "delivery/delivery-maildir", ROLE_DELIVERY_MAILDIR, conf);
 	for (unsigned i = 0; i < 2; i++)
 		daemon_peer_with(&d, ROLE_IMAPD, i, &imapd_handlers, &told[i]);
@@ -118,7 +120,8 @@ Test(delivery_maildir_daemon, each_recipient_gets_a_copy_and_every_imapd_is_told
 	cr_assert_eq(qmgr.job, 1);
 	cr_assert_eq(qmgr.count, 2);
 	for (int i = 0; i < 2; i++)
-		cr_assert_eq(qmgr.outcomes[i].outcome, DELIVERY_DELIVERED, "%s", qmgr.outcomes[i].text);
+		cr_assert_eq(
+		    qmgr.outcomes[i].outcome, DELIVERY_DELIVERED, "%s", qmgr.outcomes[i].text);
 	cr_assert_eq(files("example.org/alice/Maildir/new/*"), 1);
 	cr_assert_eq(files("example.org/bob/Maildir/new/*"), 1);
 	daemon_run_for(&d, 100);

@@ -20,17 +20,17 @@ static struct host {
 	int socket;
 	unsigned port;
 	struct event *event;
-	const char *ehlo;       /* the lines of its reply to EHLO */
-	const char *to_rcpt;    /* replies; NULL: 250 */
+	const char *ehlo;    /* the lines of its reply to EHLO */
+	const char *to_rcpt; /* replies; NULL: 250 */
 	const char *to_end;
-	bool hangs_up;          /* after each message, without a word */
-	bool is_silent;         /* to the end of a message */
-	unsigned connections;   /* so far */
+	bool hangs_up;        /* after each message, without a word */
+	bool is_silent;       /* to the end of a message */
+	unsigned connections; /* so far */
 	unsigned messages;
 	unsigned quits;
-	uint64_t octets;        /* of content */
-	char said[4096];        /* by the client, last connection; without content */
-	char content[256];      /* the beginning of the last message */
+	uint64_t octets;   /* of content */
+	char said[4096];   /* by the client, last connection; without content */
+	char content[256]; /* the beginning of the last message */
 } host;
 
 struct client {
@@ -43,7 +43,9 @@ struct client {
 static struct daemon d;
 static struct qmgr qmgr;
 static struct delivery_recipient recipients[2] = {
-    {.index = 7, .address = {"bob@example.net", 15}}, {.index = 8, .address = {"carol@example.net", 17}}};
+    {.index = 7, .address = {"bob@example.net", 15}  },
+    {.index = 8, .address = {"carol@example.net", 17}}
+};
 
 /* --- the other host ------------------------------------------------------------ */
 
@@ -80,7 +82,8 @@ static void end_of_message(struct client *c)
 	host.messages++;
 	c->in_data = false;
 	if (!host.is_silent)
-		stream_printf(c->stream, "%s\r\n", host.to_end == NULL ? "250 2.0.0 taken" : host.to_end);
+		stream_printf(
+		    c->stream, "%s\r\n", host.to_end == NULL ? "250 2.0.0 taken" : host.to_end);
 	if (host.hangs_up)
 		stream_close_when_sent(c->stream);
 }
@@ -128,7 +131,8 @@ static void on_closed(struct stream *stream, enum stream_end end, void *context)
 	free(context);
 }
 
-static const struct stream_handlers client_handlers = {.readable = on_readable, .closed = on_closed};
+static const struct stream_handlers client_handlers = {
+    .readable = on_readable, .closed = on_closed};
 
 static void on_connection(evutil_socket_t fd, short what, void *context)
 {
@@ -182,7 +186,9 @@ static void host_is_at(const char *name, uint16_t preference, uint8_t last_octet
 
 	*h = (struct resolver_host){.preference = preference, .address_count = 1};
 	strcpy(h->name, name);
-	h->addresses[0] = (struct resolver_address){AF_INET, {127, 0, 0, last_octet}};
+	h->addresses[0] = (struct resolver_address){
+	    AF_INET, {127, 0, 0, last_octet}
+        };
 }
 
 /* --- the house ----------------------------------------------------------------------- */
@@ -271,8 +277,9 @@ Test(delivery_smtp, a_message_reaches_the_other_host_as_it_is_and_its_words_come
 	cr_assert_str_eq(qmgr.outcomes[0].text, "250 2.0.0 taken");
 	cr_assert_str_eq(qmgr.remote, remote);
 	cr_assert_str_empty(qmgr.tls);
-	cr_assert_str_eq(host.said, "EHLO mail.example.org\nMAIL FROM:<alice@example.org>\n"
-				    "RCPT TO:<bob@example.net>\nRCPT TO:<carol@example.net>\nDATA\n");
+	cr_assert_str_eq(host.said,
+	    "EHLO mail.example.org\nMAIL FROM:<alice@example.org>\n"
+	    "RCPT TO:<bob@example.net>\nRCPT TO:<carol@example.net>\nDATA\n");
 	cr_assert_str_eq(host.content, "Received: x\r\nSubject: hello\r\n\r\n..one\r\n.\r\n");
 }
 
@@ -325,8 +332,10 @@ Test(delivery_smtp, a_site_without_a_host_that_answers_is_told_from_a_message_th
 	deliver(1, "mx:example.net");
 	both_are(DELIVERY_DEFERRED, "4.4.1");
 	cr_assert(qmgr.site_failed);
-	cr_assert_not_null(strstr(qmgr.outcomes[0].text, "mx2.example.net[127.0.0.3]"), "%s", qmgr.outcomes[0].text);
-	cr_assert_not_null(strstr(qmgr.outcomes[0].text, "Connection refused"), "%s", qmgr.outcomes[0].text);
+	cr_assert_not_null(strstr(qmgr.outcomes[0].text, "mx2.example.net[127.0.0.3]"), "%s",
+	    qmgr.outcomes[0].text);
+	cr_assert_not_null(
+	    strstr(qmgr.outcomes[0].text, "Connection refused"), "%s", qmgr.outcomes[0].text);
 	host.to_end = "554 5.7.1 spam";
 	deliver(2, NULL);
 	both_are(DELIVERY_FAILED, "5.7.1");
@@ -348,7 +357,8 @@ Test(delivery_smtp, a_domain_that_does_not_exist_or_takes_no_mail_fails)
 	cr_assert_eq(host.connections, 0);
 }
 
-Test(delivery_smtp, where_the_TLS_handshake_fails_the_message_goes_in_the_clear_over_a_new_connection)
+Test(delivery_smtp,
+    where_the_TLS_handshake_fails_the_message_goes_in_the_clear_over_a_new_connection)
 {
 	host.ehlo = "250-mx.example.net\r\n250 STARTTLS\r\n";
 	deliver(1, NULL);
@@ -376,7 +386,8 @@ Test(delivery_smtp_set, a_host_that_is_silent_after_the_message_leaves_it_deferr
 	host.is_silent = true;
 	deliver(1, NULL);
 	both_are(DELIVERY_DEFERRED, "4.4.2");
-	cr_assert_str_eq(qmgr.outcomes[0].text, "time-out waiting for the reply to the end of the message");
+	cr_assert_str_eq(
+	    qmgr.outcomes[0].text, "time-out waiting for the reply to the end of the message");
 	cr_assert_not(qmgr.reuse);
 }
 
@@ -414,7 +425,8 @@ Test(delivery_smtp, a_large_message_costs_no_more_memory_than_a_small_one)
 	both_are(DELIVERY_DELIVERED, "2.0.0");
 	cr_assert_eq(host.octets, SIZE + 13 + 3);
 #ifndef PETREL_SANITIZERS /* which keep what was freed */
-	cr_assert_lt(memory_peak_kib(), before + 4096, "from %lu to %lu KiB", before, memory_peak_kib());
+	cr_assert_lt(
+	    memory_peak_kib(), before + 4096, "from %lu to %lu KiB", before, memory_peak_kib());
 #else
 	(void)before;
 #endif

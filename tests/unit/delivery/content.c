@@ -70,10 +70,19 @@ Test(smtp_content, a_bare_cr_or_lf_is_never_sent)
 
 Test(smtp_content, no_spelling_of_a_lone_dot_ends_the_message_early)
 {
-#define SPELLING(text) {text, sizeof text - 1}
+#define SPELLING(text)                                                                             \
+	{                                                                                          \
+		text, sizeof text - 1                                                              \
+	}
 	static const struct slice smuggled[] = {
-	    SPELLING("a\r\n.\r\nMAIL"), SPELLING("a\n.\nMAIL"), SPELLING("a\n.\r\nMAIL"), SPELLING("a\r\n.\nMAIL"),
-	    SPELLING("a\r.\rMAIL"), SPELLING("a\r\n.\rMAIL"), SPELLING("a\r.\r\nMAIL"), SPELLING("a\n\r.\r\nMAIL"),
+	    SPELLING("a\r\n.\r\nMAIL"),
+	    SPELLING("a\n.\nMAIL"),
+	    SPELLING("a\n.\r\nMAIL"),
+	    SPELLING("a\r\n.\nMAIL"),
+	    SPELLING("a\r.\rMAIL"),
+	    SPELLING("a\r\n.\rMAIL"),
+	    SPELLING("a\r.\r\nMAIL"),
+	    SPELLING("a\n\r.\r\nMAIL"),
 	    SPELLING("a\r\n\r.\r\nMAIL"),
 	};
 
@@ -81,9 +90,11 @@ Test(smtp_content, no_spelling_of_a_lone_dot_ends_the_message_early)
 		char *got = encoded(smuggled[i], SIZE_MAX / 2), *end = strstr(got, "\r\n.\r\n");
 
 		cr_assert_not_null(end);
-		cr_assert_str_eq(end, "\r\n.\r\n", "spelling %zu ends the message early: %s", i, got);
+		cr_assert_str_eq(
+		    end, "\r\n.\r\n", "spelling %zu ends the message early: %s", i, got);
 		for (const char *c = got; *c != '\0'; c++)
-			cr_assert((*c != '\r' || c[1] == '\n') && (*c != '\n' || (c > got && c[-1] == '\r')));
+			cr_assert((*c != '\r' || c[1] == '\n') &&
+				  (*c != '\n' || (c > got && c[-1] == '\r')));
 		free(got);
 	}
 }

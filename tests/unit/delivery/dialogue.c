@@ -18,7 +18,8 @@ static void set_up(void)
 	out = evbuffer_new();
 	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OPPORTUNISTIC);
 	for (size_t i = 0; i < 250; i++)
-		recipients[i] = (struct delivery_recipient){.index = (uint32_t)i, .address = SLICE("bob@example.net")};
+		recipients[i] = (struct delivery_recipient){
+		    .index = (uint32_t)i, .address = SLICE("bob@example.net")};
 	recipients[1].address = SLICE("carol@example.net");
 	recipients[2].address = SLICE("dave@example.net");
 	job = (struct delivery_job){
@@ -113,7 +114,8 @@ Test(smtp_dialogue, sender_recipients_and_data_go_in_one_flight_where_pipelining
 {
 	stand(PIPELINED);
 	cr_assert_eq(carry(2), DO_WAIT);
-	said("MAIL FROM:<alice@example.org>\r\nRCPT TO:<bob@example.net>\r\nRCPT TO:<carol@example.net>\r\nDATA\r\n");
+	said("MAIL FROM:<alice@example.org>\r\nRCPT TO:<bob@example.net>\r\nRCPT "
+	     "TO:<carol@example.net>\r\nDATA\r\n");
 	cr_assert_eq(peer("250 ok\r\n550 5.1.1 no bob\r\n250 ok\r\n354 go\r\n"), DO_CONTENT);
 	dialogue_content_sent(&d);
 	cr_assert_eq(peer("250 ok\r\n"), DO_TAKE);
@@ -148,7 +150,8 @@ Test(smtp_dialogue, the_parameters_that_the_host_offers_are_given)
 	carry(1);
 	said("MAIL FROM:<alice@example.org> SIZE=113 BODY=8BITMIME RET=HDRS ENVID=a+3Db\r\n");
 	peer("250 ok\r\n");
-	said("RCPT TO:<bob@example.net> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;Bob+2B1@example.net\r\n");
+	said("RCPT TO:<bob@example.net> NOTIFY=SUCCESS,FAILURE "
+	     "ORCPT=rfc822;Bob+2B1@example.net\r\n");
 }
 
 Test(smtp_dialogue, the_null_sender_is_an_empty_path)
@@ -180,7 +183,9 @@ Test(smtp_dialogue, refusal_of_the_sender_is_every_recipients_outcome)
 {
 	stand(PIPELINED);
 	carry(2);
-	cr_assert_eq(peer("550 5.7.1 not from you\r\n503 no mail\r\n503 no mail\r\n503 no rcpt\r\n"), DO_TAKE);
+	cr_assert_eq(
+	    peer("550 5.7.1 not from you\r\n503 no mail\r\n503 no mail\r\n503 no rcpt\r\n"),
+	    DO_TAKE);
 	is(0, DELIVERY_FAILED, "5.7.1");
 	is(1, DELIVERY_FAILED, "5.7.1");
 	cr_assert(dialogue_is_idle(&d));
@@ -262,7 +267,8 @@ Test(smtp_dialogue, recipients_that_are_too_many_go_into_another_exchange)
 	dialogue_content_sent(&d);
 	hush();
 	cr_assert_eq(peer("250 ok 1\r\n"), DO_WAIT);
-	said("MAIL FROM:<alice@example.org>\r\nRCPT TO:<carol@example.net>\r\nRCPT TO:<dave@example.net>\r\nDATA\r\n");
+	said("MAIL FROM:<alice@example.org>\r\nRCPT TO:<carol@example.net>\r\nRCPT "
+	     "TO:<dave@example.net>\r\nDATA\r\n");
 	is(0, DELIVERY_DELIVERED, "2.0.0");
 	/* Nobody else this time, and still: then it is for later. */
 	cr_assert_eq(peer("250 ok\r\n452 4.5.3 too many\r\n550 5.1.1 no\r\n503 no\r\n"), DO_TAKE);
@@ -300,7 +306,8 @@ Test(smtp_dialogue, a_connection_lost_after_the_end_of_data_defers)
 	dialogue_content_sent(&d);
 	cr_assert_eq(dialogue_lost(&d, "time-out"), DO_TAKE);
 	is(0, DELIVERY_DEFERRED, "4.4.2");
-	cr_assert_str_eq(t.recipients[0].text, "time-out waiting for the reply to the end of the message");
+	cr_assert_str_eq(
+	    t.recipients[0].text, "time-out waiting for the reply to the end of the message");
 	cr_assert_not(dialogue_is_idle(&d));
 }
 

@@ -49,7 +49,8 @@ static struct delivery_job job_for(struct delivery_recipient *recipients, uint32
 	};
 }
 
-static struct delivery_recipient_result deliver(struct homes *homes, const struct delivery_job *job, uint32_t which)
+static struct delivery_recipient_result deliver(
+    struct homes *homes, const struct delivery_job *job, uint32_t which)
 {
 	struct delivery_recipient_result result = {0};
 	int content = scratch_content(CONTENT, sizeof CONTENT - 1);
@@ -131,8 +132,8 @@ Test(delivery_maildir, delivering_again_is_harmless)
 
 Test(delivery_maildir, no_path_leads_out_of_the_mail_root)
 {
-	static const char *const paths[] = {
-	    "", "/etc", "..", "../alice", "example.org/../../etc", "./alice", "example.org//alice", "example.org/"};
+	static const char *const paths[] = {"", "/etc", "..", "../alice", "example.org/../../etc",
+	    "./alice", "example.org//alice", "example.org/"};
 	struct scratch s = scratch_make();
 	struct homes *homes = homes_new(s.root, HOMES_MAX);
 	struct delivery_recipient recipient = alice();
@@ -197,7 +198,8 @@ Test(delivery_maildir, a_home_stays_open_and_the_least_used_one_makes_room)
 		struct home other;
 
 		snprintf(path, sizeof path, "example.org/user%d", i);
-		cr_assert(homes_open(homes, slice_string(path), &other), "%s: %s", path, strerror(errno));
+		cr_assert(
+		    homes_open(homes, slice_string(path), &other), "%s: %s", path, strerror(errno));
 		cr_assert(homes_open(homes, SLICE("example.org/alice"), &again));
 		cr_assert_eq(first.descriptor, again.descriptor, "the one in use was closed");
 	}

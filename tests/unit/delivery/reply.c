@@ -48,8 +48,9 @@ Test(smtp_reply, the_lines_of_one_reply_are_joined_and_the_enhanced_code_is_told
 
 Test(smtp_reply, what_is_no_reply_is_refused)
 {
-	static const char *const lines[] = {"", "2", "25", "25x ok", "250ok", "250_ok", " 250 ok", "hello", "150 early", "199 ok",
-	    "600 no", "999 no", "000 no", "-250 ok", "2500 ok", "250\tok", "\xff\xff\xff"};
+	static const char *const lines[] = {"", "2", "25", "25x ok", "250ok", "250_ok", " 250 ok",
+	    "hello", "150 early", "199 ok", "600 no", "999 no", "000 no", "-250 ok", "2500 ok",
+	    "250\tok", "\xff\xff\xff"};
 
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
 		reply_clear(&reply);

@@ -18,7 +18,9 @@ static void add(const char *name, uint16_t preference, uint8_t addresses)
 	strcpy(host->name, name);
 	host->status = addresses == 0 ? RESOLVER_NO_DATA : RESOLVER_OK;
 	for (uint8_t i = 0; i < addresses; i++)
-		host->addresses[i] = (struct resolver_address){AF_INET, {192, 0, 2, (uint8_t)(10 * hosts.count + i)}};
+		host->addresses[i] = (struct resolver_address){
+		    AF_INET, {192, 0, 2, (uint8_t)(10 * hosts.count + i)}
+                };
 }
 
 static bool find(void)
@@ -54,12 +56,14 @@ Test(smtp_site, a_site_is_a_domain_a_host_or_an_address)
 
 Test(smtp_site, anything_else_is_none)
 {
-	static const char *const texts[] = {"", "mx:", "example.net", "mx:[192.0.2.1]", "mx:exa mple.net", "host:", "host:a.example",
-	    "host:a.example:", "host:a.example:0", "host:a.example:65536", "host:[192.0.2.1]", "host:[192.0.2.256]:25", "host::25",
+	static const char *const texts[] = {"", "mx:", "example.net", "mx:[192.0.2.1]",
+	    "mx:exa mple.net", "host:", "host:a.example", "host:a.example:", "host:a.example:0",
+	    "host:a.example:65536", "host:[192.0.2.1]", "host:[192.0.2.256]:25", "host::25",
 	    "lmtp:a.example:24", "MX:example.net"};
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-		cr_assert_not(site_parse(slice_string(texts[i]), 25, &site), "\"%s\" was taken", texts[i]);
+		cr_assert_not(
+		    site_parse(slice_string(texts[i]), 25, &site), "\"%s\" was taken", texts[i]);
 }
 
 Test(smtp_site, hosts_are_tried_in_order_each_at_all_its_addresses)
@@ -129,11 +133,11 @@ Test(smtp_site, what_the_dns_says_decides_between_failure_and_another_try)
 		enum delivery_outcome outcome;
 		const char *status;
 	} cases[] = {
-	    {RESOLVER_NO_NAME, DELIVERY_FAILED, "5.1.2"},
-	    {RESOLVER_BAD_NAME, DELIVERY_FAILED, "5.1.2"},
-	    {RESOLVER_NULL_MX, DELIVERY_FAILED, "5.1.10"},
-	    {RESOLVER_NO_DATA, DELIVERY_FAILED, "5.4.4"},
-	    {RESOLVER_TEMPORARY, DELIVERY_DEFERRED, "4.4.3"},
+	    {RESOLVER_NO_NAME,   DELIVERY_FAILED,   "5.1.2" },
+	    {RESOLVER_BAD_NAME,  DELIVERY_FAILED,   "5.1.2" },
+	    {RESOLVER_NULL_MX,   DELIVERY_FAILED,   "5.1.10"},
+	    {RESOLVER_NO_DATA,   DELIVERY_FAILED,   "5.4.4" },
+	    {RESOLVER_TEMPORARY, DELIVERY_DEFERRED, "4.4.3" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
