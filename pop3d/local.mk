@@ -4,7 +4,6 @@ pop3d_pop3d_SOURCES = pop3d/commands.c pop3d/login.h pop3d/main.c pop3d/session.
 pop3d_pop3d_LDADD = $(FRONT_LIBS) $(COMMON_LIBS)
 dist_man_MANS += man/petrel-pop3-session.8 man/petrel-pop3d.8
 
-
 # After login: a process for each user.
 noinst_LIBRARIES += libpop3.a
 libpop3_a_SOURCES = \

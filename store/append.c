@@ -12,8 +12,8 @@
 
 enum {
 	BLOCK = 64 * 1024,
-	MESSAGES_MAX = 1000,   /* in one append */
-	FLUSH_EACH_MAX = 4,    /* more files than this are flushed by one syncfs(2) */
+	MESSAGES_MAX = 1000, /* in one append */
+	FLUSH_EACH_MAX = 4,  /* more files than this are flushed by one syncfs(2) */
 };
 
 struct staged {
@@ -23,7 +23,7 @@ struct staged {
 	uint64_t crlf_size;
 	uint32_t flags;
 	int64_t internal_date;
-	struct buf keywords;       /* names, each with its NUL */
+	struct buf keywords; /* names, each with its NUL */
 	bool is_placed;
 };
 
@@ -33,7 +33,7 @@ struct store_append {
 	int tmp_fd;
 	struct staged *staged;
 	size_t count;
-	int fd;                    /* of the message being written, the last one; -1: none */
+	int fd; /* of the message being written, the last one; -1: none */
 	struct to_disk state;
 	size_t filled;
 	char block[BLOCK + 2];
@@ -44,7 +44,8 @@ static enum store_error failed(struct store_append *append, const char *step)
 	return index_failed(&append->store->index, errno, "Maildir/.../tmp", step);
 }
 
-enum store_error store_append_begin(struct store *store, struct slice folder, struct store_append **out)
+enum store_error store_append_begin(
+    struct store *store, struct slice folder, struct store_append **out)
 {
 	struct store_append *append;
 	struct folder record;
@@ -130,7 +131,8 @@ static enum store_error keep_keywords(struct staged *staged, const struct store_
 	return staged->keywords.overflowed ? STORE_LIMIT : STORE_OK;
 }
 
-enum store_error store_append_message(struct store_append *append, const struct store_append_info *info)
+enum store_error store_append_message(
+    struct store_append *append, const struct store_append_info *info)
 {
 	struct staged *grown, *staged;
 	enum store_error result = finish_message(append);
@@ -144,7 +146,8 @@ enum store_error store_append_message(struct store_append *append, const struct 
 		return STORE_MEMORY;
 	append->staged = grown;
 	staged = &grown[append->count];
-	*staged = (struct staged){.flags = info->flags & STORE_SYSTEM_FLAGS, .internal_date = info->internal_date};
+	*staged = (struct staged){
+	    .flags = info->flags & STORE_SYSTEM_FLAGS, .internal_date = info->internal_date};
 	if (info->internal_date == STORE_DATE_NOW)
 		staged->internal_date = (int64_t)(clock_wall_us() / 1000000);
 	result = keep_keywords(staged, info);
@@ -156,7 +159,8 @@ enum store_error store_append_message(struct store_append *append, const struct 
 	append->count++;
 	append->state = (struct to_disk){0};
 	append->filled = 0;
-	append->fd = openat(append->tmp_fd, staged->tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	append->fd = openat(append->tmp_fd, staged->tmp,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	return append->fd >= 0 ? STORE_OK : failed(append, "create");
 }
 
@@ -170,7 +174,8 @@ enum store_error store_append_write(struct store_append *append, struct slice da
 		/* A block takes one octet more than it is given: a CR that was held back. */
 		struct slice piece = slice_part(data, 0, BLOCK - append->filled);
 
-		append->filled += to_disk_block(&append->state, piece, append->block + append->filled);
+		append->filled +=
+		    to_disk_block(&append->state, piece, append->block + append->filled);
 		data = slice_from(data, piece.len);
 		if (append->filled >= BLOCK)
 			result = flush_block(append);
@@ -180,7 +185,8 @@ enum store_error store_append_write(struct store_append *append, struct slice da
 
 /* ---- entering ---- */
 
-static enum store_error keyword_bits(struct change *change, const struct staged *staged, uint64_t *bits)
+static enum store_error keyword_bits(
+    struct change *change, const struct staged *staged, uint64_t *bits)
 {
 	struct cursor c = cursor_over(buf_slice(&staged->keywords));
 	enum store_error result = STORE_OK;
@@ -197,7 +203,8 @@ static enum store_error keyword_bits(struct change *change, const struct staged 
 	return result;
 }
 
-static enum store_error place_one(struct store_append *append, struct change *change, int cur_fd, struct staged *staged)
+static enum store_error place_one(
+    struct store_append *append, struct change *change, int cur_fd, struct staged *staged)
 {
 	struct mail mail = {
 	    .flags = staged->flags,
@@ -210,10 +217,11 @@ static enum store_error place_one(struct store_append *append, struct change *ch
 
 	if (result != STORE_OK)
 		return result;
-	if ((size_t)snprintf(base, sizeof base, "%s,S=%llu,W=%llu", staged->tmp, (unsigned long long)staged->disk_size,
-	        (unsigned long long)staged->crlf_size) >= sizeof base ||
+	if ((size_t)snprintf(base, sizeof base, "%s,S=%llu,W=%llu", staged->tmp,
+		(unsigned long long)staged->disk_size,
+		(unsigned long long)staged->crlf_size) >= sizeof base ||
 	    !file_name_format(slice_string(base), slice_of(NULL, 0), mail.flags, mail.keywords,
-	        change->folder.keyword_count, mail.name))
+		change->folder.keyword_count, mail.name))
 		return STORE_BAD_NAME;
 	if (rename_exclusive(append->tmp_fd, staged->tmp, cur_fd, mail.name) != 0)
 		return failed(append, "rename");
@@ -222,7 +230,8 @@ static enum store_error place_one(struct store_append *append, struct change *ch
 	return mail_add(change, &mail);
 }
 
-static enum store_error place_all(struct store_append *append, struct change *change, struct own_change *own)
+static enum store_error place_all(
+    struct store_append *append, struct change *change, struct own_change *own)
 {
 	enum store_error result = own_change_begin(own, change);
 

@@ -14,7 +14,8 @@ enum { WINDOW = 64 * 1024 };
 
 /* ---- finding the file ---- */
 
-static enum store_error open_recorded(struct store *store, uint32_t folder, uint32_t uid, struct mail *mail, int *fd)
+static enum store_error open_recorded(
+    struct store *store, uint32_t folder, uint32_t uid, struct mail *mail, int *fd)
 {
 	struct index_txn txn;
 	struct folder record;
@@ -37,7 +38,8 @@ static enum store_error open_recorded(struct store *store, uint32_t folder, uint
 	return STORE_OK;
 }
 
-enum store_error mail_open(struct store *store, uint32_t folder, uint32_t uid, struct mail *mail, int *fd)
+enum store_error mail_open(
+    struct store *store, uint32_t folder, uint32_t uid, struct mail *mail, int *fd)
 {
 	enum store_error result = open_recorded(store, folder, uid, mail, fd);
 	struct folder record;
@@ -62,13 +64,13 @@ struct store_content {
 	uint64_t crlf_size;
 	bool is_whole;
 	/* Where the conversion stands. */
-	uint64_t disk_at;   /* octets of the file taken */
-	uint64_t crlf_at;   /* octets given */
+	uint64_t disk_at; /* octets of the file taken */
+	uint64_t crlf_at; /* octets given */
 	bool after_cr;
 	bool owes_lf;       /* a line end's CR was given, its LF not */
 	uint64_t window_at; /* what of the file is in the window */
 	size_t window_len;
-	void *map;          /* see store_content_map */
+	void *map; /* see store_content_map */
 	char window[WINDOW];
 };
 
@@ -88,7 +90,8 @@ static bool fill_window(struct store_content *content, struct slice *out)
 		content->window_at = at;
 		content->window_len = (size_t)n;
 	}
-	*out = slice_from(slice_of(content->window, content->window_len), (size_t)(at - content->window_at));
+	*out = slice_from(
+	    slice_of(content->window, content->window_len), (size_t)(at - content->window_at));
 	return true;
 }
 
@@ -111,7 +114,8 @@ static ssize_t convert(struct store_content *content, char *out, size_t room)
 		given += from_disk_block(&content->after_cr, in, out + given, room - given, &taken);
 		content->disk_at += taken;
 		/* One octet of room before a line end that needs two. */
-		if (given + 1 == room && taken < in.len && in.data[taken] == '\n' && !content->after_cr) {
+		if (given + 1 == room && taken < in.len && in.data[taken] == '\n' &&
+		    !content->after_cr) {
 			out[given++] = '\r';
 			content->disk_at++;
 			content->owes_lf = true;
@@ -146,7 +150,8 @@ static bool measure(struct store_content *content)
 }
 
 /* Keep a size that had to be measured. */
-static void record_size(struct store *store, uint32_t folder, uint32_t uid, uint64_t disk_size, uint64_t crlf_size)
+static void record_size(
+    struct store *store, uint32_t folder, uint32_t uid, uint64_t disk_size, uint64_t crlf_size)
 {
 	struct change change;
 	struct mail old, mail;
@@ -157,7 +162,8 @@ static void record_size(struct store *store, uint32_t folder, uint32_t uid, uint
 		mail = old;
 		mail.disk_size = disk_size;
 		mail.crlf_size = crlf_size;
-		if (mail_correct(&change, &old, &mail) == STORE_OK && change_commit(&change, false) == STORE_OK)
+		if (mail_correct(&change, &old, &mail) == STORE_OK &&
+		    change_commit(&change, false) == STORE_OK)
 			return;
 	}
 	change_end(&change);
@@ -167,7 +173,8 @@ static uint64_t named_size(const struct mail *mail)
 {
 	struct file_name name;
 
-	return file_name_parse(slice_string(mail->name), &name) ? name.disk_size : FILE_SIZE_UNKNOWN;
+	return file_name_parse(slice_string(mail->name), &name) ? name.disk_size
+								: FILE_SIZE_UNKNOWN;
 }
 
 bool content_is_whole(const struct store_content *content)
@@ -175,7 +182,8 @@ bool content_is_whole(const struct store_content *content)
 	return content->is_whole;
 }
 
-static enum store_error open_content(struct store *store, uint32_t folder, uint32_t uid, struct store_content **out)
+static enum store_error open_content(
+    struct store *store, uint32_t folder, uint32_t uid, struct store_content **out)
 {
 	struct store_content *content = malloc(sizeof *content);
 	struct mail mail;
@@ -195,7 +203,8 @@ static enum store_error open_content(struct store *store, uint32_t folder, uint3
 	rewind_content(content);
 	content->disk_size = fstat(content->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 	content->crlf_size = mail.crlf_size;
-	content->is_whole = named_size(&mail) == FILE_SIZE_UNKNOWN || named_size(&mail) == content->disk_size;
+	content->is_whole =
+	    named_size(&mail) == FILE_SIZE_UNKNOWN || named_size(&mail) == content->disk_size;
 	if (mail.disk_size != content->disk_size || mail.crlf_size == FILE_SIZE_UNKNOWN) {
 		if (!measure(content)) {
 			result = index_failed(&store->index, errno, "a message", "read");
@@ -208,7 +217,8 @@ static enum store_error open_content(struct store *store, uint32_t folder, uint3
 	return STORE_OK;
 }
 
-enum store_error store_content_open(struct store_view *view, uint32_t seq, struct store_content **out)
+enum store_error store_content_open(
+    struct store_view *view, uint32_t seq, struct store_content **out)
 {
 	const struct store_message *message = &view->messages[seq - 1];
 
@@ -242,7 +252,8 @@ ssize_t store_content_read(struct store_content *content, uint64_t offset, void 
 	while (content->crlf_at < offset) {
 		char skipped[16384];
 		uint64_t left = offset - content->crlf_at;
-		ssize_t n = convert(content, skipped, left < sizeof skipped ? (size_t)left : sizeof skipped);
+		ssize_t n = convert(
+		    content, skipped, left < sizeof skipped ? (size_t)left : sizeof skipped);
 
 		if (n <= 0)
 			return n;
@@ -289,7 +300,8 @@ enum store_error store_content_map(struct store_content *content, struct slice *
 	if (content->disk_size <= WINDOW)
 		return read_whole(content, out);
 	if (content->map == NULL) {
-		void *map = mmap(NULL, (size_t)content->disk_size, PROT_READ, MAP_PRIVATE, content->fd, 0);
+		void *map =
+		    mmap(NULL, (size_t)content->disk_size, PROT_READ, MAP_PRIVATE, content->fd, 0);
 
 		if (map == MAP_FAILED)
 			return STORE_MEMORY;
@@ -317,7 +329,8 @@ static enum store_error get_mail(struct store_view *view, uint32_t seq, struct m
 	return result;
 }
 
-static enum store_error measure_message(struct store *store, uint32_t folder, uint32_t uid, uint64_t *size)
+static enum store_error measure_message(
+    struct store *store, uint32_t folder, uint32_t uid, uint64_t *size)
 {
 	struct store_content *content;
 	enum store_error result = open_content(store, folder, uid, &content);
@@ -372,7 +385,8 @@ enum store_error folder_measure(struct store *store, uint32_t folder)
 	}
 }
 
-enum store_error store_view_unique(struct store_view *view, uint32_t seq, char text[STORE_UNIQUE_TEXT + 1])
+enum store_error store_view_unique(
+    struct store_view *view, uint32_t seq, char text[STORE_UNIQUE_TEXT + 1])
 {
 	static const char digits[] = "0123456789abcdef";
 	unsigned char digest[EVP_MAX_MD_SIZE];

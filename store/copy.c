@@ -21,9 +21,9 @@ enum {
 #define REPLAY_US (MAILDIR_REPLAY_DAYS * UINT64_C(86400) * 1000000)
 
 struct item {
-	struct mail mail;            /* of the original, then of the copy */
+	struct mail mail; /* of the original, then of the copy */
 	char source[FILE_NAME_SIZE];
-	size_t request;              /* its place in the caller's list */
+	size_t request; /* its place in the caller's list */
 	bool is_linked;
 };
 
@@ -33,7 +33,7 @@ struct copying {
 	bool is_move;
 	bool is_last_try;
 	struct change change;
-	struct folder source;        /* as it was at the beginning: its keywords */
+	struct folder source; /* as it was at the beginning: its keywords */
 	int source_fd;
 	struct own_change target_own;
 	struct item *items;
@@ -79,7 +79,7 @@ static bool needs_flush(const struct copying *c, const struct item *item)
 	struct file_name name;
 
 	return file_name_parse(slice_string(item->source), &name) && name.is_delivered &&
-	    (name.time_us > c->change.now_us || c->change.now_us - name.time_us <= REPLAY_US);
+	       (name.time_us > c->change.now_us || c->change.now_us - name.time_us <= REPLAY_US);
 }
 
 static enum store_error flush_originals(struct copying *c)
@@ -89,7 +89,9 @@ static enum store_error flush_originals(struct copying *c)
 	for (size_t i = 0; i < c->count; i++)
 		count += needs_flush(c, &c->items[i]);
 	if (count > FLUSH_EACH_MAX)
-		return syncfs(c->source_fd) == 0 ? STORE_OK : folder_failed(c->view->store, &c->source, "flush");
+		return syncfs(c->source_fd) == 0
+			   ? STORE_OK
+			   : folder_failed(c->view->store, &c->source, "flush");
 	for (size_t i = 0; i < c->count && count > 0; i++) {
 		int fd, result;
 
@@ -116,11 +118,12 @@ static bool name_copy(struct copying *c, struct item *item)
 		return false;
 	file_name_make_unique(c->view->store->hostname, unique);
 	/* The sizes come along, and whatever else other programs keep there, if it fits. */
-	if ((size_t)snprintf(base, sizeof base, "%s%.*s", unique, (int)(name.base.len - name.unique.len),
-	        name.base.data + name.unique.len) >= sizeof base)
+	if ((size_t)snprintf(base, sizeof base, "%s%.*s", unique,
+		(int)(name.base.len - name.unique.len),
+		name.base.data + name.unique.len) >= sizeof base)
 		strlcpy(base, unique, sizeof base);
-	return file_name_format(slice_string(base), slice_of(NULL, 0), item->mail.flags, item->mail.keywords,
-	    c->change.folder.keyword_count, item->mail.name);
+	return file_name_format(slice_string(base), slice_of(NULL, 0), item->mail.flags,
+	    item->mail.keywords, c->change.folder.keyword_count, item->mail.name);
 }
 
 static enum store_error link_one(struct copying *c, struct item *item)
@@ -188,7 +191,8 @@ static enum store_error remove_originals(struct copying *c, const uint32_t *seqs
 	return result;
 }
 
-static enum store_error copy_in_change(struct copying *c, const uint32_t *seqs, size_t count, uint32_t *uidvalidity)
+static enum store_error copy_in_change(
+    struct copying *c, const uint32_t *seqs, size_t count, uint32_t *uidvalidity)
 {
 	enum store_error result;
 
@@ -231,10 +235,11 @@ static void tell(struct copying *c, const uint32_t *seqs, uint32_t *new_uids)
 	}
 }
 
-static enum store_error attempt(struct copying *c, const uint32_t *seqs, size_t count, uint32_t *new_uids,
-    uint32_t *uidvalidity)
+static enum store_error attempt(struct copying *c, const uint32_t *seqs, size_t count,
+    uint32_t *new_uids, uint32_t *uidvalidity)
 {
-	enum store_error result = change_begin(&c->change, c->view->store, c->view->folder, count * 2);
+	enum store_error result =
+	    change_begin(&c->change, c->view->store, c->view->folder, count * 2);
 
 	if (result != STORE_OK)
 		return result == STORE_NO_FOLDER ? STORE_STALE : result;
@@ -255,8 +260,8 @@ static enum store_error attempt(struct copying *c, const uint32_t *seqs, size_t 
 	return result;
 }
 
-static enum store_error copy_or_move(struct store_view *view, const uint32_t *seqs, size_t count, struct slice folder,
-    bool is_move, uint32_t *new_uids, uint32_t *uidvalidity)
+static enum store_error copy_or_move(struct store_view *view, const uint32_t *seqs, size_t count,
+    struct slice folder, bool is_move, uint32_t *new_uids, uint32_t *uidvalidity)
 {
 	struct copying c = {.view = view, .is_move = is_move};
 	enum store_error result = folder_find(view->store, folder, &c.target);
@@ -278,20 +283,21 @@ static enum store_error copy_or_move(struct store_view *view, const uint32_t *se
 
 		c.is_last_try = n == ATTEMPTS;
 		result = attempt(&c, seqs, count, new_uids, uidvalidity);
-		if (result == TRY_AGAIN && folder_sync(view->store, view->folder, &source) != STORE_OK)
+		if (result == TRY_AGAIN &&
+		    folder_sync(view->store, view->folder, &source) != STORE_OK)
 			return STORE_STALE;
 	}
 	return result;
 }
 
-enum store_error store_copy(struct store_view *view, const uint32_t *seqs, size_t count, struct slice folder,
-    uint32_t *new_uids, uint32_t *uidvalidity)
+enum store_error store_copy(struct store_view *view, const uint32_t *seqs, size_t count,
+    struct slice folder, uint32_t *new_uids, uint32_t *uidvalidity)
 {
 	return copy_or_move(view, seqs, count, folder, false, new_uids, uidvalidity);
 }
 
-enum store_error store_move(struct store_view *view, const uint32_t *seqs, size_t count, struct slice folder,
-    uint32_t *new_uids, uint32_t *uidvalidity)
+enum store_error store_move(struct store_view *view, const uint32_t *seqs, size_t count,
+    struct slice folder, uint32_t *new_uids, uint32_t *uidvalidity)
 {
 	if (view->is_read_only)
 		return STORE_DENIED;

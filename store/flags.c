@@ -17,21 +17,24 @@ enum { ATTEMPTS = 2 };
 /* A file was not where the index says; look at the directory, then try again. */
 #define TRY_AGAIN ((enum store_error) - 1)
 
-static enum store_error begin(struct change *change, struct own_change *own, struct store_view *view, size_t messages)
+static enum store_error begin(
+    struct change *change, struct own_change *own, struct store_view *view, size_t messages)
 {
 	enum store_error result = change_begin(change, view->store, view->folder, messages);
 
 	own->cur_fd = -1;
 	if (result != STORE_OK)
 		return result == STORE_NO_FOLDER ? STORE_STALE : result;
-	result = change->folder.uidvalidity == view->uidvalidity ? own_change_begin(own, change) : STORE_STALE;
+	result = change->folder.uidvalidity == view->uidvalidity ? own_change_begin(own, change)
+								 : STORE_STALE;
 	if (result != STORE_OK)
 		change_end(change);
 	return result;
 }
 
 /* Flush and commit if anything changed; end in any case. */
-static enum store_error finish(struct change *change, struct own_change *own, enum store_error result)
+static enum store_error finish(
+    struct change *change, struct own_change *own, enum store_error result)
 {
 	if (result == STORE_OK && change->is_dirty)
 		result = own_change_end(own, change);
@@ -71,15 +74,16 @@ static void apply(const struct flag_request *request, struct mail *mail)
 }
 
 /* Give the file the name that its flags want. */
-static enum store_error rename_for_flags(struct change *change, int cur_fd, struct mail *mail, bool is_last_try)
+static enum store_error rename_for_flags(
+    struct change *change, int cur_fd, struct mail *mail, bool is_last_try)
 {
 	struct file_name name;
 	char wanted[FILE_NAME_SIZE];
 
 	/* A name with no room for letters stays: the index has the flags. */
 	if (!file_name_parse(slice_string(mail->name), &name) ||
-	    !file_name_format(name.base, name.info, mail->flags, mail->keywords, change->folder.keyword_count,
-	        wanted) ||
+	    !file_name_format(name.base, name.info, mail->flags, mail->keywords,
+		change->folder.keyword_count, wanted) ||
 	    strcmp(wanted, mail->name) == 0)
 		return STORE_OK;
 	if (renameat(cur_fd, mail->name, cur_fd, wanted) == 0) {
@@ -91,8 +95,8 @@ static enum store_error rename_for_flags(struct change *change, int cur_fd, stru
 	return folder_failed(change->store, &change->folder, "rename");
 }
 
-static enum store_error change_one(struct change *change, int cur_fd, uint32_t uid, const struct flag_request *request,
-    bool is_last_try, bool *left_alone)
+static enum store_error change_one(struct change *change, int cur_fd, uint32_t uid,
+    const struct flag_request *request, bool is_last_try, bool *left_alone)
 {
 	struct mail old, mail;
 	enum store_error result = index_get_mail(&change->txn, change->folder.id, uid, &old);
@@ -115,8 +119,8 @@ static enum store_error change_one(struct change *change, int cur_fd, uint32_t u
 }
 
 /* Show the view its own changes. */
-static enum store_error show_changes(struct store_view *view, const uint32_t *seqs, size_t count, uint64_t before,
-    uint64_t after)
+static enum store_error show_changes(
+    struct store_view *view, const uint32_t *seqs, size_t count, uint64_t before, uint64_t after)
 {
 	struct index_txn txn;
 	enum store_error result = index_begin_read(&view->store->index, &txn);
@@ -127,7 +131,8 @@ static enum store_error show_changes(struct store_view *view, const uint32_t *se
 		struct store_message *message = &view->messages[seqs[i] - 1];
 		struct mail mail;
 
-		if (index_get_mail(&txn, view->folder, message->uid, &mail) != STORE_OK || mail.modseq > after)
+		if (index_get_mail(&txn, view->folder, message->uid, &mail) != STORE_OK ||
+		    mail.modseq > after)
 			continue;
 		message->flags = (message->flags & ~(uint32_t)STORE_SYSTEM_FLAGS) | mail.flags;
 		message->keywords = mail.keywords;
@@ -160,20 +165,25 @@ static enum store_error change_flags(struct store_view *view, const uint32_t *se
 
 		if ((message->flags & STORE_EXPUNGED) != 0)
 			continue;
-		result = change_one(&change, own.cur_fd, message->uid, request, is_last_try, &left_alone);
-		if (left_alone && modified != NULL && !buf_append(modified, &seqs[i], sizeof seqs[i]))
+		result = change_one(
+		    &change, own.cur_fd, message->uid, request, is_last_try, &left_alone);
+		if (left_alone && modified != NULL &&
+		    !buf_append(modified, &seqs[i], sizeof seqs[i]))
 			result = STORE_LIMIT;
 	}
 	result = finish(&change, &own, result);
-	return result == STORE_OK ? show_changes(view, seqs, count, before, change.folder.modseq) : result;
+	return result == STORE_OK ? show_changes(view, seqs, count, before, change.folder.modseq)
+				  : result;
 }
 
 enum store_error store_flags_change(struct store_view *view, const uint32_t *seqs, size_t count,
     enum store_flag_change how, uint32_t flags, uint64_t keywords, uint64_t unchanged_since,
     struct buf *modified)
 {
-	uint64_t known = view->keyword_count >= 64 ? UINT64_MAX : (UINT64_C(1) << view->keyword_count) - 1;
-	struct flag_request request = {how, flags & STORE_SYSTEM_FLAGS, keywords & known, unchanged_since};
+	uint64_t known =
+	    view->keyword_count >= 64 ? UINT64_MAX : (UINT64_C(1) << view->keyword_count) - 1;
+	struct flag_request request = {
+	    how, flags & STORE_SYSTEM_FLAGS, keywords & known, unchanged_since};
 	size_t modified_before = modified == NULL ? 0 : modified->len;
 	enum store_error result = TRY_AGAIN;
 
@@ -185,7 +195,8 @@ enum store_error store_flags_change(struct store_view *view, const uint32_t *seq
 		if (modified != NULL)
 			modified->len = modified_before;
 		result = change_flags(view, seqs, count, &request, attempt == ATTEMPTS, modified);
-		if (result == TRY_AGAIN && folder_sync(view->store, view->folder, &folder) != STORE_OK)
+		if (result == TRY_AGAIN &&
+		    folder_sync(view->store, view->folder, &folder) != STORE_OK)
 			return STORE_STALE;
 	}
 	return result;
@@ -193,7 +204,8 @@ enum store_error store_flags_change(struct store_view *view, const uint32_t *seq
 
 /* ---- expunging ---- */
 
-static enum store_error expunge_one(struct change *change, int cur_fd, uint32_t uid, bool regardless, bool is_last_try)
+static enum store_error expunge_one(
+    struct change *change, int cur_fd, uint32_t uid, bool regardless, bool is_last_try)
 {
 	struct mail mail;
 	enum store_error result = index_get_mail(&change->txn, change->folder.id, uid, &mail);
@@ -236,8 +248,8 @@ static enum store_error show_expunged(struct store_view *view, const uint32_t *s
 	return result;
 }
 
-static enum store_error expunge(struct store_view *view, const uint32_t *seqs, size_t count, bool regardless,
-    bool is_last_try)
+static enum store_error expunge(
+    struct store_view *view, const uint32_t *seqs, size_t count, bool regardless, bool is_last_try)
 {
 	struct change change;
 	struct own_change own;
@@ -248,16 +260,19 @@ static enum store_error expunge(struct store_view *view, const uint32_t *seqs, s
 	if (!regardless && change.folder.deleted == 0)
 		count = 0;
 	for (size_t i = 0; i < count && result == STORE_OK; i++) {
-		const struct store_message *message = &view->messages[seqs == NULL ? i : seqs[i] - 1];
+		const struct store_message *message =
+		    &view->messages[seqs == NULL ? i : seqs[i] - 1];
 
 		if ((message->flags & STORE_EXPUNGED) == 0)
-			result = expunge_one(&change, own.cur_fd, message->uid, regardless, is_last_try);
+			result =
+			    expunge_one(&change, own.cur_fd, message->uid, regardless, is_last_try);
 	}
 	result = finish(&change, &own, result);
 	return result == STORE_OK ? show_expunged(view, seqs, count) : result;
 }
 
-enum store_error store_expunge(struct store_view *view, const uint32_t *seqs, size_t count, bool regardless)
+enum store_error store_expunge(
+    struct store_view *view, const uint32_t *seqs, size_t count, bool regardless)
 {
 	enum store_error result = TRY_AGAIN;
 
@@ -269,7 +284,8 @@ enum store_error store_expunge(struct store_view *view, const uint32_t *seqs, si
 		struct folder folder;
 
 		result = expunge(view, seqs, count, regardless, attempt == ATTEMPTS);
-		if (result == TRY_AGAIN && folder_sync(view->store, view->folder, &folder) != STORE_OK)
+		if (result == TRY_AGAIN &&
+		    folder_sync(view->store, view->folder, &folder) != STORE_OK)
 			return STORE_STALE;
 	}
 	return result;

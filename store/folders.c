@@ -24,7 +24,8 @@ static enum store_error enter_folder(struct change *change, const char *name, co
 	time_t now = time(NULL);
 	enum store_error result;
 
-	*folder = (struct folder){.id = change->state.next_folder++, .uidnext = 1, .recent_from = 1};
+	*folder =
+	    (struct folder){.id = change->state.next_folder++, .uidnext = 1, .recent_from = 1};
 	strlcpy(folder->name, name, sizeof folder->name);
 	strlcpy(folder->directory, directory, sizeof folder->directory);
 	/* Always above every one that was given before: a name that comes back is another folder. */
@@ -61,7 +62,8 @@ static bool remove_tree(int above_fd, const char *name, int depth)
 	while ((entry = readdir(d)) != NULL) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		if (unlinkat(dirfd(d), entry->d_name, 0) != 0 && (errno == EISDIR || errno == EPERM) && depth > 0)
+		if (unlinkat(dirfd(d), entry->d_name, 0) != 0 &&
+		    (errno == EISDIR || errno == EPERM) && depth > 0)
 			remove_tree(dirfd(d), entry->d_name, depth - 1);
 	}
 	closedir(d);
@@ -85,7 +87,8 @@ static bool is_folder(struct store *store, const char *directory)
 	struct stat st;
 
 	folder_path(directory, "cur", "", path);
-	return fstatat(store->maildir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	return fstatat(store->maildir_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
 }
 
 static bool directory_list_add(struct directory_list *list, const char *directory)
@@ -122,7 +125,8 @@ static enum store_error read_directories(struct store *store, struct directory_l
 		/* What a crash left of a folder that was removed. */
 		if (strncmp(entry->d_name, REMOVED, strlen(REMOVED)) == 0)
 			remove_tree(dirfd(d), entry->d_name, DIRECTORY_DEPTH_MAX);
-		if (!folder_name_from_directory(entry->d_name, name) || !is_folder(store, entry->d_name))
+		if (!folder_name_from_directory(entry->d_name, name) ||
+		    !is_folder(store, entry->d_name))
 			continue;
 		if (list->count == STORE_FOLDERS_MAX)
 			break;
@@ -135,7 +139,8 @@ static enum store_error read_directories(struct store *store, struct directory_l
 }
 
 /* Collect the folders whose directories are gone. */
-static enum store_error find_gone(struct change *change, const struct directory_list *list, struct buf *gone)
+static enum store_error find_gone(
+    struct change *change, const struct directory_list *list, struct buf *gone)
 {
 	struct index_walk walk = {0};
 	struct folder folder;
@@ -147,8 +152,8 @@ static enum store_error find_gone(struct change *change, const struct directory_
 		if (folder_name_is_inbox(folder.name))
 			continue;
 		if (list->count > 0)
-			known = bsearch(folder.directory, list->items, list->count, sizeof list->items[0],
-			    compare_directories);
+			known = bsearch(folder.directory, list->items, list->count,
+			    sizeof list->items[0], compare_directories);
 		if (known == NULL)
 			buf_append(gone, &folder.id, sizeof folder.id);
 	}
@@ -243,7 +248,9 @@ enum store_error folder_find(struct store *store, struct slice name, uint32_t *i
 
 static enum store_error flush_maildir(struct store *store)
 {
-	return fsync(store->maildir_fd) == 0 ? STORE_OK : index_failed(&store->index, errno, "Maildir", "flush");
+	return fsync(store->maildir_fd) == 0
+		   ? STORE_OK
+		   : index_failed(&store->index, errno, "Maildir", "flush");
 }
 
 /* Make one folder where it is missing, within a change. */
@@ -375,7 +382,8 @@ enum store_error store_folder_delete(struct store *store, struct slice name)
 	if (result == STORE_OK)
 		result = forget_folder(&change, &folder);
 	/* One rename takes the folder away whole; its files go at leisure. */
-	if (result == STORE_OK && renameat(store->maildir_fd, folder.directory, store->maildir_fd, aside) != 0)
+	if (result == STORE_OK &&
+	    renameat(store->maildir_fd, folder.directory, store->maildir_fd, aside) != 0)
 		result = folder_failed(store, &folder, "remove");
 	if (result == STORE_OK)
 		result = flush_maildir(store);
@@ -424,7 +432,8 @@ static enum store_error plan_renaming(struct renaming *r)
 		if (strncmp(folder.name, r->from, strlen(r->from)) != 0 ||
 		    (folder.name[strlen(r->from)] != '\0' && folder.name[strlen(r->from)] != '/'))
 			continue;
-		if (!renamed(folder.name, r->from, r->to, to) || !folder_name_check(slice_string(to), checked))
+		if (!renamed(folder.name, r->from, r->to, to) ||
+		    !folder_name_check(slice_string(to), checked))
 			result = STORE_BAD_NAME;
 		else if (index_find_folder(&r->change->txn, to, &other) == STORE_OK)
 			result = STORE_EXISTS;
@@ -452,7 +461,8 @@ static enum store_error rename_one(struct renaming *r, uint32_t id)
 		return result;
 	if (!renamed(folder->name, r->from, r->to, to) || !folder_name_to_directory(to, directory))
 		return STORE_BAD_NAME;
-	if (rename_exclusive(store->maildir_fd, folder->directory, store->maildir_fd, directory) != 0)
+	if (rename_exclusive(store->maildir_fd, folder->directory, store->maildir_fd, directory) !=
+	    0)
 		return errno == EEXIST ? STORE_EXISTS : folder_failed(store, folder, "rename");
 	result = index_delete_folder_name(&change->txn, folder->name);
 	strlcpy(folder->name, to, sizeof folder->name);

@@ -19,7 +19,8 @@ static const char *keep_name(struct found_list *list, struct slice name)
 
 	/* A block never moves: it is made whole at once and left when it is full. */
 	if (last == NULL || last->len + name.len > BLOCK_SIZE) {
-		struct buf *blocks = reallocarray(list->blocks, list->block_count + 1, sizeof *blocks);
+		struct buf *blocks =
+		    reallocarray(list->blocks, list->block_count + 1, sizeof *blocks);
 
 		if (blocks == NULL)
 			return NULL;
@@ -71,7 +72,8 @@ static bool is_plain_file(DIR *d, const struct dirent *entry)
 
 	if (entry->d_type != DT_UNKNOWN)
 		return entry->d_type == DT_REG;
-	return fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+	return fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode);
 }
 
 bool found_read(struct found_list *list, int directory_fd, bool is_new)
@@ -112,7 +114,8 @@ void found_free(struct found_list *list)
 
 static int compare_names(const void *a, const void *b)
 {
-	return file_name_compare(&((const struct found *)a)->name, &((const struct found *)b)->name);
+	return file_name_compare(
+	    &((const struct found *)a)->name, &((const struct found *)b)->name);
 }
 
 static int compare_uids(const void *a, const void *b)

@@ -11,7 +11,7 @@ struct found {
 	struct file_name name; /* its slices live as long as the list */
 	bool is_in_new;
 	bool is_superfluous; /* a second copy of a delivered message */
-	uint32_t uid; /* of the message that it is; 0: none yet */
+	uint32_t uid;        /* of the message that it is; 0: none yet */
 };
 
 struct found_list {

@@ -46,9 +46,11 @@ int rename_exclusive(int from_fd, const char *from, int to_fd, const char *to)
 	return unlinkat(from_fd, from, 0);
 }
 
-void folder_path(const char *directory, const char *sub, const char *name, char out[PATH_BELOW_SIZE])
+void folder_path(
+    const char *directory, const char *sub, const char *name, char out[PATH_BELOW_SIZE])
 {
-	snprintf(out, PATH_BELOW_SIZE, "%s/%s%s%s", directory, sub, name[0] == '\0' ? "" : "/", name);
+	snprintf(
+	    out, PATH_BELOW_SIZE, "%s/%s%s%s", directory, sub, name[0] == '\0' ? "" : "/", name);
 }
 
 static int make_directory(int directory_fd, const char *path)
@@ -70,7 +72,8 @@ int folder_make_directories(int maildir_fd, const char *directory)
 		result = make_directory(fd, subs[i]);
 	/* Maildir++ marks a folder that is not the top with an empty file. */
 	if (result == 0 && strcmp(directory, ".") != 0) {
-		int mark = openat(fd, "maildirfolder", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		int mark =
+		    openat(fd, "maildirfolder", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 		if (mark >= 0)
 			close(mark);
@@ -106,8 +109,9 @@ static int walk(int root_fd, struct slice home, bool create)
 
 		if (cursor_accept(&c, '/') && cursor_done(&c))
 			level.len = 0;
-		if (level.len == 0 || slice_equal(level, SLICE(".")) || slice_equal(level, SLICE("..")) ||
-		    slice_find(level, 0, '\0') >= 0 || !slice_copy(level, name, sizeof name))
+		if (level.len == 0 || slice_equal(level, SLICE(".")) ||
+		    slice_equal(level, SLICE("..")) || slice_find(level, 0, '\0') >= 0 ||
+		    !slice_copy(level, name, sizeof name))
 			errno = EINVAL;
 		else if (!create || make_directory(fd, name) == 0)
 			next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -26,7 +26,8 @@ int open_directory(int directory_fd, const char *path);
 /* rename(2) that never replaces: EEXIST where the target is there. */
 int rename_exclusive(int from_fd, const char *from, int to_fd, const char *to);
 /* "DIRECTORY/SUB/NAME" for a folder's directory ("." for INBOX); NAME may be "". */
-void folder_path(const char *directory, const char *sub, const char *name, char out[PATH_BELOW_SIZE]);
+void folder_path(
+    const char *directory, const char *sub, const char *name, char out[PATH_BELOW_SIZE]);
 /* Make a folder's directory with cur/, new/ and tmp/ below Maildir/, what is missing of it. */
 int folder_make_directories(int maildir_fd, const char *directory);
 

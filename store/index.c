@@ -60,7 +60,8 @@ static enum store_error error_of(int error)
 
 static void mark_corrupt(struct index *index)
 {
-	int fd = openat(index->directory_fd, "corrupt", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(
+	    index->directory_fd, "corrupt", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd >= 0)
 		close(fd);
@@ -70,7 +71,8 @@ enum store_error index_failed(struct index *index, int error, const char *object
 {
 	enum store_error result = error_of(error);
 
-	snprintf(index->failure, sizeof index->failure, "%s: %s: %s", object, step, mdb_strerror(error));
+	snprintf(
+	    index->failure, sizeof index->failure, "%s: %s: %s", object, step, mdb_strerror(error));
 	if (result == STORE_CORRUPT)
 		mark_corrupt(index);
 	return result;
@@ -131,7 +133,8 @@ static void note_as_sound(struct index *index)
 	for (int i = 0; i < 3; i++)
 		write_u64(&w, state[i]);
 	write_u32(&w, crc32c(0, b.data, b.len));
-	fd = openat(index->directory_fd, "verified", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(index->directory_fd, "verified",
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd >= 0) {
 		/* Not written whole: then the next opening checks the pages. */
 		if (write(fd, b.data, b.len) < 0)
@@ -198,7 +201,8 @@ static enum store_error make_environment(struct index *index)
 
 	if (faccessat(index->directory_fd, "corrupt", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return index_corrupt(index, "it was found so before");
-	if (!is_plain_file_or_absent(index, "data.mdb", &data) || !is_plain_file_or_absent(index, "lock.mdb", &lock))
+	if (!is_plain_file_or_absent(index, "data.mdb", &data) ||
+	    !is_plain_file_or_absent(index, "lock.mdb", &lock))
 		return index_corrupt(index, "not a plain file");
 	if (!is_noted_as_sound(index) && !head_is_sound(index))
 		return index_corrupt(index, "its head");
@@ -247,7 +251,8 @@ static int open_tables(struct index *index, bool create)
 	if (error != 0)
 		return error;
 	for (int i = 0; i < TABLE_COUNT && error == 0; i++)
-		error = mdb_dbi_open(txn, table_names[i], create ? MDB_CREATE : 0, &index->tables[i]);
+		error =
+		    mdb_dbi_open(txn, table_names[i], create ? MDB_CREATE : 0, &index->tables[i]);
 	if (error != 0) {
 		mdb_txn_abort(txn);
 		return error;
@@ -313,7 +318,7 @@ static struct index *find_open(int home_fd)
 
 	if (fstatat(home_fd, "index", &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return NULL;
-	LIST_FOREACH(index, &open_indexes, entry)
+	LIST_FOREACH (index, &open_indexes, entry)
 		if (index->device == st.st_dev && index->directory_inode == st.st_ino)
 			return index;
 	return NULL;
@@ -357,7 +362,8 @@ void index_close(struct index *index)
 		return;
 	LIST_REMOVE(index, entry);
 	drop_environment(index);
-	if (faccessat(index->directory_fd, "corrupt", F_OK, AT_SYMLINK_NOFOLLOW) != 0 && index_is_current(index))
+	if (faccessat(index->directory_fd, "corrupt", F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+	    index_is_current(index))
 		note_as_sound(index);
 	close(index->directory_fd);
 	index->directory_fd = -1;
@@ -367,7 +373,8 @@ bool index_is_current(const struct index *index)
 {
 	struct stat st;
 
-	return fstatat(index->directory_fd, "data.mdb", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == index->inode;
+	return fstatat(index->directory_fd, "data.mdb", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_ino == index->inode;
 }
 
 /* ---- transactions ---- */

@@ -44,9 +44,9 @@ enum {
 	INDEX_LOG_MAX = 20000, /* expunged messages remembered in a folder's log */
 };
 
-#define INDEX_MAP_MIN   (UINT64_C(64) << 20)
-#define INDEX_MAP_MAX   (UINT64_C(32) << 30)
-#define INDEX_HEADROOM  (UINT64_C(8) << 20) /* free room that a transaction finds at least */
+#define INDEX_MAP_MIN  (UINT64_C(64) << 20)
+#define INDEX_MAP_MAX  (UINT64_C(32) << 30)
+#define INDEX_HEADROOM (UINT64_C(8) << 20) /* free room that a transaction finds at least */
 
 /* A directory's modification time, as far as it was looked at. */
 struct stamp {
@@ -56,7 +56,7 @@ struct stamp {
 };
 
 struct index_state {
-	uint64_t changes;         /* the change counter; every modseq is a value of it */
+	uint64_t changes; /* the change counter; every modseq is a value of it */
 	uint32_t next_folder;
 	uint32_t last_uidvalidity;
 };
@@ -67,15 +67,15 @@ struct folder {
 	char name[FILE_NAME_SIZE];
 	uint32_t uidvalidity;
 	uint32_t uidnext;
-	uint32_t recent_from;  /* messages from this UID on were shown to no session yet */
+	uint32_t recent_from; /* messages from this UID on were shown to no session yet */
 	uint32_t messages;
 	uint32_t seen;
 	uint32_t deleted;
-	uint32_t unsized;      /* messages whose size with CRLF is not known */
-	uint32_t expunged;     /* CHANGE_EXPUNGED entries in the log */
-	uint64_t size;         /* of the others, with CRLF */
-	uint64_t modseq;       /* HIGHESTMODSEQ */
-	uint64_t log_from;     /* the log is complete above this modseq */
+	uint32_t unsized;       /* messages whose size with CRLF is not known */
+	uint32_t expunged;      /* CHANGE_EXPUNGED entries in the log */
+	uint64_t size;          /* of the others, with CRLF */
+	uint64_t modseq;        /* HIGHESTMODSEQ */
+	uint64_t log_from;      /* the log is complete above this modseq */
 	struct stamp cur_stamp; /* of cur/ when the records agreed with it */
 	unsigned keyword_count;
 	char keywords[STORE_KEYWORDS_MAX][STORE_KEYWORD_MAX + 1];
@@ -88,7 +88,7 @@ struct mail {
 	uint64_t modseq;
 	int64_t internal_date;
 	uint64_t disk_size;
-	uint64_t crlf_size; /* or FILE_SIZE_UNKNOWN */
+	uint64_t crlf_size;        /* or FILE_SIZE_UNKNOWN */
 	char name[FILE_NAME_SIZE]; /* of the file in cur/, flags included */
 };
 
@@ -110,11 +110,11 @@ struct index {
 	LIST_ENTRY(index) entry; /* among those that this process has open */
 	dev_t device;            /* of index/ */
 	ino_t directory_inode;
-	int directory_fd;      /* index/ */
-	ino_t inode;           /* of data.mdb */
+	int directory_fd; /* index/ */
+	ino_t inode;      /* of data.mdb */
 	MDB_env *env;
 	MDB_dbi tables[TABLE_COUNT];
-	MDB_txn *reader;       /* kept between reads */
+	MDB_txn *reader; /* kept between reads */
 	char failure[INDEX_FAILURE_SIZE];
 };
 
@@ -172,25 +172,32 @@ enum store_error index_delete_folder_name(struct index_txn *txn, const char *nam
 enum store_error index_delete_folder(struct index_txn *txn, const struct folder *folder);
 
 /* STORE_GONE where there is none. */
-enum store_error index_get_mail(struct index_txn *txn, uint32_t folder, uint32_t uid, struct mail *out);
+enum store_error index_get_mail(
+    struct index_txn *txn, uint32_t folder, uint32_t uid, struct mail *out);
 /* Also enters the unique part of its name into `uids`. */
 enum store_error index_put_mail(struct index_txn *txn, uint32_t folder, const struct mail *mail);
 /* Removes the message, its texts and its entry in `uids`. */
 enum store_error index_delete_mail(struct index_txn *txn, uint32_t folder, const struct mail *mail);
 /* STORE_GONE where the folder has no message of that name. */
-enum store_error index_find_mail(struct index_txn *txn, uint32_t folder, struct slice unique, uint32_t *uid);
+enum store_error index_find_mail(
+    struct index_txn *txn, uint32_t folder, struct slice unique, uint32_t *uid);
 
-enum store_error index_put_log(struct index_txn *txn, uint32_t folder, uint64_t modseq, uint32_t uid, enum change_kind kind);
-enum store_error index_delete_log(struct index_txn *txn, uint32_t folder, uint64_t modseq, uint32_t uid);
+enum store_error index_put_log(
+    struct index_txn *txn, uint32_t folder, uint64_t modseq, uint32_t uid, enum change_kind kind);
+enum store_error index_delete_log(
+    struct index_txn *txn, uint32_t folder, uint64_t modseq, uint32_t uid);
 /* Where the log tells of more than INDEX_LOG_MAX expunged messages, forget the oldest entries; sets log_from. */
 enum store_error index_trim_log(struct index_txn *txn, struct folder *folder);
 
 /* STORE_GONE where there are none. */
-enum store_error index_get_texts(struct index_txn *txn, uint32_t folder, uint32_t uid, struct store_texts *out);
-enum store_error index_put_texts(struct index_txn *txn, uint32_t folder, uint32_t uid, const struct store_texts *texts);
+enum store_error index_get_texts(
+    struct index_txn *txn, uint32_t folder, uint32_t uid, struct store_texts *out);
+enum store_error index_put_texts(
+    struct index_txn *txn, uint32_t folder, uint32_t uid, const struct store_texts *texts);
 
 /* Remember an expunged message's name; names older than MAILDIR_REPLAY_DAYS are forgotten on the way. */
-enum store_error index_put_gone(struct index_txn *txn, const struct file_name *name, uint64_t now_us);
+enum store_error index_put_gone(
+    struct index_txn *txn, const struct file_name *name, uint64_t now_us);
 enum store_error index_is_gone(struct index_txn *txn, struct slice unique, bool *gone);
 
 /* ---- walking ---- */
@@ -209,8 +216,8 @@ struct index_walk {
 	uint32_t folder;
 };
 
-enum store_error index_walk_mail(struct index_walk *walk, struct index_txn *txn, uint32_t folder, uint32_t from_uid,
-    struct mail *mail);
+enum store_error index_walk_mail(struct index_walk *walk, struct index_txn *txn, uint32_t folder,
+    uint32_t from_uid, struct mail *mail);
 enum store_error index_walk_mail_next(struct index_walk *walk, struct mail *mail);
 
 struct log_entry {
@@ -218,11 +225,12 @@ struct log_entry {
 	uint32_t uid;
 	enum change_kind kind;
 };
-enum store_error index_walk_log(struct index_walk *walk, struct index_txn *txn, uint32_t folder, uint64_t from_modseq,
-    struct log_entry *entry);
+enum store_error index_walk_log(struct index_walk *walk, struct index_txn *txn, uint32_t folder,
+    uint64_t from_modseq, struct log_entry *entry);
 enum store_error index_walk_log_next(struct index_walk *walk, struct log_entry *entry);
 
-enum store_error index_walk_folders(struct index_walk *walk, struct index_txn *txn, struct folder *folder);
+enum store_error index_walk_folders(
+    struct index_walk *walk, struct index_txn *txn, struct folder *folder);
 enum store_error index_walk_folders_next(struct index_walk *walk, struct folder *folder);
 
 void index_walk_end(struct index_walk *walk);

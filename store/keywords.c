@@ -112,7 +112,8 @@ void keywords_load(struct store *store, struct folder *folder)
 	}
 }
 
-enum store_error keywords_translate(struct change *to, const struct folder *from, uint64_t bits, uint64_t *out)
+enum store_error keywords_translate(
+    struct change *to, const struct folder *from, uint64_t bits, uint64_t *out)
 {
 	enum store_error result = STORE_OK;
 

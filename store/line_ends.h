@@ -11,8 +11,8 @@
 
 /* The state of a message on its way to disk; starts as {0}. */
 struct to_disk {
-	bool held_cr;       /* the last octet was CR: it depends on the next whether it is written */
-	bool wrote_cr;      /* the last octet written was CR */
+	bool held_cr;  /* the last octet was CR: it depends on the next whether it is written */
+	bool wrote_cr; /* the last octet written was CR */
 	uint64_t disk_size; /* octets written so far */
 	uint64_t crlf_size; /* what they are with CRLF line ends */
 };

@@ -14,11 +14,13 @@ struct listing {
 static void add_entry(struct listing *l, const char *name, bool exists, bool subscribed)
 {
 	struct store_folder_list *list = l->list;
-	struct store_folder_info info = {.name = strdup(name), .exists = exists, .subscribed = subscribed};
+	struct store_folder_info info = {
+	    .name = strdup(name), .exists = exists, .subscribed = subscribed};
 
 	if (list->count == l->room) {
 		size_t room = l->room == 0 ? 32 : l->room * 2;
-		struct store_folder_info *folders = reallocarray(list->folders, room, sizeof *folders);
+		struct store_folder_info *folders =
+		    reallocarray(list->folders, room, sizeof *folders);
 
 		if (folders == NULL) {
 			free(info.name);
@@ -40,7 +42,8 @@ static void add_folder(struct listing *l, const char *name)
 	struct slice whole = slice_string(name);
 
 	add_entry(l, name, true, false);
-	for (ssize_t at = slice_find(whole, 0, '/'); at >= 0; at = slice_find(whole, (size_t)at + 1, '/')) {
+	for (ssize_t at = slice_find(whole, 0, '/'); at >= 0;
+	     at = slice_find(whole, (size_t)at + 1, '/')) {
 		char above[FILE_NAME_SIZE];
 
 		slice_copy(slice_part(whole, 0, (size_t)at), above, sizeof above);
@@ -116,7 +119,8 @@ static void find_children(struct store_folder_list *list)
 	/* INBOX stands in front of all; those below it have their place among the others. */
 	if (list->count > 0 && folder_name_is_inbox(list->folders[0].name))
 		for (size_t i = 1; i < list->count && !list->folders[0].has_children; i++)
-			list->folders[0].has_children = is_below(list->folders[i].name, "INBOX") &&
+			list->folders[0].has_children =
+			    is_below(list->folders[i].name, "INBOX") &&
 			    (list->folders[i].exists || list->folders[i].has_children);
 }
 

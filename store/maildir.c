@@ -21,8 +21,8 @@ struct job {
 	int home_fd;
 	const struct maildir_delivery *what;
 	struct maildir_result *result;
-	char directory[FILE_NAME_SIZE];   /* of the folder, below Maildir/ */
-	char unique[FILE_NAME_SIZE];      /* "SECONDS.M<microseconds>I<id>R<hash>.HOST" */
+	char directory[FILE_NAME_SIZE]; /* of the folder, below Maildir/ */
+	char unique[FILE_NAME_SIZE];    /* "SECONDS.M<microseconds>I<id>R<hash>.HOST" */
 	char tmp_path[PATH_BELOW_SIZE];
 	char new_path[PATH_BELOW_SIZE];
 };
@@ -34,12 +34,13 @@ static enum maildir_outcome failed(struct job *job, const char *step)
 	return MAILDIR_FAILED;
 }
 
-static void path_in_home(const char *directory, const char *sub, const char *name, char out[PATH_BELOW_SIZE])
+static void path_in_home(
+    const char *directory, const char *sub, const char *name, char out[PATH_BELOW_SIZE])
 {
 	bool is_inbox = strcmp(directory, ".") == 0;
 
-	snprintf(out, PATH_BELOW_SIZE, "Maildir/%s%s%s%s%s", is_inbox ? "" : directory, is_inbox ? "" : "/", sub,
-	    name[0] == '\0' ? "" : "/", name);
+	snprintf(out, PATH_BELOW_SIZE, "Maildir/%s%s%s%s%s", is_inbox ? "" : directory,
+	    is_inbox ? "" : "/", sub, name[0] == '\0' ? "" : "/", name);
 }
 
 static bool name_it(struct job *job)
@@ -51,10 +52,13 @@ static bool name_it(struct job *job)
 
 	message_id_format(what->id, id);
 	file_name_hostname(what->hostname, host);
-	snprintf(job->unique, sizeof job->unique, "%llu.M%06lluI%sR%016llx.%s", (unsigned long long)(what->arrived_us / 1000000),
-	    (unsigned long long)(what->arrived_us % 1000000), id, (unsigned long long)siphash(key, what->recipient), host);
-	return folder_name_check(slice_is_empty(what->folder) ? SLICE("INBOX") : what->folder, folder) &&
-	    folder_name_to_directory(folder, job->directory);
+	snprintf(job->unique, sizeof job->unique, "%llu.M%06lluI%sR%016llx.%s",
+	    (unsigned long long)(what->arrived_us / 1000000),
+	    (unsigned long long)(what->arrived_us % 1000000), id,
+	    (unsigned long long)siphash(key, what->recipient), host);
+	return folder_name_check(
+		   slice_is_empty(what->folder) ? SLICE("INBOX") : what->folder, folder) &&
+	       folder_name_to_directory(folder, job->directory);
 }
 
 /* ---- writing ---- */
@@ -144,9 +148,12 @@ static int open_tmp(struct job *job)
 	/* Random, so that what a crash left behind in tmp/ is not in the way. */
 	snprintf(name, sizeof name, "%.200s.%08x", job->unique, arc4random());
 	path_in_home(job->directory, "tmp", name, job->tmp_path);
-	fd = open_beneath(job->home_fd, job->tmp_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	if (fd < 0 && errno == ENOENT && strcmp(job->directory, ".") == 0 && store_prepare_home(job->home_fd) == 0)
-		fd = open_beneath(job->home_fd, job->tmp_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	fd = open_beneath(
+	    job->home_fd, job->tmp_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (fd < 0 && errno == ENOENT && strcmp(job->directory, ".") == 0 &&
+	    store_prepare_home(job->home_fd) == 0)
+		fd = open_beneath(
+		    job->home_fd, job->tmp_path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	return fd;
 }
 
@@ -252,13 +259,15 @@ static bool was_delivered(struct job *job)
 	}
 	found = folder_has(job, ".");
 	while (!found && (entry = readdir(d)) != NULL)
-		if (entry->d_name[0] == '.' && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (entry->d_name[0] == '.' && strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0)
 			found = folder_has(job, entry->d_name);
 	closedir(d);
 	return found || index_name_is_gone(job->home_fd, slice_string(job->unique));
 }
 
-enum maildir_outcome maildir_deliver(int home_fd, const struct maildir_delivery *delivery, struct maildir_result *result)
+enum maildir_outcome maildir_deliver(
+    int home_fd, const struct maildir_delivery *delivery, struct maildir_result *result)
 {
 	struct job job = {.home_fd = home_fd, .what = delivery, .result = result};
 	enum maildir_outcome outcome;
@@ -274,7 +283,8 @@ enum maildir_outcome maildir_deliver(int home_fd, const struct maildir_delivery 
 		return MAILDIR_ALREADY;
 	outcome = write_and_rename(&job);
 	/* Also where it was there already: who put it there may not have come to flush it. */
-	if (delivery->flush && (outcome == MAILDIR_DELIVERED || outcome == MAILDIR_ALREADY) && !flush_directory(&job))
+	if (delivery->flush && (outcome == MAILDIR_DELIVERED || outcome == MAILDIR_ALREADY) &&
+	    !flush_directory(&job))
 		outcome = failed(&job, "flush");
 	return outcome;
 }

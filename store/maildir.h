@@ -26,7 +26,8 @@ enum {
 	MAILDIR_BLOCK = 256 * 1024,       /* octets of content read at once */
 	MAILDIR_HEADERS_MAX = 256 * 1024, /* octets of header fields put in front */
 	MAILDIR_NAME_SIZE = 256,          /* a file's name, with its NUL */
-	MAILDIR_REPLAY_DAYS = 7,          /* how long a message's file may go missing in a crash and come back by
+	MAILDIR_REPLAY_DAYS =
+	    7, /* how long a message's file may go missing in a crash and come back by
 					     a replay of the journal: checkpoints are never further apart */
 };
 
@@ -35,13 +36,13 @@ struct maildir_delivery {
 	uint64_t arrived_us;    /* wall time of acceptance: the order of messages in the mailbox */
 	struct slice recipient; /* hashed into the name */
 	const char *hostname;
-	struct slice folder;    /* UTF-8, '/' between levels; empty: INBOX */
-	struct slice headers;   /* fields to put in front, CRLF line ends */
-	int content_fd;         /* the content, CRLF line ends; its file offset is neither used nor moved */
+	struct slice folder;  /* UTF-8, '/' between levels; empty: INBOX */
+	struct slice headers; /* fields to put in front, CRLF line ends */
+	int content_fd; /* the content, CRLF line ends; its file offset is neither used nor moved */
 	uint64_t offset;
 	uint64_t size;
-	bool redeliver;         /* it may have been delivered before: look everywhere first */
-	bool flush;             /* flush the file and its directory before returning */
+	bool redeliver; /* it may have been delivered before: look everywhere first */
+	bool flush;     /* flush the file and its directory before returning */
 };
 
 enum maildir_outcome {
@@ -63,6 +64,7 @@ struct maildir_result {
  * Deliver a message into a folder of a home.  Makes Maildir/{cur,new,tmp} where
  * the home has none; other folders must exist.
  */
-enum maildir_outcome maildir_deliver(int home_fd, const struct maildir_delivery *delivery, struct maildir_result *result);
+enum maildir_outcome maildir_deliver(
+    int home_fd, const struct maildir_delivery *delivery, struct maildir_result *result);
 
 #endif

@@ -17,7 +17,8 @@ enum store_error folder_failed(struct store *store, const struct folder *folder,
 	return index_failed(&store->index, error, object, step);
 }
 
-enum store_error change_begin(struct change *change, struct store *store, uint32_t folder, size_t messages)
+enum store_error change_begin(
+    struct change *change, struct store *store, uint32_t folder, size_t messages)
 {
 	enum store_error result;
 
@@ -53,7 +54,8 @@ enum store_error change_turn_to(struct change *change, uint32_t folder)
 {
 	enum store_error result = put_folder(change);
 
-	return result == STORE_OK ? index_get_folder(&change->txn, folder, &change->folder) : result;
+	return result == STORE_OK ? index_get_folder(&change->txn, folder, &change->folder)
+				  : result;
 }
 
 enum store_error change_commit(struct change *change, bool durable)
@@ -116,12 +118,14 @@ enum store_error mail_update(struct change *change, const struct mail *old, stru
 
 	mail->modseq = change->modseq;
 	if (result == STORE_OK)
-		result = index_put_log(&change->txn, folder, change->modseq, mail->uid, CHANGE_FLAGS);
+		result =
+		    index_put_log(&change->txn, folder, change->modseq, mail->uid, CHANGE_FLAGS);
 	touch(change);
 	return result == STORE_OK ? mail_correct(change, old, mail) : result;
 }
 
-enum store_error mail_correct(struct change *change, const struct mail *old, const struct mail *mail)
+enum store_error mail_correct(
+    struct change *change, const struct mail *old, const struct mail *mail)
 {
 	count(&change->folder, old, -1);
 	count(&change->folder, mail, 1);
@@ -140,7 +144,8 @@ enum store_error mail_remove(struct change *change, const struct mail *mail, boo
 	if (result == STORE_OK)
 		result = index_delete_log(&change->txn, folder, mail->modseq, mail->uid);
 	if (result == STORE_OK)
-		result = index_put_log(&change->txn, folder, change->modseq, mail->uid, CHANGE_EXPUNGED);
+		result =
+		    index_put_log(&change->txn, folder, change->modseq, mail->uid, CHANGE_EXPUNGED);
 	if (result != STORE_OK)
 		return result;
 	count(&change->folder, mail, -1);

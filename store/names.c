@@ -26,7 +26,8 @@ static bool levels_are_sound(struct slice name)
 	for (int depth = 1; depth <= STORE_DEPTH_MAX; depth++) {
 		struct slice level = cursor_take_until(&c, '/');
 
-		if (level.len == 0 || slice_equal(level, SLICE(".")) || slice_equal(level, SLICE("..")))
+		if (level.len == 0 || slice_equal(level, SLICE(".")) ||
+		    slice_equal(level, SLICE("..")))
 			return false;
 		if (cursor_done(&c))
 			return true;
@@ -46,8 +47,8 @@ bool folder_name_check(struct slice name, char out[FILE_NAME_SIZE])
 	for (size_t i = 0; i < name.len; i++)
 		if (octet_is_control((unsigned char)name.data[i]))
 			return false;
-	return utf8_is_valid(name) && levels_are_sound(name) && slice_copy(name, out, FILE_NAME_SIZE) &&
-	    folder_name_to_directory(out, directory);
+	return utf8_is_valid(name) && levels_are_sound(name) &&
+	       slice_copy(name, out, FILE_NAME_SIZE) && folder_name_to_directory(out, directory);
 }
 
 /* A dot within a level: base 64 of U+002E, since a plain one parts the levels. */
@@ -138,7 +139,8 @@ bool folder_name_from_directory(const char *directory, char out[FILE_NAME_SIZE])
 			if (b.data[i] == '.')
 				b.data[i] = '/';
 	}
-	sound = !b.overflowed && folder_name_check(buf_slice(&b), checked) && !folder_name_is_inbox(checked);
+	sound = !b.overflowed && folder_name_check(buf_slice(&b), checked) &&
+		!folder_name_is_inbox(checked);
 	if (sound)
 		strlcpy(out, checked, FILE_NAME_SIZE);
 	buf_free(&b);
@@ -169,7 +171,9 @@ static uint64_t time_of_name(struct slice unique, bool *is_ours)
 	if (cursor_accept(&c, '.') && cursor_accept(&c, 'M')) {
 		if (!slice_number(cursor_take_while(&c, is_digit), 999999, &microseconds))
 			microseconds = 0;
-		*is_ours = cursor_accept(&c, 'I') && message_id_parse(cursor_take(&c, MESSAGE_ID_TEXT), &id) && cursor_accept(&c, 'R');
+		*is_ours = cursor_accept(&c, 'I') &&
+			   message_id_parse(cursor_take(&c, MESSAGE_ID_TEXT), &id) &&
+			   cursor_accept(&c, 'R');
 	}
 	return seconds * 1000000 + microseconds;
 }
@@ -197,10 +201,11 @@ bool file_name_parse(struct slice name, struct file_name *out)
 	ssize_t colon = slice_find(name, 0, ':');
 	ssize_t comma;
 
-	if (name.len == 0 || name.len >= FILE_NAME_SIZE || name.data[0] == '.' || slice_find(name, 0, '/') >= 0 ||
-	    slice_find(name, 0, '\0') >= 0)
+	if (name.len == 0 || name.len >= FILE_NAME_SIZE || name.data[0] == '.' ||
+	    slice_find(name, 0, '/') >= 0 || slice_find(name, 0, '\0') >= 0)
 		return false;
-	*out = (struct file_name){.full = name, .disk_size = FILE_SIZE_UNKNOWN, .crlf_size = FILE_SIZE_UNKNOWN};
+	*out = (struct file_name){
+	    .full = name, .disk_size = FILE_SIZE_UNKNOWN, .crlf_size = FILE_SIZE_UNKNOWN};
 	out->base = colon < 0 ? name : slice_part(name, 0, (size_t)colon);
 	if (colon >= 0 && slice_starts_with(slice_from(name, (size_t)colon), SLICE(":2,")))
 		out->info = slice_from(name, (size_t)colon + 3);
@@ -224,11 +229,11 @@ static const struct {
 	char letter;
 	uint32_t flag;
 } letters[] = {
-    {'D', STORE_DRAFT},
-    {'F', STORE_FLAGGED},
+    {'D', STORE_DRAFT   },
+    {'F', STORE_FLAGGED },
     {'R', STORE_ANSWERED},
-    {'S', STORE_SEEN},
-    {'T', STORE_DELETED},
+    {'S', STORE_SEEN    },
+    {'T', STORE_DELETED },
 };
 
 enum { KEYWORD_LETTERS = 26 };
@@ -273,7 +278,8 @@ bool file_name_format(struct slice base, struct slice old_info, uint32_t flags, 
 	bool fits;
 
 	for (size_t i = 0; i < old_info.len; i++)
-		if (octet_is_alpha((unsigned char)old_info.data[i]) && flag_of_letter(old_info.data[i]) == 0 &&
+		if (octet_is_alpha((unsigned char)old_info.data[i]) &&
+		    flag_of_letter(old_info.data[i]) == 0 &&
 		    !is_keyword_letter(old_info.data[i], keyword_count))
 			present[(unsigned char)old_info.data[i]] = true;
 	for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++)
@@ -299,8 +305,8 @@ void file_name_make_unique(const char *hostname, char out[FILE_NAME_SIZE])
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	/* The random part keeps processes apart that share a pid, each in a namespace of its own. */
-	snprintf(out, FILE_NAME_SIZE, "%lld.M%06ldP%ldQ%uR%08x.%.64s", (long long)now.tv_sec, now.tv_nsec / 1000,
-	    (long)getpid(), ++made, arc4random(), hostname);
+	snprintf(out, FILE_NAME_SIZE, "%lld.M%06ldP%ldQ%uR%08x.%.64s", (long long)now.tv_sec,
+	    now.tv_nsec / 1000, (long)getpid(), ++made, arc4random(), hostname);
 }
 
 void file_name_hostname(const char *hostname, char out[FILE_HOSTNAME_MAX + 1])

@@ -15,6 +15,7 @@
 
 enum {
 	STORE_TO_REPORT = 1 << 16, /* in store_message.flags: the next update is to tell */
+	WAITING_LISTS = 256,
 	SETTLED_MAX = 256,  /* folders whose empty new/ is remembered */
 	MAIL_OCTETS = 1024, /* of the index that a message's change may take */
 };
@@ -39,7 +40,8 @@ struct store {
 
 	struct store_texts texts; /* what store_view_texts gave last */
 	struct buf texts_memory;
-	TAILQ_HEAD(texts_waiting_list, texts_waiting) waiting; /* texts not yet in the index */
+	LIST_HEAD(texts_waiting_list, texts_waiting)
+	waiting[WAITING_LISTS]; /* texts not yet in the index, by UID */
 	size_t waiting_octets;
 };
 
@@ -50,8 +52,8 @@ struct store_view {
 	bool is_read_only;
 	bool keeps_recent;
 	uint32_t uidvalidity;
-	uint32_t uidnext;  /* of the messages shown */
-	uint64_t modseq;   /* what happened up to here is shown */
+	uint32_t uidnext; /* of the messages shown */
+	uint64_t modseq;  /* what happened up to here is shown */
 	struct store_message *messages;
 	uint32_t count;
 	uint32_t room;
@@ -90,7 +92,8 @@ struct change {
 };
 
 /* Begin a writing transaction on a folder; `messages`: about how many will change. */
-enum store_error change_begin(struct change *change, struct store *store, uint32_t folder, size_t messages);
+enum store_error change_begin(
+    struct change *change, struct store *store, uint32_t folder, size_t messages);
 /* Write the folder's record and commit; where nothing changed, end quietly. */
 enum store_error change_commit(struct change *change, bool durable);
 /* Drop the transaction; fine after a commit. */
@@ -103,7 +106,8 @@ enum store_error mail_add(struct change *change, struct mail *mail);
 /* Replace a message's record; what others see of it has changed. */
 enum store_error mail_update(struct change *change, const struct mail *old, struct mail *mail);
 /* Replace a message's record without anybody's notice (a file's name, a size). */
-enum store_error mail_correct(struct change *change, const struct mail *old, const struct mail *mail);
+enum store_error mail_correct(
+    struct change *change, const struct mail *old, const struct mail *mail);
 /* Remove a message; with `forget_name` its name may come back as a new message (it was not expunged by us). */
 enum store_error mail_remove(struct change *change, const struct mail *mail, bool forget_name);
 
@@ -143,7 +147,8 @@ enum store_error keyword_add(struct change *change, struct slice name, int *numb
 /* Read dovecot-keywords of a folder that is new to the index. */
 void keywords_load(struct store *store, struct folder *folder);
 /* Bits of `bits` in one folder's numbering as bits of another's, made where they are missing. */
-enum store_error keywords_translate(struct change *to, const struct folder *from, uint64_t bits, uint64_t *out);
+enum store_error keywords_translate(
+    struct change *to, const struct folder *from, uint64_t bits, uint64_t *out);
 
 /* ---- subscriptions (subscriptions.c) ---- */
 
@@ -158,7 +163,8 @@ enum store_error subscriptions_read(struct store *store, struct buf *names);
  * Open a message's file.  Where it is not where the index says, the folder is looked at
  * again first.
  */
-enum store_error mail_open(struct store *store, uint32_t folder, uint32_t uid, struct mail *mail, int *fd);
+enum store_error mail_open(
+    struct store *store, uint32_t folder, uint32_t uid, struct mail *mail, int *fd);
 
 /* The file is as long as its name says, or its name says nothing. */
 bool content_is_whole(const struct store_content *content);
@@ -169,6 +175,7 @@ enum store_error folder_measure(struct store *store, uint32_t folder);
 
 /* Write texts that wait into the index. */
 void texts_flush(struct store *store);
+/* The same, and free all memory for texts: before the index is closed. */
 void texts_free(struct store *store);
 
 #endif

@@ -99,8 +99,8 @@ static struct slice value_slice(const MDB_val *value)
 }
 
 /* MDB_NOTFOUND becomes `missing`. */
-static enum store_error get(struct index_txn *txn, enum index_table table, struct key key, enum store_error missing,
-    struct slice *out)
+static enum store_error get(struct index_txn *txn, enum index_table table, struct key key,
+    enum store_error missing, struct slice *out)
 {
 	MDB_val k = {key.len, key.octets}, value;
 	int error = mdb_get(txn->txn, txn->index->tables[table], &k, &value);
@@ -114,7 +114,8 @@ static enum store_error get(struct index_txn *txn, enum index_table table, struc
 	return STORE_OK;
 }
 
-static enum store_error put(struct index_txn *txn, enum index_table table, struct key key, struct slice value)
+static enum store_error put(
+    struct index_txn *txn, enum index_table table, struct key key, struct slice value)
 {
 	MDB_val k = {key.len, key.octets}, v = {value.len, (void *)(uintptr_t)value.data};
 	int error = mdb_put(txn->txn, txn->index->tables[table], &k, &v, 0);
@@ -122,24 +123,29 @@ static enum store_error put(struct index_txn *txn, enum index_table table, struc
 	return error == 0 ? STORE_OK : index_failed(txn->index, error, "index", "put");
 }
 
-static enum store_error put_record(struct index_txn *txn, enum index_table table, struct key key, struct buf *record)
+static enum store_error put_record(
+    struct index_txn *txn, enum index_table table, struct key key, struct buf *record)
 {
-	enum store_error result = record->overflowed ? STORE_LIMIT : put(txn, table, key, buf_slice(record));
+	enum store_error result =
+	    record->overflowed ? STORE_LIMIT : put(txn, table, key, buf_slice(record));
 
 	buf_free(record);
 	return result;
 }
 
 /* Removing what is not there is fine. */
-static enum store_error delete(struct index_txn *txn, enum index_table table, struct key key)
-{
-	MDB_val k = {key.len, key.octets};
+static enum store_error delete (struct index_txn *txn, enum index_table table, struct key key) {
+	MDB_val k = {key.len, key.octets}
+           ;
 	int error = mdb_del(txn->txn, txn->index->tables[table], &k, NULL);
 
-	return error == 0 || error == MDB_NOTFOUND ? STORE_OK : index_failed(txn->index, error, "index", "delete");
+	return error == 0 || error == MDB_NOTFOUND
+		   ? STORE_OK
+		   : index_failed(txn->index, error, "index", "delete");
 }
 
-static enum store_error put_u32(struct index_txn *txn, enum index_table table, struct key key, uint32_t value)
+static enum store_error put_u32(
+    struct index_txn *txn, enum index_table table, struct key key, uint32_t value)
 {
 	struct buf b = buf_with_limit(4);
 	struct writer w = {&b};
@@ -159,7 +165,8 @@ static enum store_error get_u32(struct index_txn *txn, enum index_table table, s
 		return result;
 	r = reader_over(record);
 	*value = read_u32(&r);
-	return reader_finished(&r) && *value != 0 ? STORE_OK : index_corrupt(txn->index, "a number is none");
+	return reader_finished(&r) && *value != 0 ? STORE_OK
+						  : index_corrupt(txn->index, "a number is none");
 }
 
 /* ---- state ---- */
@@ -184,7 +191,8 @@ static struct stamp read_stamp(struct reader *r)
 enum store_error index_get_state(struct index_txn *txn, struct index_state *out)
 {
 	struct slice record;
-	enum store_error result = get(txn, TABLE_META, key_name(SLICE("state")), STORE_GONE, &record);
+	enum store_error result =
+	    get(txn, TABLE_META, key_name(SLICE("state")), STORE_GONE, &record);
 	struct reader r;
 	uint32_t format;
 
@@ -196,7 +204,8 @@ enum store_error index_get_state(struct index_txn *txn, struct index_state *out)
 	out->changes = read_u64(&r);
 	out->next_folder = read_u32(&r);
 	out->last_uidvalidity = read_u32(&r);
-	if (!reader_finished(&r) || format != INDEX_FORMAT || out->next_folder == 0 || out->changes > INT64_MAX)
+	if (!reader_finished(&r) || format != INDEX_FORMAT || out->next_folder == 0 ||
+	    out->changes > INT64_MAX)
 		return index_corrupt(txn->index, "its state");
 	return STORE_OK;
 }
@@ -244,9 +253,10 @@ static bool read_folder(struct reader *r, struct folder *out)
 	for (unsigned i = 0; i < out->keyword_count; i++)
 		read_string(r, out->keywords[i], sizeof out->keywords[i]);
 	return reader_finished(r) && is_directory_name(out->directory) &&
-	    folder_name_check(slice_string(out->name), checked) && out->uidvalidity != 0 && out->uidnext != 0 &&
-	    out->recent_from <= out->uidnext && out->messages <= STORE_MESSAGES_MAX &&
-	    out->seen <= out->messages && out->deleted <= out->messages && out->unsized <= out->messages;
+	       folder_name_check(slice_string(out->name), checked) && out->uidvalidity != 0 &&
+	       out->uidnext != 0 && out->recent_from <= out->uidnext &&
+	       out->messages <= STORE_MESSAGES_MAX && out->seen <= out->messages &&
+	       out->deleted <= out->messages && out->unsized <= out->messages;
 }
 
 enum store_error index_get_folder(struct index_txn *txn, uint32_t id, struct folder *out)
@@ -299,11 +309,12 @@ enum store_error index_put_folder_name(struct index_txn *txn, const char *name, 
 
 enum store_error index_delete_folder_name(struct index_txn *txn, const char *name)
 {
-	return delete(txn, TABLE_NAMES, key_name(slice_string(name)));
+	return delete (txn, TABLE_NAMES, key_name(slice_string(name)));
 }
 
 /* Remove everything of a table whose key begins with the folder's number. */
-static enum store_error delete_all_of(struct index_txn *txn, enum index_table table, uint32_t folder)
+static enum store_error delete_all_of(
+    struct index_txn *txn, enum index_table table, uint32_t folder)
 {
 	struct key from = key_folder(folder);
 	MDB_val k = {from.len, from.octets}, value;
@@ -319,7 +330,9 @@ static enum store_error delete_all_of(struct index_txn *txn, enum index_table ta
 			error = mdb_cursor_get(cursor, &k, &value, MDB_NEXT);
 	}
 	mdb_cursor_close(cursor);
-	return error == 0 || error == MDB_NOTFOUND ? STORE_OK : index_failed(txn->index, error, "index", "delete");
+	return error == 0 || error == MDB_NOTFOUND
+		   ? STORE_OK
+		   : index_failed(txn->index, error, "index", "delete");
 }
 
 enum store_error index_delete_folder(struct index_txn *txn, const struct folder *folder)
@@ -329,15 +342,21 @@ enum store_error index_delete_folder(struct index_txn *txn, const struct folder 
 
 	for (size_t i = 0; i < sizeof tables / sizeof tables[0] && result == STORE_OK; i++)
 		result = delete_all_of(txn, tables[i], folder->id);
-	return result == STORE_OK ? delete(txn, TABLE_FOLDERS, key_folder(folder->id)) : result;
+	return result == STORE_OK ? delete (txn, TABLE_FOLDERS, key_folder(folder->id)) : result;
 }
 
 /* ---- messages ---- */
 
-static enum store_error read_mail(struct index *index, struct slice record, uint32_t uid, struct mail *out)
+/* A name that stays in its directory; whoever takes it apart looks closer. */
+static bool is_file_name(const char *name)
+{
+	return name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL;
+}
+
+static enum store_error read_mail(
+    struct index *index, struct slice record, uint32_t uid, struct mail *out)
 {
 	struct reader r = reader_over(record);
-	struct file_name name;
 
 	out->uid = uid;
 	out->flags = read_u8(&r);
@@ -346,13 +365,14 @@ static enum store_error read_mail(struct index *index, struct slice record, uint
 	out->internal_date = (int64_t)read_u64(&r);
 	out->disk_size = read_u64(&r);
 	out->crlf_size = read_u64(&r);
-	if (!read_string(&r, out->name, sizeof out->name) || !reader_finished(&r) || uid == 0 || (out->flags & ~(uint32_t)STORE_SYSTEM_FLAGS) != 0 ||
-	    !file_name_parse(slice_string(out->name), &name))
+	if (!read_string(&r, out->name, sizeof out->name) || !reader_finished(&r) || uid == 0 ||
+	    (out->flags & ~(uint32_t)STORE_SYSTEM_FLAGS) != 0 || !is_file_name(out->name))
 		return index_corrupt(index, "a message");
 	return STORE_OK;
 }
 
-enum store_error index_get_mail(struct index_txn *txn, uint32_t folder, uint32_t uid, struct mail *out)
+enum store_error index_get_mail(
+    struct index_txn *txn, uint32_t folder, uint32_t uid, struct mail *out)
 {
 	struct slice record;
 	enum store_error result = get(txn, TABLE_MAIL, key_uid(folder, uid), STORE_GONE, &record);
@@ -388,29 +408,32 @@ enum store_error index_delete_mail(struct index_txn *txn, uint32_t folder, const
 	enum store_error result = STORE_OK;
 
 	if (file_name_parse(slice_string(mail->name), &name))
-		result = delete(txn, TABLE_UIDS, key_unique(folder, name.unique));
+		result = delete (txn, TABLE_UIDS, key_unique(folder, name.unique));
 	if (result == STORE_OK)
-		result = delete(txn, TABLE_TEXTS, key_uid(folder, mail->uid));
-	return result == STORE_OK ? delete(txn, TABLE_MAIL, key_uid(folder, mail->uid)) : result;
+		result = delete (txn, TABLE_TEXTS, key_uid(folder, mail->uid));
+	return result == STORE_OK ? delete (txn, TABLE_MAIL, key_uid(folder, mail->uid)) : result;
 }
 
-enum store_error index_find_mail(struct index_txn *txn, uint32_t folder, struct slice unique, uint32_t *uid)
+enum store_error index_find_mail(
+    struct index_txn *txn, uint32_t folder, struct slice unique, uint32_t *uid)
 {
 	return get_u32(txn, TABLE_UIDS, key_unique(folder, unique), STORE_GONE, uid);
 }
 
 /* ---- log ---- */
 
-enum store_error index_put_log(struct index_txn *txn, uint32_t folder, uint64_t modseq, uint32_t uid, enum change_kind kind)
+enum store_error index_put_log(
+    struct index_txn *txn, uint32_t folder, uint64_t modseq, uint32_t uid, enum change_kind kind)
 {
 	char octet = (char)kind;
 
 	return put(txn, TABLE_LOG, key_log(folder, modseq, uid), slice_of(&octet, 1));
 }
 
-enum store_error index_delete_log(struct index_txn *txn, uint32_t folder, uint64_t modseq, uint32_t uid)
+enum store_error index_delete_log(
+    struct index_txn *txn, uint32_t folder, uint64_t modseq, uint32_t uid)
 {
-	return delete(txn, TABLE_LOG, key_log(folder, modseq, uid));
+	return delete (txn, TABLE_LOG, key_log(folder, modseq, uid));
 }
 
 enum store_error index_trim_log(struct index_txn *txn, struct folder *folder)
@@ -427,8 +450,8 @@ enum store_error index_trim_log(struct index_txn *txn, struct folder *folder)
 		return index_failed(txn->index, error, "index", "cursor");
 	error = mdb_cursor_get(cursor, &k, &value, MDB_SET_RANGE);
 	/* A quarter at once, so that this is rare. */
-	while (error == 0 && folder->expunged > INDEX_LOG_MAX - INDEX_LOG_MAX / 4 && k.mv_size == LOG_KEY &&
-	    number_in(&k, 0, 4) == folder->id) {
+	while (error == 0 && folder->expunged > INDEX_LOG_MAX - INDEX_LOG_MAX / 4 &&
+	       k.mv_size == LOG_KEY && number_in(&k, 0, 4) == folder->id) {
 		folder->log_from = number_in(&k, 4, 8);
 		if (value.mv_size == 1 && *(const char *)value.mv_data == CHANGE_EXPUNGED)
 			folder->expunged--;
@@ -437,12 +460,15 @@ enum store_error index_trim_log(struct index_txn *txn, struct folder *folder)
 			error = mdb_cursor_get(cursor, &k, &value, MDB_NEXT);
 	}
 	mdb_cursor_close(cursor);
-	return error == 0 || error == MDB_NOTFOUND ? STORE_OK : index_failed(txn->index, error, "index", "trim");
+	return error == 0 || error == MDB_NOTFOUND
+		   ? STORE_OK
+		   : index_failed(txn->index, error, "index", "trim");
 }
 
 /* ---- texts ---- */
 
-enum store_error index_get_texts(struct index_txn *txn, uint32_t folder, uint32_t uid, struct store_texts *out)
+enum store_error index_get_texts(
+    struct index_txn *txn, uint32_t folder, uint32_t uid, struct store_texts *out)
 {
 	struct slice record;
 	enum store_error result = get(txn, TABLE_TEXTS, key_uid(folder, uid), STORE_GONE, &record);
@@ -457,7 +483,8 @@ enum store_error index_get_texts(struct index_txn *txn, uint32_t folder, uint32_
 	return reader_finished(&r) ? STORE_OK : index_corrupt(txn->index, "a message's texts");
 }
 
-enum store_error index_put_texts(struct index_txn *txn, uint32_t folder, uint32_t uid, const struct store_texts *texts)
+enum store_error index_put_texts(
+    struct index_txn *txn, uint32_t folder, uint32_t uid, const struct store_texts *texts)
 {
 	struct buf b = buf_with_limit(STORE_TEXTS_MAX + 16);
 	struct writer w = {&b};
@@ -474,7 +501,8 @@ enum store_error index_put_texts(struct index_txn *txn, uint32_t folder, uint32_
  * Only what the queue's journal might deliver again is remembered.  The names begin
  * with the identifier, whose order is time: the oldest are found at the front.
  */
-enum store_error index_put_gone(struct index_txn *txn, const struct file_name *name, uint64_t now_us)
+enum store_error index_put_gone(
+    struct index_txn *txn, const struct file_name *name, uint64_t now_us)
 {
 	const uint64_t keep_us = MAILDIR_REPLAY_DAYS * US_PER_DAY;
 	enum { FORGET_AT_ONCE = 4 };
@@ -514,8 +542,8 @@ enum store_error index_is_gone(struct index_txn *txn, struct slice unique, bool 
 
 /* ---- walking ---- */
 
-static enum store_error walk_begin(struct index_walk *walk, struct index_txn *txn, enum index_table table,
-    struct key from, MDB_val *k, MDB_val *value)
+static enum store_error walk_begin(struct index_walk *walk, struct index_txn *txn,
+    enum index_table table, struct key from, MDB_val *k, MDB_val *value)
 {
 	int error = mdb_cursor_open(txn->txn, txn->index->tables[table], &walk->cursor);
 
@@ -547,7 +575,8 @@ void index_walk_end(struct index_walk *walk)
 	walk->cursor = NULL;
 }
 
-static enum store_error mail_here(struct index_walk *walk, const MDB_val *k, const MDB_val *value, struct mail *mail)
+static enum store_error mail_here(
+    struct index_walk *walk, const MDB_val *k, const MDB_val *value, struct mail *mail)
 {
 	if (k->mv_size != UID_KEY)
 		return index_corrupt(walk->txn->index, "a message's key");
@@ -556,11 +585,12 @@ static enum store_error mail_here(struct index_walk *walk, const MDB_val *k, con
 	return read_mail(walk->txn->index, value_slice(value), (uint32_t)number_in(k, 4, 4), mail);
 }
 
-enum store_error index_walk_mail(struct index_walk *walk, struct index_txn *txn, uint32_t folder, uint32_t from_uid,
-    struct mail *mail)
+enum store_error index_walk_mail(struct index_walk *walk, struct index_txn *txn, uint32_t folder,
+    uint32_t from_uid, struct mail *mail)
 {
 	MDB_val k, value;
-	enum store_error result = walk_begin(walk, txn, TABLE_MAIL, key_uid(folder, from_uid), &k, &value);
+	enum store_error result =
+	    walk_begin(walk, txn, TABLE_MAIL, key_uid(folder, from_uid), &k, &value);
 
 	walk->folder = folder;
 	return result == STORE_OK ? mail_here(walk, &k, &value, mail) : result;
@@ -574,12 +604,13 @@ enum store_error index_walk_mail_next(struct index_walk *walk, struct mail *mail
 	return result == STORE_OK ? mail_here(walk, &k, &value, mail) : result;
 }
 
-static enum store_error log_here(struct index_walk *walk, const MDB_val *k, const MDB_val *value,
-    struct log_entry *entry)
+static enum store_error log_here(
+    struct index_walk *walk, const MDB_val *k, const MDB_val *value, struct log_entry *entry)
 {
 	struct slice kind = value_slice(value);
 
-	if (k->mv_size != LOG_KEY || kind.len != 1 || (kind.data[0] != CHANGE_FLAGS && kind.data[0] != CHANGE_EXPUNGED))
+	if (k->mv_size != LOG_KEY || kind.len != 1 ||
+	    (kind.data[0] != CHANGE_FLAGS && kind.data[0] != CHANGE_EXPUNGED))
 		return index_corrupt(walk->txn->index, "its log");
 	if (number_in(k, 0, 4) != walk->folder)
 		return STORE_GONE;
@@ -589,11 +620,12 @@ static enum store_error log_here(struct index_walk *walk, const MDB_val *k, cons
 	return STORE_OK;
 }
 
-enum store_error index_walk_log(struct index_walk *walk, struct index_txn *txn, uint32_t folder, uint64_t from_modseq,
-    struct log_entry *entry)
+enum store_error index_walk_log(struct index_walk *walk, struct index_txn *txn, uint32_t folder,
+    uint64_t from_modseq, struct log_entry *entry)
 {
 	MDB_val k, value;
-	enum store_error result = walk_begin(walk, txn, TABLE_LOG, key_log(folder, from_modseq, 0), &k, &value);
+	enum store_error result =
+	    walk_begin(walk, txn, TABLE_LOG, key_log(folder, from_modseq, 0), &k, &value);
 
 	walk->folder = folder;
 	return result == STORE_OK ? log_here(walk, &k, &value, entry) : result;
@@ -607,8 +639,8 @@ enum store_error index_walk_log_next(struct index_walk *walk, struct log_entry *
 	return result == STORE_OK ? log_here(walk, &k, &value, entry) : result;
 }
 
-static enum store_error folder_here(struct index_walk *walk, const MDB_val *k, const MDB_val *value,
-    struct folder *folder)
+static enum store_error folder_here(
+    struct index_walk *walk, const MDB_val *k, const MDB_val *value, struct folder *folder)
 {
 	struct reader r = reader_over(value_slice(value));
 
@@ -618,7 +650,8 @@ static enum store_error folder_here(struct index_walk *walk, const MDB_val *k, c
 	return STORE_OK;
 }
 
-enum store_error index_walk_folders(struct index_walk *walk, struct index_txn *txn, struct folder *folder)
+enum store_error index_walk_folders(
+    struct index_walk *walk, struct index_txn *txn, struct folder *folder)
 {
 	MDB_val k, value;
 	enum store_error result = walk_begin(walk, txn, TABLE_FOLDERS, key_folder(0), &k, &value);

@@ -16,7 +16,8 @@ enum {
 
 static bool is_fresh(const struct stat *st)
 {
-	uint64_t mtime_us = (uint64_t)st->st_mtim.tv_sec * 1000000 + (uint64_t)st->st_mtim.tv_nsec / 1000;
+	uint64_t mtime_us =
+	    (uint64_t)st->st_mtim.tv_sec * 1000000 + (uint64_t)st->st_mtim.tv_nsec / 1000;
 	uint64_t now_us = clock_wall_us();
 
 	/* A time in the future (a clock that stepped back) stays unsure till it is past. */
@@ -30,7 +31,8 @@ struct stamp stamp_of(const struct stat *st)
 
 bool stamp_is(const struct stamp *stamp, const struct stat *st)
 {
-	return stamp->seconds == st->st_mtim.tv_sec && stamp->nanoseconds == (uint32_t)st->st_mtim.tv_nsec;
+	return stamp->seconds == st->st_mtim.tv_sec &&
+	       stamp->nanoseconds == (uint32_t)st->st_mtim.tv_nsec;
 }
 
 bool stamp_holds(const struct stamp *stamp, const struct stat *st)

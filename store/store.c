@@ -53,7 +53,7 @@ static struct store *find_open(const struct stat *home)
 {
 	struct store *store;
 
-	LIST_FOREACH(store, &stores, entry)
+	LIST_FOREACH (store, &stores, entry)
 		if (store->device == home->st_dev && store->inode == home->st_ino)
 			return store;
 	return NULL;
@@ -74,7 +74,6 @@ static enum store_error open_descriptors(struct store *store, int home_fd)
 
 static void free_store(struct store *store)
 {
-	texts_free(store);
 	if (store->maildir_fd >= 0)
 		close(store->maildir_fd);
 	if (store->home_fd >= 0)
@@ -106,11 +105,13 @@ enum store_error store_open(int home_fd, const struct store_options *options, st
 	store->inode = st.st_ino;
 	store->home_fd = store->maildir_fd = store->index.directory_fd = -1;
 	store->texts_memory = buf_with_limit(STORE_TEXTS_MAX);
-	TAILQ_INIT(&store->waiting);
+	for (size_t i = 0; i < WAITING_LISTS; i++)
+		LIST_INIT(&store->waiting[i]);
 	file_name_hostname(options->hostname, store->hostname);
 	result = open_descriptors(store, home_fd);
 	if (result == STORE_OK)
-		result = index_open(&store->index, home_fd, (options->flags & STORE_REBUILD) != 0, &store->was_rebuilt);
+		result = index_open(&store->index, home_fd, (options->flags & STORE_REBUILD) != 0,
+		    &store->was_rebuilt);
 	if (result != STORE_OK) {
 		strlcpy(open_failure, store->index.failure, sizeof open_failure);
 		free_store(store);
@@ -125,7 +126,7 @@ void store_close(struct store *store)
 {
 	if (store == NULL || --store->references > 0)
 		return;
-	texts_flush(store);
+	texts_free(store);
 	LIST_REMOVE(store, entry);
 	index_close(&store->index);
 	free_store(store);
@@ -153,7 +154,8 @@ enum store_error store_change_counter(struct store *store, uint64_t *counter)
 /* ---- status ---- */
 
 /* Messages that no session has seen: those at the end of the folder. */
-static enum store_error count_recent(struct store *store, const struct folder *folder, uint32_t *count)
+static enum store_error count_recent(
+    struct store *store, const struct folder *folder, uint32_t *count)
 {
 	struct index_walk walk = {0};
 	struct index_txn txn;
@@ -171,14 +173,16 @@ static enum store_error count_recent(struct store *store, const struct folder *f
 	if (result != STORE_OK)
 		return result;
 	result = index_walk_mail(&walk, &txn, folder->id, folder->recent_from, &mail);
-	for (; result == STORE_OK && mail.uid < folder->uidnext; result = index_walk_mail_next(&walk, &mail))
+	for (; result == STORE_OK && mail.uid < folder->uidnext;
+	     result = index_walk_mail_next(&walk, &mail))
 		(*count)++;
 	index_walk_end(&walk);
 	index_end(&txn);
 	return result == STORE_GONE ? STORE_OK : result;
 }
 
-enum store_error store_folder_status(struct store *store, struct slice name, struct store_status *out)
+enum store_error store_folder_status(
+    struct store *store, struct slice name, struct store_status *out)
 {
 	struct folder folder;
 	uint32_t id;

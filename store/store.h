@@ -49,26 +49,26 @@ enum store_error {
 	STORE_NO_FOLDER, /* no such folder */
 	STORE_EXISTS,    /* there is a folder of that name */
 	STORE_BAD_NAME,  /* not UTF-8, a control character, an empty level, too long or too deep */
-	STORE_DENIED,    /* cannot be done to this folder (INBOX deleted), or the view is read-only */
-	STORE_GONE,      /* the message was expunged meanwhile */
-	STORE_FULL,      /* no space left on the disk, or the index has reached its limit */
-	STORE_LIMIT,     /* a named limit below was reached */
-	STORE_CORRUPT,   /* the index makes no sense: close, and open with STORE_REBUILD */
-	STORE_STALE,     /* the index was rebuilt or the folder was replaced: the view is worthless, close it */
-	STORE_IO,        /* a system call failed */
-	STORE_MEMORY,    /* out of memory */
+	STORE_DENIED,  /* cannot be done to this folder (INBOX deleted), or the view is read-only */
+	STORE_GONE,    /* the message was expunged meanwhile */
+	STORE_FULL,    /* no space left on the disk, or the index has reached its limit */
+	STORE_LIMIT,   /* a named limit below was reached */
+	STORE_CORRUPT, /* the index makes no sense: close, and open with STORE_REBUILD */
+	STORE_STALE, /* the index was rebuilt or the folder was replaced: the view is worthless, close it */
+	STORE_IO,     /* a system call failed */
+	STORE_MEMORY, /* out of memory */
 };
 
 enum {
-	STORE_NAME_MAX = 255,          /* octets of a folder name in UTF-8, and of a directory name */
-	STORE_DEPTH_MAX = 32,          /* levels of a folder name */
-	STORE_FOLDERS_MAX = 10000,     /* folders of a user */
-	STORE_KEYWORDS_MAX = 64,       /* different keywords in a folder */
-	STORE_KEYWORD_MAX = 128,       /* octets of a keyword */
-	STORE_MESSAGES_MAX = 5000000,  /* messages in a folder */
+	STORE_NAME_MAX = 255,      /* octets of a folder name in UTF-8, and of a directory name */
+	STORE_DEPTH_MAX = 32,      /* levels of a folder name */
+	STORE_FOLDERS_MAX = 10000, /* folders of a user */
+	STORE_KEYWORDS_MAX = 64,   /* different keywords in a folder */
+	STORE_KEYWORD_MAX = 128,   /* octets of a keyword */
+	STORE_MESSAGES_MAX = 5000000, /* messages in a folder */
 	STORE_SUBSCRIPTIONS_MAX = 10000,
-	STORE_UNIQUE_TEXT = 32,        /* characters of store_view_unique, without the NUL */
-	STORE_TEXTS_MAX = 4 << 20,     /* octets of a message's cached texts together */
+	STORE_UNIQUE_TEXT = 32,    /* characters of store_view_unique, without the NUL */
+	STORE_TEXTS_MAX = 4 << 20, /* octets of a message's cached texts together */
 };
 
 struct store;
@@ -157,7 +157,8 @@ struct store_folder_info {
 };
 
 struct store_folder_list {
-	struct store_folder_info *folders; /* by name in octet order; INBOX first; parents before children */
+	struct store_folder_info
+	    *folders; /* by name in octet order; INBOX first; parents before children */
 	size_t count;
 };
 
@@ -180,7 +181,8 @@ struct store_status {
 };
 
 /* A folder's counts, new mail included.  Reads no message; reads directories only where they changed. */
-enum store_error store_folder_status(struct store *store, struct slice name, struct store_status *out);
+enum store_error store_folder_status(
+    struct store *store, struct slice name, struct store_status *out);
 
 /* ---- views -------------------------------------------------------------------- */
 
@@ -194,20 +196,21 @@ enum {
 	STORE_RECENT = 1 << 5,
 	/* Only in a view: expunged, but not yet taken out by store_view_update. */
 	STORE_EXPUNGED = 1 << 6,
-	STORE_SYSTEM_FLAGS = STORE_SEEN | STORE_ANSWERED | STORE_FLAGGED | STORE_DELETED | STORE_DRAFT,
+	STORE_SYSTEM_FLAGS =
+	    STORE_SEEN | STORE_ANSWERED | STORE_FLAGGED | STORE_DELETED | STORE_DRAFT,
 };
 
 struct store_message {
 	uint32_t uid;
-	uint32_t flags;        /* STORE_SEEN ... */
-	uint64_t keywords;     /* bit n: the keyword store_view_keyword(view, n) */
+	uint32_t flags;    /* STORE_SEEN ... */
+	uint64_t keywords; /* bit n: the keyword store_view_keyword(view, n) */
 	uint64_t modseq;
 	int64_t internal_date; /* seconds since 1970 UTC */
 	uint64_t size;         /* octets with CRLF; UINT64_MAX: ask store_view_size */
 };
 
 enum {
-	STORE_READ_ONLY = 1,   /* EXAMINE: nothing is changed, \Recent is left for the next session */
+	STORE_READ_ONLY = 1, /* EXAMINE: nothing is changed, \Recent is left for the next session */
 	STORE_KEEP_RECENT = 2, /* \Recent is left, though changes are allowed (POP3) */
 };
 
@@ -216,7 +219,8 @@ enum {
  * The view stays as it is until store_view_update, whatever others do, except
  * that it shows its own changes of flags at once.
  */
-enum store_error store_view_open(struct store *store, struct slice folder, unsigned flags, struct store_view **out);
+enum store_error store_view_open(
+    struct store *store, struct slice folder, unsigned flags, struct store_view **out);
 /* NULL is fine. */
 void store_view_close(struct store_view *view);
 
@@ -247,7 +251,8 @@ struct slice store_view_keyword(const struct store_view *view, unsigned number);
  * leading backslash.  STORE_BAD_NAME; STORE_LIMIT above STORE_KEYWORDS_MAX;
  * without `create`, an unknown one gives STORE_OK and no bit.
  */
-enum store_error store_view_keyword_bit(struct store_view *view, struct slice name, bool create, uint64_t *bit);
+enum store_error store_view_keyword_bit(
+    struct store_view *view, struct slice name, bool create, uint64_t *bit);
 
 struct store_expunged {
 	uint32_t seq;
@@ -268,7 +273,8 @@ struct store_changes {
 };
 
 enum {
-	STORE_KEEP_EXPUNGED = 1, /* leave expunged messages in place: no sequence number may move now */
+	STORE_KEEP_EXPUNGED =
+	    1, /* leave expunged messages in place: no sequence number may move now */
 };
 
 /*
@@ -281,7 +287,8 @@ enum {
  * flags are still known, their contents are not), until an update without it.
  * Costs two or three stat(2) calls where nothing happened.
  */
-enum store_error store_view_update(struct store_view *view, unsigned flags, struct store_changes *out);
+enum store_error store_view_update(
+    struct store_view *view, unsigned flags, struct store_changes *out);
 
 /* ---- changing messages ---------------------------------------------------------- */
 
@@ -310,7 +317,8 @@ enum store_error store_flags_change(struct store_view *view, const uint32_t *seq
  * `regardless`.  The view shows them as STORE_EXPUNGED; the next update takes them
  * out and reports them.
  */
-enum store_error store_expunge(struct store_view *view, const uint32_t *seqs, size_t count, bool regardless);
+enum store_error store_expunge(
+    struct store_view *view, const uint32_t *seqs, size_t count, bool regardless);
 
 /*
  * Copy messages into a folder (hard links), with flags, keywords and internal
@@ -320,19 +328,19 @@ enum store_error store_expunge(struct store_view *view, const uint32_t *seqs, si
  * uidvalidity  of the target, or NULL
  * STORE_NO_FOLDER where the target does not exist (TRYCREATE).
  */
-enum store_error store_copy(struct store_view *view, const uint32_t *seqs, size_t count, struct slice folder,
-    uint32_t *new_uids, uint32_t *uidvalidity);
+enum store_error store_copy(struct store_view *view, const uint32_t *seqs, size_t count,
+    struct slice folder, uint32_t *new_uids, uint32_t *uidvalidity);
 /* The same, and the originals are expunged in the same transaction (RFC 6851). */
-enum store_error store_move(struct store_view *view, const uint32_t *seqs, size_t count, struct slice folder,
-    uint32_t *new_uids, uint32_t *uidvalidity);
+enum store_error store_move(struct store_view *view, const uint32_t *seqs, size_t count,
+    struct slice folder, uint32_t *new_uids, uint32_t *uidvalidity);
 
 /* ---- appending --------------------------------------------------------------------- */
 
 struct store_append_info {
-	uint32_t flags;                /* of STORE_SYSTEM_FLAGS */
-	const struct slice *keywords;  /* names, see store_view_keyword_bit */
+	uint32_t flags;               /* of STORE_SYSTEM_FLAGS */
+	const struct slice *keywords; /* names, see store_view_keyword_bit */
 	size_t keyword_count;
-	int64_t internal_date;         /* seconds since 1970 UTC; STORE_DATE_NOW for now */
+	int64_t internal_date; /* seconds since 1970 UTC; STORE_DATE_NOW for now */
 };
 
 #define STORE_DATE_NOW INT64_MIN
@@ -352,8 +360,10 @@ struct store_appended {
  * straight to a file in tmp/.  Nothing is visible before the commit, which is
  * durable on return.  Commit and abort both free the append.
  */
-enum store_error store_append_begin(struct store *store, struct slice folder, struct store_append **out);
-enum store_error store_append_message(struct store_append *append, const struct store_append_info *info);
+enum store_error store_append_begin(
+    struct store *store, struct slice folder, struct store_append **out);
+enum store_error store_append_message(
+    struct store_append *append, const struct store_append_info *info);
 enum store_error store_append_write(struct store_append *append, struct slice data);
 enum store_error store_append_commit(struct store_append *append, struct store_appended *out);
 void store_append_abort(struct store_append *append);
@@ -367,7 +377,8 @@ enum store_error store_view_size(struct store_view *view, uint32_t seq, uint64_t
  * A text of STORE_UNIQUE_TEXT printable characters that names the message for
  * ever, also after the index was rebuilt (POP3's UIDL).
  */
-enum store_error store_view_unique(struct store_view *view, uint32_t seq, char text[STORE_UNIQUE_TEXT + 1]);
+enum store_error store_view_unique(
+    struct store_view *view, uint32_t seq, char text[STORE_UNIQUE_TEXT + 1]);
 
 /* The finished texts of IMAP's ENVELOPE, BODY and BODYSTRUCTURE, parentheses included. */
 struct store_texts {
@@ -386,7 +397,8 @@ enum store_error store_view_texts(struct store_view *view, uint32_t seq, struct 
  * A message's content as the world sees it, with CRLF line ends: a bounded
  * window over the file, whatever its size.
  */
-enum store_error store_content_open(struct store_view *view, uint32_t seq, struct store_content **out);
+enum store_error store_content_open(
+    struct store_view *view, uint32_t seq, struct store_content **out);
 void store_content_close(struct store_content *content);
 /* Octets in all, with CRLF (counted by reading the file where its name does not say, or lies). */
 uint64_t store_content_size(const struct store_content *content);
@@ -396,7 +408,8 @@ uint64_t store_content_size(const struct store_content *content);
  * another program lied about W= in the name, or cuts the file short meanwhile.  Cheap where each read begins where the last one
  * ended; a step back reads again from the start of the file.
  */
-ssize_t store_content_read(struct store_content *content, uint64_t offset, void *buffer, size_t len);
+ssize_t store_content_read(
+    struct store_content *content, uint64_t offset, void *buffer, size_t len);
 /* The whole message appended to `out`, with CRLF; STORE_LIMIT where it does not fit out's limit. */
 enum store_error store_content_load(struct store_content *content, struct buf *out);
 /*

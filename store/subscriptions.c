@@ -33,8 +33,9 @@ static bool name_of_line(struct slice line, char name[FILE_NAME_SIZE])
 	buf_append_octet(&b, '.');
 	for (size_t i = 0; i < line.len; i++)
 		buf_append_octet(&b, line.data[i] == '\t' ? '.' : line.data[i]);
-	sound = slice_find(line, 0, '\0') < 0 && slice_copy(buf_slice(&b), directory, sizeof directory) &&
-	    !b.overflowed && folder_name_from_directory(directory, name);
+	sound = slice_find(line, 0, '\0') < 0 &&
+		slice_copy(buf_slice(&b), directory, sizeof directory) && !b.overflowed &&
+		folder_name_from_directory(directory, name);
 	buf_free(&b);
 	return sound;
 }
@@ -46,7 +47,7 @@ static bool line_of_name(const char *name, struct buf *out)
 	if (folder_name_is_inbox(name))
 		return buf_append_string(out, "INBOX\n");
 	return folder_name_to_directory(name, directory) && buf_append_string(out, directory + 1) &&
-	    buf_append_octet(out, '\n');
+	       buf_append_octet(out, '\n');
 }
 
 static bool read_file(int fd, struct buf *out)
@@ -109,17 +110,20 @@ static enum store_error write_names(struct store *store, struct slice names)
 		cursor_take_until(&c, '\0');
 		cursor_skip(&c, 1);
 	}
-	fd = open_beneath(store->maildir_fd, "subscriptions.petrel", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+	fd = open_beneath(store->maildir_fd, "subscriptions.petrel",
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		buf_free(&text);
 		return failed(store, "open");
 	}
 	if (text.overflowed)
 		result = STORE_LIMIT;
-	else if ((text.len > 0 && write(fd, text.data, text.len) != (ssize_t)text.len) || fsync(fd) != 0)
+	else if ((text.len > 0 && write(fd, text.data, text.len) != (ssize_t)text.len) ||
+		 fsync(fd) != 0)
 		result = failed(store, "write");
-	else if (renameat(store->maildir_fd, "subscriptions.petrel", store->maildir_fd, path_of_file) != 0 ||
-	    fsync(store->maildir_fd) != 0)
+	else if (renameat(store->maildir_fd, "subscriptions.petrel", store->maildir_fd,
+		     path_of_file) != 0 ||
+		 fsync(store->maildir_fd) != 0)
 		result = failed(store, "rename");
 	close(fd);
 	buf_free(&text);

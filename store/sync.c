@@ -35,15 +35,16 @@ struct sync {
 	struct stat new_stat; /* before they were read */
 	struct stat cur_stat;
 	bool read_cur;
-	bool moved;           /* something was moved into cur/ */
-	bool assigned;        /* a change that must not be forgotten */
-	bool left_waiting;    /* messages are missing and were left in the index */
+	bool moved;        /* something was moved into cur/ */
+	bool assigned;     /* a change that must not be forgotten */
+	bool left_waiting; /* messages are missing and were left in the index */
 	struct found_list found;
 };
 
 /* ---- is there anything to do ---- */
 
-static bool stat_directory(struct store *store, const struct folder *folder, const char *sub, struct stat *st)
+static bool stat_directory(
+    struct store *store, const struct folder *folder, const char *sub, struct stat *st)
 {
 	char path[PATH_BELOW_SIZE];
 
@@ -88,7 +89,8 @@ enum store_error folder_sync(struct store *store, uint32_t id, struct folder *fo
 	index_end(&txn);
 	if (result != STORE_OK)
 		return result;
-	if (stat_directory(store, folder, "new", &new_stat) && stat_directory(store, folder, "cur", &cur_stat) &&
+	if (stat_directory(store, folder, "new", &new_stat) &&
+	    stat_directory(store, folder, "cur", &cur_stat) &&
 	    new_is_settled(store, id, &new_stat) && stamp_holds(&folder->cur_stamp, &cur_stat))
 		return STORE_OK;
 	result = change_begin(&change, store, id, 0);
@@ -112,8 +114,8 @@ static enum store_error recognize(struct sync *s)
 		return STORE_OK;
 	for (size_t i = 0; i < s->found.count; i++) {
 		struct found *found = &s->found.items[i];
-		enum store_error result =
-		    index_find_mail(&change->txn, change->folder.id, found->name.unique, &found->uid);
+		enum store_error result = index_find_mail(
+		    &change->txn, change->folder.id, found->name.unique, &found->uid);
 
 		if (result == STORE_GONE)
 			found->uid = 0;
@@ -124,7 +126,8 @@ static enum store_error recognize(struct sync *s)
 }
 
 /* The letters behind the name were changed by another program. */
-static enum store_error take_over_flags(struct sync *s, const struct mail *old, const struct found *found)
+static enum store_error take_over_flags(
+    struct sync *s, const struct mail *old, const struct found *found)
 {
 	const struct folder *folder = &s->change->folder;
 	uint64_t lettered = folder->keyword_count < 26 ? folder->keyword_count : 26;
@@ -132,7 +135,8 @@ static enum store_error take_over_flags(struct sync *s, const struct mail *old, 
 	struct mail mail = *old;
 
 	mail.flags = file_name_flags(found->name.info);
-	mail.keywords = (old->keywords & ~mask) | file_name_keywords(found->name.info, folder->keyword_count);
+	mail.keywords =
+	    (old->keywords & ~mask) | file_name_keywords(found->name.info, folder->keyword_count);
 	slice_copy(found->name.full, mail.name, sizeof mail.name);
 	s->assigned = true;
 	if (mail.flags == old->flags && mail.keywords == old->keywords)
@@ -149,7 +153,7 @@ static enum store_error move_back(struct sync *s, const struct mail *mail, struc
 {
 	char from[FILE_NAME_SIZE];
 	struct mail moved = *mail;
-	struct file_name old;
+	struct file_name old = {0};
 	struct stat st;
 
 	slice_copy(found->name.full, from, sizeof from);
@@ -163,10 +167,12 @@ static enum store_error move_back(struct sync *s, const struct mail *mail, struc
 	/* Delivered again after a crash it may have other sizes in its name. */
 	file_name_parse(slice_string(mail->name), &old);
 	if (!file_name_format(found->name.base, old.info, mail->flags, mail->keywords,
-	        s->change->folder.keyword_count, moved.name))
+		s->change->folder.keyword_count, moved.name))
 		return STORE_BAD_NAME;
 	if (rename_exclusive(s->new_fd, from, s->cur_fd, moved.name) != 0)
-		return errno == ENOENT ? STORE_OK : folder_failed(s->change->store, &s->change->folder, "rename");
+		return errno == ENOENT
+			   ? STORE_OK
+			   : folder_failed(s->change->store, &s->change->folder, "rename");
 	s->moved = true;
 	if (strcmp(mail->name, moved.name) == 0)
 		return STORE_OK;
@@ -193,7 +199,8 @@ static bool may_come_back(struct sync *s, const struct mail *mail)
 	uint64_t boot_us, now_us = s->change->now_us;
 
 	return file_name_parse(slice_string(mail->name), &name) && name.is_delivered &&
-	    was_booted_just_now(&boot_us, now_us) && name.time_us < boot_us && now_us - name.time_us < REPLAY_US;
+	       was_booted_just_now(&boot_us, now_us) && name.time_us < boot_us &&
+	       now_us - name.time_us < REPLAY_US;
 }
 
 /* All found files of one message: keep the one with the recorded name, or the first. */
@@ -203,7 +210,8 @@ static struct found *choose(struct sync *s, size_t from, size_t to, const struct
 
 	for (size_t i = from; i < to; i++)
 		if (!s->found.items[i].is_in_new &&
-		    (chosen->is_in_new || slice_equal(s->found.items[i].name.full, slice_string(mail->name))))
+		    (chosen->is_in_new ||
+			slice_equal(s->found.items[i].name.full, slice_string(mail->name))))
 			chosen = &s->found.items[i];
 	/* The others become messages of their own, but for one that was delivered twice. */
 	for (size_t i = from; i < to; i++) {
@@ -241,13 +249,15 @@ static bool uid_list_add(struct uid_list *list, uint32_t uid)
 }
 
 /* Walk the records beside the found files (sorted by UID): whose file differs, whose is missing? */
-static enum store_error compare(struct sync *s, struct uid_list *differing, struct uid_list *missing)
+static enum store_error compare(
+    struct sync *s, struct uid_list *differing, struct uid_list *missing)
 {
 	struct index_walk walk = {0};
 	struct mail mail;
 	size_t at = 0;
 	bool room = true;
-	enum store_error result = index_walk_mail(&walk, &s->change->txn, s->change->folder.id, 1, &mail);
+	enum store_error result =
+	    index_walk_mail(&walk, &s->change->txn, s->change->folder.id, 1, &mail);
 
 	while (at < s->found.count && s->found.items[at].uid == 0)
 		at++;
@@ -265,7 +275,8 @@ static enum store_error compare(struct sync *s, struct uid_list *differing, stru
 		} else {
 			struct found *found = choose(s, from, at, &mail);
 
-			if (found->is_in_new || !slice_equal(found->name.full, slice_string(mail.name)))
+			if (found->is_in_new ||
+			    !slice_equal(found->name.full, slice_string(mail.name)))
 				room = uid_list_add(differing, mail.uid);
 		}
 	}
@@ -296,7 +307,8 @@ static enum store_error confirm_missing(struct sync *s, struct uid_list *missing
 	for (size_t i = 0; i < again.count && result == STORE_OK; i++) {
 		uint32_t uid;
 
-		result = index_find_mail(&s->change->txn, s->change->folder.id, again.items[i].name.unique, &uid);
+		result = index_find_mail(
+		    &s->change->txn, s->change->folder.id, again.items[i].name.unique, &uid);
 		for (size_t low = 0, high = missing->count; result == STORE_OK && low < high;) {
 			size_t middle = low + (high - low) / 2;
 
@@ -344,9 +356,11 @@ static enum store_error apply_differing(struct sync *s, const struct uid_list *d
 
 		if (found == NULL)
 			continue;
-		result = index_get_mail(&s->change->txn, s->change->folder.id, differing->items[i], &mail);
+		result = index_get_mail(
+		    &s->change->txn, s->change->folder.id, differing->items[i], &mail);
 		if (result == STORE_OK)
-			result = found->is_in_new ? move_back(s, &mail, found) : take_over_flags(s, &mail, found);
+			result = found->is_in_new ? move_back(s, &mail, found)
+						  : take_over_flags(s, &mail, found);
 	}
 	return result;
 }
@@ -358,7 +372,8 @@ static enum store_error apply_missing(struct sync *s, const struct uid_list *mis
 	for (size_t i = 0; i < missing->count && result == STORE_OK; i++) {
 		struct mail mail;
 
-		result = index_get_mail(&s->change->txn, s->change->folder.id, missing->items[i], &mail);
+		result =
+		    index_get_mail(&s->change->txn, s->change->folder.id, missing->items[i], &mail);
 		if (result != STORE_OK)
 			break;
 		if (may_come_back(s, &mail)) {
@@ -416,7 +431,8 @@ static enum store_error return_known(struct sync *s)
 /* ---- new messages ---- */
 
 /* Sizes and date that the name does not tell. */
-static bool complete(const struct found *found, int directory_fd, const char *name, struct mail *mail)
+static bool complete(
+    const struct found *found, int directory_fd, const char *name, struct mail *mail)
 {
 	struct stat st;
 
@@ -436,18 +452,20 @@ static bool complete(const struct found *found, int directory_fd, const char *na
 }
 
 /* A name in cur/ that no message of this folder has. */
-static bool rename_fresh(struct sync *s, const struct found *found, const char *from, char to[FILE_NAME_SIZE])
+static bool rename_fresh(
+    struct sync *s, const struct found *found, const char *from, char to[FILE_NAME_SIZE])
 {
 	char unique[FILE_NAME_SIZE], base[FILE_NAME_SIZE];
 	int fd = found->is_in_new ? s->new_fd : s->cur_fd;
 
 	file_name_make_unique(s->change->store->hostname, unique);
 	if ((size_t)snprintf(base, sizeof base, "%s%.*s", unique,
-	        (int)(found->name.base.len - found->name.unique.len),
-	        found->name.base.data + found->name.unique.len) >= sizeof base)
+		(int)(found->name.base.len - found->name.unique.len),
+		found->name.base.data + found->name.unique.len) >= sizeof base)
 		strlcpy(base, unique, sizeof base);
-	return file_name_format(slice_string(base), found->name.info, file_name_flags(found->name.info), 0, 0, to) &&
-	    rename_exclusive(fd, from, s->cur_fd, to) == 0;
+	return file_name_format(slice_string(base), found->name.info,
+		   file_name_flags(found->name.info), 0, 0, to) &&
+	       rename_exclusive(fd, from, s->cur_fd, to) == 0;
 }
 
 /* Move a new message to its place in cur/; false where it is not there any more. */
@@ -458,7 +476,8 @@ static bool place(struct sync *s, const struct found *found, char name[FILE_NAME
 	uint32_t other;
 
 	slice_copy(found->name.full, from, sizeof from);
-	if (index_find_mail(&change->txn, change->folder.id, found->name.unique, &other) == STORE_OK) {
+	if (index_find_mail(&change->txn, change->folder.id, found->name.unique, &other) ==
+	    STORE_OK) {
 		s->moved = true;
 		return rename_fresh(s, found, from, name);
 	}
@@ -467,7 +486,8 @@ static bool place(struct sync *s, const struct found *found, char name[FILE_NAME
 		return true;
 	}
 	s->moved = true;
-	if (!file_name_format(found->name.base, found->name.info, file_name_flags(found->name.info), 0, 0, name))
+	if (!file_name_format(
+		found->name.base, found->name.info, file_name_flags(found->name.info), 0, 0, name))
 		return rename_fresh(s, found, from, name);
 	if (rename_exclusive(s->new_fd, from, s->cur_fd, name) == 0)
 		return true;
@@ -524,7 +544,8 @@ static enum store_error open_directories(struct sync *s)
 		struct stat st;
 
 		/* The folder itself must be there; what is missing in it is made. */
-		if (fstatat(store->maildir_fd, change->folder.directory, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		if (fstatat(
+			store->maildir_fd, change->folder.directory, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			return STORE_NO_FOLDER;
 		folder_make_directories(store->maildir_fd, change->folder.directory);
 		if (s->new_fd < 0)
@@ -567,7 +588,8 @@ static void set_stamp(struct sync *s)
 		folder->cur_stamp = s->left_waiting ? (struct stamp){0} : before;
 		s->change->is_dirty = true;
 	}
-	if (s->moved && stamp_is(&folder->cur_stamp, &s->cur_stat) && fstat(s->cur_fd, &after) == 0) {
+	if (s->moved && stamp_is(&folder->cur_stamp, &s->cur_stat) &&
+	    fstat(s->cur_fd, &after) == 0) {
 		folder->cur_stamp.seconds = after.st_mtim.tv_sec;
 		folder->cur_stamp.nanoseconds = (uint32_t)after.st_mtim.tv_nsec;
 		s->change->is_dirty = true;

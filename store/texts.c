@@ -12,11 +12,11 @@
 #include "store/private.h"
 
 enum {
-	WAITING_MAX = 1 << 20,   /* octets of texts that wait */
+	WAITING_MAX = 1 << 20, /* octets of texts that wait */
 };
 
 struct texts_waiting {
-	TAILQ_ENTRY(texts_waiting) entry;
+	LIST_ENTRY(texts_waiting) entry;
 	uint32_t folder;
 	uint32_t uid;
 	struct store_texts texts; /* in `memory` */
@@ -46,16 +46,25 @@ static bool make(struct slice message, struct buf *memory, struct store_texts *o
 
 /* ---- keeping them ---- */
 
-static void drop_waiting(struct store *store)
+static void drop(struct store *store, struct texts_waiting *waiting)
 {
-	struct texts_waiting *waiting;
+	LIST_REMOVE(waiting, entry);
+	store->waiting_octets -= waiting->memory.len;
+	buf_free(&waiting->memory);
+	free(waiting);
+}
 
-	while ((waiting = TAILQ_FIRST(&store->waiting)) != NULL) {
-		TAILQ_REMOVE(&store->waiting, waiting, entry);
-		buf_free(&waiting->memory);
-		free(waiting);
-	}
-	store->waiting_octets = 0;
+static enum store_error put_waiting(struct index_txn *txn, const struct texts_waiting *waiting)
+{
+	struct mail mail;
+	enum store_error result = index_get_mail(txn, waiting->folder, waiting->uid, &mail);
+
+	/* Expunged meanwhile. */
+	if (result == STORE_GONE)
+		return STORE_OK;
+	return result == STORE_OK
+		   ? index_put_texts(txn, waiting->folder, waiting->uid, &waiting->texts)
+		   : result;
 }
 
 void texts_flush(struct store *store)
@@ -64,36 +73,30 @@ void texts_flush(struct store *store)
 	struct index_txn txn;
 	enum store_error result;
 
-	if (TAILQ_EMPTY(&store->waiting))
+	if (store->waiting_octets == 0)
 		return;
 	/* What cannot be kept is made again another time. */
-	if (index_begin_write(&store->index, 2 * store->waiting_octets, &txn) == STORE_OK) {
-		result = STORE_OK;
-		TAILQ_FOREACH(waiting, &store->waiting, entry) {
-			struct mail mail;
-
-			if (result != STORE_OK)
-				break;
-			result = index_get_mail(&txn, waiting->folder, waiting->uid, &mail);
+	result = index_begin_write(&store->index, 2 * store->waiting_octets, &txn);
+	for (size_t i = 0; i < WAITING_LISTS; i++) {
+		while ((waiting = LIST_FIRST(&store->waiting[i])) != NULL) {
 			if (result == STORE_OK)
-				result = index_put_texts(&txn, waiting->folder, waiting->uid, &waiting->texts);
-			else if (result == STORE_GONE)
-				result = STORE_OK;
+				result = put_waiting(&txn, waiting);
+			drop(store, waiting);
 		}
-		if (result == STORE_OK)
-			index_commit(&txn, false);
-		index_end(&txn);
 	}
-	drop_waiting(store);
+	if (result == STORE_OK)
+		index_commit(&txn, false);
+	index_end(&txn);
 }
 
 void texts_free(struct store *store)
 {
-	drop_waiting(store);
+	texts_flush(store);
 	buf_free(&store->texts_memory);
 }
 
-static void keep(struct store *store, uint32_t folder, uint32_t uid, struct buf *memory, const struct store_texts *texts)
+static void keep(struct store *store, uint32_t folder, uint32_t uid, struct buf *memory,
+    const struct store_texts *texts)
 {
 	struct texts_waiting *waiting = calloc(1, sizeof *waiting);
 
@@ -105,17 +108,17 @@ static void keep(struct store *store, uint32_t folder, uint32_t uid, struct buf 
 	waiting->uid = uid;
 	waiting->texts = *texts;
 	waiting->memory = *memory;
-	TAILQ_INSERT_TAIL(&store->waiting, waiting, entry);
+	LIST_INSERT_HEAD(&store->waiting[uid % WAITING_LISTS], waiting, entry);
 	store->waiting_octets += waiting->memory.len;
 }
 
 /* Texts of a message opened a moment ago, that are not in the index yet. */
-static bool find_waiting(struct store *store, uint32_t folder, uint32_t uid, struct store_texts *out)
+static bool find_waiting(
+    struct store *store, uint32_t folder, uint32_t uid, struct store_texts *out)
 {
 	struct texts_waiting *waiting;
 
-	/* The newest first: a client asks again for what it has just got. */
-	TAILQ_FOREACH_REVERSE(waiting, &store->waiting, texts_waiting_list, entry) {
+	LIST_FOREACH (waiting, &store->waiting[uid % WAITING_LISTS], entry) {
 		if (waiting->uid != uid || waiting->folder != folder)
 			continue;
 		*out = waiting->texts;
@@ -125,7 +128,8 @@ static bool find_waiting(struct store *store, uint32_t folder, uint32_t uid, str
 }
 
 /* From the index, copied: the transaction ends here. */
-static enum store_error from_index(struct store *store, uint32_t folder, uint32_t uid, struct store_texts *out)
+static enum store_error from_index(
+    struct store *store, uint32_t folder, uint32_t uid, struct store_texts *out)
 {
 	struct buf *memory = &store->texts_memory;
 	struct store_texts texts;
@@ -139,7 +143,8 @@ static enum store_error from_index(struct store *store, uint32_t folder, uint32_
 		size_t all = texts.envelope.len + texts.body.len + texts.bodystructure.len;
 
 		buf_clear(memory);
-		if (buf_append_slice(memory, texts.envelope) && buf_append_slice(memory, texts.body) &&
+		if (buf_append_slice(memory, texts.envelope) &&
+		    buf_append_slice(memory, texts.body) &&
 		    buf_append_slice(memory, texts.bodystructure) && memory->len == all) {
 			struct slice whole = buf_slice(memory);
 
@@ -190,7 +195,11 @@ enum store_error store_view_texts(struct store_view *view, uint32_t seq, struct 
 	struct store *store = view->store;
 	enum store_error result;
 
-	*out = (struct store_texts){{NULL, 0}, {NULL, 0}, {NULL, 0}};
+	*out = (struct store_texts){
+	    {NULL, 0},
+            {NULL, 0},
+            {NULL, 0}
+        };
 	if ((message->flags & STORE_EXPUNGED) != 0)
 		return STORE_GONE;
 	if (store->waiting_octets > WAITING_MAX)

@@ -125,18 +125,20 @@ static bool read_meta(int fd, uint64_t offset, uint64_t file_size, struct meta *
 	out->main = read_tree(&r, &pad);
 	out->last_page = read_u64(&r);
 	out->txn_id = read_u64(&r);
-	return reader_finished(&r) && out->page_size >= PAGE_SIZE_MIN && out->page_size <= PAGE_SIZE_MAX &&
-	    (out->page_size & (out->page_size - 1)) == 0 && out->last_page >= 1 &&
-	    out->last_page < file_size / out->page_size && out->free.flags == INTEGER_KEYS && out->main.flags == 0;
+	return reader_finished(&r) && out->page_size >= PAGE_SIZE_MIN &&
+	       out->page_size <= PAGE_SIZE_MAX && (out->page_size & (out->page_size - 1)) == 0 &&
+	       out->last_page >= 1 && out->last_page < file_size / out->page_size &&
+	       out->free.flags == INTEGER_KEYS && out->main.flags == 0;
 }
 
 static bool read_metas(int fd, struct meta metas[2])
 {
 	off_t size = lseek(fd, 0, SEEK_END);
 
-	return size > 0 && (uint64_t)size <= INDEX_MAP_MAX && read_meta(fd, 0, (uint64_t)size, &metas[0]) &&
-	    read_meta(fd, metas[0].page_size, (uint64_t)size, &metas[1]) &&
-	    metas[0].page_size == metas[1].page_size;
+	return size > 0 && (uint64_t)size <= INDEX_MAP_MAX &&
+	       read_meta(fd, 0, (uint64_t)size, &metas[0]) &&
+	       read_meta(fd, metas[0].page_size, (uint64_t)size, &metas[1]) &&
+	       metas[0].page_size == metas[1].page_size;
 }
 
 bool index_head_is_sound(int fd)
@@ -173,8 +175,9 @@ static bool check_overflow(struct walk *w, uint64_t page, uint64_t size)
 
 	if (!take_pages(w, page, count))
 		return false;
-	if (!read_at(w->fd, head, sizeof head, page * w->meta.page_size) || number_at(head, 8) != page ||
-	    u16_at(head + 10) != KIND_OVERFLOW || number_at(head + 12, 4) != count)
+	if (!read_at(w->fd, head, sizeof head, page * w->meta.page_size) ||
+	    number_at(head, 8) != page || u16_at(head + 10) != KIND_OVERFLOW ||
+	    number_at(head + 12, 4) != count)
 		return unsound(w, "an overflow page");
 	return true;
 }
@@ -201,7 +204,8 @@ static bool check_free_list(struct walk *w, const unsigned char *list, uint64_t 
 static bool check_big_free_list(struct walk *w, uint64_t page, uint64_t size)
 {
 	unsigned char *list = size <= w->meta.last_page * 8 + 16 ? malloc((size_t)size) : NULL;
-	bool sound = list != NULL && read_at(w->fd, list, (size_t)size, page * w->meta.page_size + PAGE_HEAD);
+	bool sound = list != NULL &&
+		     read_at(w->fd, list, (size_t)size, page * w->meta.page_size + PAGE_HEAD);
 
 	sound = sound ? check_free_list(w, list, size) : unsound(w, "a long list of free pages");
 	free(list);
@@ -223,8 +227,8 @@ static bool check_table_root(struct walk *w, const unsigned char *data, uint64_t
 }
 
 /* What a leaf's node holds; `room` octets of the page are left behind its key. */
-static bool check_data(struct walk *w, enum tree_kind kind, const unsigned char *node, const unsigned char *data,
-    size_t room)
+static bool check_data(struct walk *w, enum tree_kind kind, const unsigned char *node,
+    const unsigned char *data, size_t room)
 {
 	uint64_t size = number_at(node, 4);
 	uint16_t flags = u16_at(node + 4);
@@ -235,7 +239,8 @@ static bool check_data(struct walk *w, enum tree_kind kind, const unsigned char 
 		if (room < 8)
 			return unsound(w, "a node beyond its page");
 		page = number_at(data, 8);
-		return check_overflow(w, page, size) && (kind != TREE_FREE || check_big_free_list(w, page, size));
+		return check_overflow(w, page, size) &&
+		       (kind != TREE_FREE || check_big_free_list(w, page, size));
 	}
 	if (flags != (kind == TREE_MAIN ? NODE_TREE : 0))
 		return unsound(w, "a node's kind");
@@ -247,8 +252,8 @@ static bool check_data(struct walk *w, enum tree_kind kind, const unsigned char 
 }
 
 /* A node's place and key; the key comes after the one before. */
-static bool check_key(struct walk *w, enum tree_kind kind, const unsigned char *page, size_t number, size_t upper,
-    struct slice *key)
+static bool check_key(struct walk *w, enum tree_kind kind, const unsigned char *page, size_t number,
+    size_t upper, struct slice *key)
 {
 	size_t offset = u16_at(page + PAGE_HEAD + 2 * number);
 	struct slice before = *key;
@@ -270,18 +275,48 @@ static bool check_key(struct walk *w, enum tree_kind kind, const unsigned char *
 		if (size != 8)
 			return unsound(w, "a key's size");
 		return before.len != 8 ||
-		    number_at((const unsigned char *)before.data, 8) <
-		        number_at((const unsigned char *)key->data, 8) ||
-		    unsound(w, "keys out of order");
+		       number_at((const unsigned char *)before.data, 8) <
+			   number_at((const unsigned char *)key->data, 8) ||
+		       unsound(w, "keys out of order");
 	}
 	if (size == 0)
 		return unsound(w, "an empty key");
-	return before.len == 0 || slice_compare(before, *key) < 0 || unsound(w, "keys out of order");
+	return before.len == 0 || slice_compare(before, *key) < 0 ||
+	       unsound(w, "keys out of order");
+}
+
+/*
+ * LMDB moves nodes about by their sizes: they must fill the page from `upper` to its
+ * end without a gap and without lying over each other.
+ */
+static bool nodes_fill_page(struct walk *w, const unsigned char *page, size_t count, size_t upper)
+{
+	unsigned char used[PAGE_SIZE_MAX / 2] = {0};
+	bool is_branch = u16_at(page + 10) == KIND_BRANCH;
+	size_t filled = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t offset = u16_at(page + PAGE_HEAD + 2 * i);
+		const unsigned char *node = page + offset;
+		uint64_t size = NODE_HEAD + (uint64_t)u16_at(node + 6);
+
+		if (!is_branch)
+			size += (u16_at(node + 4) & NODE_BIG) != 0 ? 8 : number_at(node, 4);
+		size = (size + 1) & ~UINT64_C(1);
+		if (size > w->meta.page_size - offset)
+			return unsound(w, "a node beyond its page");
+		for (size_t at = offset / 2; at < (offset + size) / 2; at++)
+			if (used[at]++ != 0)
+				return unsound(w, "nodes over each other");
+		filled += (size_t)size;
+	}
+	return filled == w->meta.page_size - upper || unsound(w, "a gap between nodes");
 }
 
 static bool check_page(struct walk *w, enum tree_kind kind, uint64_t number, unsigned depth);
 
-static bool check_nodes(struct walk *w, enum tree_kind kind, const unsigned char *page, unsigned depth)
+static bool check_nodes(
+    struct walk *w, enum tree_kind kind, const unsigned char *page, unsigned depth)
 {
 	size_t lower = u16_at(page + 12), upper = u16_at(page + 14);
 	bool is_branch = u16_at(page + 10) == KIND_BRANCH;
@@ -300,10 +335,11 @@ static bool check_nodes(struct walk *w, enum tree_kind kind, const unsigned char
 			return false;
 		data = node + NODE_HEAD + u16_at(node + 6);
 		if (is_branch ? !check_page(w, kind, number_at(node, 6), depth - 1)
-			      : !check_data(w, kind, node, data, (size_t)(page + w->meta.page_size - data)))
+			      : !check_data(
+				    w, kind, node, data, (size_t)(page + w->meta.page_size - data)))
 			return false;
 	}
-	return true;
+	return nodes_fill_page(w, page, count, upper);
 }
 
 /* A page and all below it; `depth` levels are left, the leaves being level 1. */
@@ -317,7 +353,8 @@ static bool check_page(struct walk *w, enum tree_kind kind, uint64_t number, uns
 	page = malloc(w->meta.page_size);
 	if (page == NULL || !read_at(w->fd, page, w->meta.page_size, number * w->meta.page_size))
 		sound = unsound(w, "a page that cannot be read");
-	else if (number_at(page, 8) != number || u16_at(page + 10) != (depth == 1 ? KIND_LEAF : KIND_BRANCH))
+	else if (number_at(page, 8) != number ||
+		 u16_at(page + 10) != (depth == 1 ? KIND_LEAF : KIND_BRANCH))
 		sound = unsound(w, "a page's kind");
 	else
 		sound = check_nodes(w, kind, page, depth);
@@ -351,7 +388,7 @@ bool index_pages_are_sound(int fd, uint64_t txn_id, const char **what)
 	if (w.seen == NULL)
 		return false;
 	sound = w.meta.txn_id == txn_id && check_tree(&w, TREE_MAIN, &w.meta.main) &&
-	    check_tree(&w, TREE_FREE, &w.meta.free);
+		check_tree(&w, TREE_FREE, &w.meta.free);
 	free(w.seen);
 	*what = w.what;
 	return sound;

@@ -16,7 +16,8 @@ static bool add_message(struct store_view *view, const struct mail *mail, uint32
 {
 	if (view->count == view->room) {
 		uint32_t room = view->room == 0 ? ROOM_MIN : view->room * 2;
-		struct store_message *messages = reallocarray(view->messages, room, sizeof *messages);
+		struct store_message *messages =
+		    reallocarray(view->messages, room, sizeof *messages);
 
 		if (messages == NULL)
 			return false;
@@ -65,7 +66,8 @@ struct uid_range {
 	uint32_t to; /* not included */
 };
 
-static enum store_error claim_recent(struct store_view *view, const struct folder *folder, struct uid_range *claimed)
+static enum store_error claim_recent(
+    struct store_view *view, const struct folder *folder, struct uid_range *claimed)
 {
 	struct change change;
 	enum store_error result;
@@ -94,8 +96,8 @@ static void take_keywords(struct store_view *view, const struct folder *folder)
 	memcpy(view->keywords, folder->keywords, sizeof view->keywords);
 }
 
-static enum store_error load_from(struct store_view *view, struct index_txn *txn, const struct folder *folder,
-    struct uid_range recent)
+static enum store_error load_from(struct store_view *view, struct index_txn *txn,
+    const struct folder *folder, struct uid_range recent)
 {
 	struct index_walk walk = {0};
 	struct mail mail;
@@ -128,7 +130,8 @@ static void take_flags(struct store_message *message, const struct mail *mail)
 {
 	if (message->modseq == mail->modseq)
 		return;
-	message->flags = (message->flags & ~(uint32_t)STORE_SYSTEM_FLAGS) | mail->flags | STORE_TO_REPORT;
+	message->flags =
+	    (message->flags & ~(uint32_t)STORE_SYSTEM_FLAGS) | mail->flags | STORE_TO_REPORT;
 	message->keywords = mail->keywords;
 	message->modseq = mail->modseq;
 }
@@ -138,7 +141,8 @@ static enum store_error follow_log(struct store_view *view, struct index_txn *tx
 {
 	struct index_walk walk = {0};
 	struct log_entry entry;
-	enum store_error result = index_walk_log(&walk, txn, view->folder, view->modseq + 1, &entry);
+	enum store_error result =
+	    index_walk_log(&walk, txn, view->folder, view->modseq + 1, &entry);
 
 	for (; result == STORE_OK; result = index_walk_log_next(&walk, &entry)) {
 		struct store_message *message = message_of_uid(view, entry.uid);
@@ -168,7 +172,8 @@ static enum store_error compare_all(struct store_view *view, struct index_txn *t
 	uint32_t at = 0;
 	enum store_error result = index_walk_mail(&walk, txn, view->folder, 1, &mail);
 
-	for (; result == STORE_OK && mail.uid < view->uidnext; result = index_walk_mail_next(&walk, &mail)) {
+	for (; result == STORE_OK && mail.uid < view->uidnext;
+	     result = index_walk_mail_next(&walk, &mail)) {
 		for (; at < view->count && view->messages[at].uid < mail.uid; at++)
 			mark_expunged(view, &view->messages[at]);
 		if (at < view->count && view->messages[at].uid == mail.uid)
@@ -190,7 +195,8 @@ static enum store_error catch_up(struct store_view *view, struct uid_range recen
 		return result;
 	result = index_get_folder(&txn, view->folder, &folder);
 	if (result == STORE_OK && view->modseq < folder.modseq)
-		result = view->modseq < folder.log_from ? compare_all(view, &txn) : follow_log(view, &txn);
+		result = view->modseq < folder.log_from ? compare_all(view, &txn)
+							: follow_log(view, &txn);
 	if (result == STORE_OK && view->uidnext < folder.uidnext)
 		result = load_from(view, &txn, &folder, recent);
 	if (result == STORE_OK) {
@@ -228,7 +234,8 @@ static enum store_error fill(struct store_view *view)
 	return result;
 }
 
-enum store_error store_view_open(struct store *store, struct slice folder, unsigned flags, struct store_view **out)
+enum store_error store_view_open(
+    struct store *store, struct slice folder, unsigned flags, struct store_view **out)
 {
 	struct store_view *view;
 	uint32_t id;
@@ -318,7 +325,8 @@ static enum store_error report_flagged(struct store_view *view, struct store_cha
 	return STORE_OK;
 }
 
-enum store_error store_view_update(struct store_view *view, unsigned flags, struct store_changes *out)
+enum store_error store_view_update(
+    struct store_view *view, unsigned flags, struct store_changes *out)
 {
 	unsigned keyword_count = view->keyword_count;
 	uint32_t uidnext = view->uidnext, first_new;
@@ -336,7 +344,8 @@ enum store_error store_view_update(struct store_view *view, unsigned flags, stru
 	if (!index_is_current(&view->store->index))
 		return STORE_STALE;
 	result = folder_sync(view->store, view->folder, &folder);
-	if (result == STORE_NO_FOLDER || (result == STORE_OK && folder.uidvalidity != view->uidvalidity))
+	if (result == STORE_NO_FOLDER ||
+	    (result == STORE_OK && folder.uidvalidity != view->uidvalidity))
 		return STORE_STALE;
 	if (result != STORE_OK)
 		return result;
@@ -415,7 +424,8 @@ struct slice store_view_keyword(const struct store_view *view, unsigned number)
 	return slice_string(view->keywords[number]);
 }
 
-enum store_error store_view_keyword_bit(struct store_view *view, struct slice name, bool create, uint64_t *bit)
+enum store_error store_view_keyword_bit(
+    struct store_view *view, struct slice name, bool create, uint64_t *bit)
 {
 	struct change change;
 	int number;

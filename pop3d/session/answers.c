@@ -67,7 +67,8 @@ bool maildrop_go_on(struct maildrop *drop)
 
 	while (!is_whole && !drop->is_over && !session_is_congested(drop->session)) {
 		buf_clear(&out);
-		is_whole = drop->answer == ANSWER_MESSAGE ? next_of_message(drop, &out) : next_of_list(drop, &out);
+		is_whole = drop->answer == ANSWER_MESSAGE ? next_of_message(drop, &out)
+							  : next_of_list(drop, &out);
 		if (!drop->is_over)
 			session_send(drop->session, buf_slice(&out));
 	}

@@ -15,7 +15,8 @@ struct arguments {
 
 typedef void maildrop_verb(struct maildrop *drop, const struct arguments *arguments);
 
-static maildrop_verb cmd_capa, cmd_dele, cmd_list, cmd_noop, cmd_quit, cmd_retr, cmd_rset, cmd_stat, cmd_top, cmd_uidl;
+static maildrop_verb cmd_capa, cmd_dele, cmd_list, cmd_noop, cmd_quit, cmd_retr, cmd_rset, cmd_stat,
+    cmd_top, cmd_uidl;
 
 static const struct {
 	struct slice name;
@@ -64,7 +65,8 @@ void maildrop_command(struct maildrop *drop, struct slice line)
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
 		if (!slice_equal_nocase(name, commands[i].name))
 			continue;
-		if (arguments.too_many || arguments.count < commands[i].at_least || arguments.count > commands[i].at_most)
+		if (arguments.too_many || arguments.count < commands[i].at_least ||
+		    arguments.count > commands[i].at_most)
 			reply_bad(drop, "Wrong number of arguments");
 		else
 			commands[i].run(drop, &arguments);
@@ -78,7 +80,8 @@ static uint32_t message_number(struct maildrop *drop, struct slice word)
 {
 	uint64_t number;
 
-	if (!slice_number(word, UINT32_MAX, &number) || number == 0 || number > store_view_count(drop->view)) {
+	if (!slice_number(word, UINT32_MAX, &number) || number == 0 ||
+	    number > store_view_count(drop->view)) {
 		reply_bad(drop, "No such message");
 		return 0;
 	}
@@ -118,8 +121,9 @@ static bool count(struct maildrop *drop, uint32_t *messages, uint64_t *octets)
 static void cmd_capa(struct maildrop *drop, const struct arguments *arguments)
 {
 	(void)arguments;
-	maildrop_reply(drop, "+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n"
-			     "IMPLEMENTATION Petrel\r\n.");
+	maildrop_reply(drop,
+	    "+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n"
+	    "IMPLEMENTATION Petrel\r\n.");
 }
 
 static void cmd_noop(struct maildrop *drop, const struct arguments *arguments)
@@ -148,7 +152,8 @@ static void cmd_rset(struct maildrop *drop, const struct arguments *arguments)
 		drop->is_deleted[i] = false;
 	drop->deleted = 0;
 	if (count(drop, &messages, &octets))
-		maildrop_reply(drop, "+OK %u messages (%llu octets)", messages, (unsigned long long)octets);
+		maildrop_reply(
+		    drop, "+OK %u messages (%llu octets)", messages, (unsigned long long)octets);
 }
 
 static void cmd_dele(struct maildrop *drop, const struct arguments *arguments)
@@ -171,7 +176,8 @@ static void cmd_list(struct maildrop *drop, const struct arguments *arguments)
 	if (arguments->count == 0) {
 		if (!count(drop, &messages, &octets))
 			return;
-		maildrop_reply(drop, "+OK %u messages (%llu octets)", messages, (unsigned long long)octets);
+		maildrop_reply(
+		    drop, "+OK %u messages (%llu octets)", messages, (unsigned long long)octets);
 		drop->answer = ANSWER_LIST;
 		drop->next = 1;
 		return;
@@ -217,7 +223,8 @@ static void begin_message(struct maildrop *drop, uint32_t seq, uint64_t body_lin
 		return;
 	}
 	if (body_lines == UINT64_MAX)
-		maildrop_reply(drop, "+OK %llu octets", (unsigned long long)store_content_size(drop->content));
+		maildrop_reply(
+		    drop, "+OK %llu octets", (unsigned long long)store_content_size(drop->content));
 	else
 		maildrop_reply(drop, "+OK");
 	drop->answer = ANSWER_MESSAGE;

@@ -20,10 +20,11 @@
 struct event;
 
 enum {
-	MAILDROP_LINE_MAX = 1024,       /* octets of a command; RFC 2449 asks for 255 */
-	MAILDROP_INPUT_MAX = 4 << 20,   /* octets that wait while a long answer is sent: one message of the channel */
+	MAILDROP_LINE_MAX = 1024, /* octets of a command; RFC 2449 asks for 255 */
+	MAILDROP_INPUT_MAX =
+	    4 << 20, /* octets that wait while a long answer is sent: one message of the channel */
 	MAILDROP_OUTPUT_MAX = 64 * 1024, /* octets made at once */
-	MAILDROP_BAD_MAX = 50,          /* malformed commands before the client is sent away */
+	MAILDROP_BAD_MAX = 50,           /* malformed commands before the client is sent away */
 };
 
 /* A long answer under way. */
@@ -41,22 +42,23 @@ struct maildrop {
 	uint32_t deleted;
 	struct event *idle;
 	struct buf input;
-	bool is_over;            /* session_end was called */
-	bool is_running;         /* within maildrop_run: it is not entered twice */
+	bool is_over;    /* session_end was called */
+	bool is_running; /* within maildrop_run: it is not entered twice */
 	uint32_t commands;
 	unsigned bad_commands;
 
 	enum maildrop_answer answer;
-	uint32_t next;           /* ANSWER_LIST, ANSWER_UIDL: the next sequence number */
+	uint32_t next; /* ANSWER_LIST, ANSWER_UIDL: the next sequence number */
 	struct store_content *content;
-	uint64_t offset;         /* ANSWER_MESSAGE: octets of the content given */
+	uint64_t offset; /* ANSWER_MESSAGE: octets of the content given */
 	struct multiline multiline;
 };
 
 extern const struct session_protocol pop3_session;
 
 /* session.c: send a line, CRLF added. */
-void maildrop_reply(struct maildrop *drop, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void maildrop_reply(struct maildrop *drop, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Log why the store failed, and tell the client that it did. */
 void maildrop_failed(struct maildrop *drop, enum store_error error);
 /* Say no more; the front closes the connection once all is sent. */

@@ -10,9 +10,9 @@
 struct multiline {
 	uint64_t body_lines; /* TOP: how many lines of the body; UINT64_MAX for all */
 	bool is_in_body;
-	bool is_complete;    /* no more is wanted */
-	size_t line_octets;  /* of the current line so far */
-	bool is_line_blank;  /* nothing in it but a CR */
+	bool is_complete;   /* no more is wanted */
+	size_t line_octets; /* of the current line so far */
+	bool is_line_blank; /* nothing in it but a CR */
 };
 
 /*

@@ -37,7 +37,8 @@ void maildrop_failed(struct maildrop *drop, enum store_error error)
 		maildrop_reply(drop, "-ERR That message was deleted by another program");
 		return;
 	}
-	log_error("mailbox-failed", log_string("account", account), log_string("reason", store_error_text(error)),
+	log_error("mailbox-failed", log_string("account", account),
+	    log_string("reason", store_error_text(error)),
 	    log_string("detail", store_failure(store)));
 	maildrop_reply(drop, "-ERR [SYS/TEMP] The mailbox cannot be read just now");
 }
@@ -158,7 +159,8 @@ static void goodbye(struct session *session, void *context)
 	(void)session;
 	/* In the middle of an answer a line more would be taken for a part of it. */
 	if (!drop->is_over && drop->answer == ANSWER_NONE)
-		maildrop_reply(drop, "-ERR [SYS/TEMP] The server is shutting down; nothing was deleted");
+		maildrop_reply(
+		    drop, "-ERR [SYS/TEMP] The server is shutting down; nothing was deleted");
 	maildrop_end(drop);
 }
 
@@ -195,13 +197,15 @@ static bool open_maildrop(struct maildrop *drop)
 		store = NULL;
 		error = open_store();
 		if (error == STORE_OK)
-			error = store_view_open(store, SLICE("INBOX"), STORE_KEEP_RECENT, &drop->view);
+			error =
+			    store_view_open(store, SLICE("INBOX"), STORE_KEEP_RECENT, &drop->view);
 	}
 	if (error != STORE_OK) {
 		maildrop_failed(drop, error);
 		return false;
 	}
-	drop->is_deleted = calloc((size_t)store_view_count(drop->view) + 1, sizeof *drop->is_deleted);
+	drop->is_deleted =
+	    calloc((size_t)store_view_count(drop->view) + 1, sizeof *drop->is_deleted);
 	return drop->is_deleted != NULL;
 }
 

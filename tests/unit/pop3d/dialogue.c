@@ -58,7 +58,7 @@ static void set_up(const struct scratch *s)
 {
 	static struct settings own;
 
-	own.hostname = (char *)(uintptr_t)"mail.example.org";
+	own.hostname = (char *)(uintptr_t) "mail.example.org";
 	own.pop3.idle_timeout = 600;
 	settings = &own;
 	if (base == NULL)
@@ -70,7 +70,9 @@ static void log_in(struct client *c)
 {
 	static const struct session_begin begin = {.client = "192.0.2.1"};
 
-	*c = (struct client){.session = {.output = {.limit = 64 << 20}, .room = SIZE_MAX}};
+	*c = (struct client){
+	    .session = {.output = {.limit = 64 << 20}, .room = SIZE_MAX}
+        };
 	cr_assert(pop3_session.connected(&c->session, &begin, &c->context));
 }
 
@@ -117,8 +119,10 @@ Test(pop3, the_textbooks_dialogue_deletes_what_it_read_at_quit)
 	struct client c;
 
 	log_in(&c);
-	cr_assert_str_eq(say(&c, "list\r\n"), "+OK 2 messages (54 octets)\r\n1 24\r\n2 30\r\n.\r\n");
-	cr_assert_str_eq(say(&c, "retr 1\r\n"), "+OK 24 octets\r\nSubject: one\r\n\r\n..first\r\n.\r\n");
+	cr_assert_str_eq(
+	    say(&c, "list\r\n"), "+OK 2 messages (54 octets)\r\n1 24\r\n2 30\r\n.\r\n");
+	cr_assert_str_eq(
+	    say(&c, "retr 1\r\n"), "+OK 24 octets\r\nSubject: one\r\n\r\n..first\r\n.\r\n");
 	cr_assert_str_eq(say(&c, "dele 1\r\n"), "+OK Message 1 is deleted\r\n");
 	cr_assert_str_eq(say(&c, "retr 2\r\n"), "+OK 30 octets\r\n" TWO ".\r\n");
 	cr_assert_str_eq(say(&c, "dele 2\r\n"), "+OK Message 2 is deleted\r\n");
@@ -155,7 +159,8 @@ Test(pop3, commands_sent_together_are_answered_in_order)
 
 	log_in(&c);
 	cr_assert_str_eq(say(&c, "STAT\r\nDELE 1\r\nSTAT\nLIST\r\nRSET\r\nNO"),
-	    "+OK 2 54\r\n+OK Message 1 is deleted\r\n+OK 1 30\r\n+OK 1 messages (30 octets)\r\n2 30\r\n.\r\n"
+	    "+OK 2 54\r\n+OK Message 1 is deleted\r\n+OK 1 30\r\n+OK 1 messages (30 octets)\r\n2 "
+	    "30\r\n.\r\n"
 	    "+OK 2 messages (54 octets)\r\n");
 	cr_assert_str_eq(say(&c, "OP\r\n"), "+OK\r\n");
 	leave(&c);
@@ -182,8 +187,9 @@ Test(pop3, a_deleted_message_cannot_be_named_until_rset)
 
 Test(pop3, what_makes_no_sense_is_refused)
 {
-	static const char *const bad[] = {"RETR\r\n", "RETR 0\r\n", "RETR 3\r\n", "RETR x\r\n", "RETR 1 2\r\n", "RETR -1\r\n",
-	    "RETR 99999999999999999999\r\n", "TOP 1\r\n", "TOP 1 x\r\n", "LIST 1 2 3\r\n", "STAT 1\r\n", "PASS x\r\n", "\r\n"};
+	static const char *const bad[] = {"RETR\r\n", "RETR 0\r\n", "RETR 3\r\n", "RETR x\r\n",
+	    "RETR 1 2\r\n", "RETR -1\r\n", "RETR 99999999999999999999\r\n", "TOP 1\r\n",
+	    "TOP 1 x\r\n", "LIST 1 2 3\r\n", "STAT 1\r\n", "PASS x\r\n", "\r\n"};
 	struct scratch s = two_messages();
 	struct client c;
 
@@ -223,7 +229,9 @@ Test(pop3, unique_ids_are_the_same_at_the_next_login)
 	say(&c, "DELE 1\r\nQUIT\r\n");
 	leave(&c);
 	log_in(&c);
-	cr_assert_eq(strncmp(strstr(before, "\r\n2 ") + 4, strstr(say(&c, "UIDL\r\n"), "\r\n1 ") + 4, 32), 0);
+	cr_assert_eq(
+	    strncmp(strstr(before, "\r\n2 ") + 4, strstr(say(&c, "UIDL\r\n"), "\r\n1 ") + 4, 32),
+	    0);
 	leave(&c);
 	scratch_remove(&s);
 }
@@ -254,7 +262,8 @@ Test(pop3, a_client_that_reads_slowly_gets_everything_and_costs_little)
 	}
 	buf_append_slice(&got, buf_slice(&c.session.output));
 	cr_assert_gt(got.len, message.len);
-	cr_assert(slice_ends_with(buf_slice(&got), SLICE("..line 39999 of a long message\r\n.\r\n+OK\r\n")));
+	cr_assert(slice_ends_with(
+	    buf_slice(&got), SLICE("..line 39999 of a long message\r\n.\r\n+OK\r\n")));
 	buf_free(&message);
 	buf_free(&got);
 	leave(&c);
@@ -272,7 +281,8 @@ Test(pop3, a_message_that_another_program_removed_is_an_error_not_an_end)
 	leave(&other);
 	cr_assert_eq(strncmp(say(&c, "RETR 1\r\n"), "-ERR", 4), 0);
 	cr_assert_str_eq(say(&c, "RETR 2\r\n"), "+OK 30 octets\r\n" TWO ".\r\n");
-	cr_assert_str_eq(say(&c, "DELE 1\r\nQUIT\r\n"), "+OK Message 1 is deleted\r\n+OK Goodbye\r\n");
+	cr_assert_str_eq(
+	    say(&c, "DELE 1\r\nQUIT\r\n"), "+OK Message 1 is deleted\r\n+OK Goodbye\r\n");
 	leave(&c);
 	scratch_remove(&s);
 }

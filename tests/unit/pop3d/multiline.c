@@ -21,8 +21,8 @@ static const char *respond(const char *message, uint64_t body_lines, size_t piec
 static void check(const char *message, uint64_t body_lines, const char *response)
 {
 	for (size_t piece = 1; piece <= strlen(message) + 1; piece++)
-		cr_assert_str_eq(respond(message, body_lines, piece), response, "pieces of %zu: %s", piece,
-		    respond(message, body_lines, piece));
+		cr_assert_str_eq(respond(message, body_lines, piece), response, "pieces of %zu: %s",
+		    piece, respond(message, body_lines, piece));
 }
 
 Test(multiline, a_line_that_begins_with_a_dot_gets_another)

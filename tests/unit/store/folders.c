@@ -15,8 +15,8 @@ static const char *list(struct store *store)
 	for (size_t i = 0; i < folders.count; i++) {
 		struct store_folder_info *f = &folders.folders[i];
 
-		len += (size_t)sprintf(line + len, "%s%s%s%s%s", i > 0 ? " " : "", f->name, f->exists ? "+" : "",
-		    f->subscribed ? "*" : "", f->has_children ? ">" : "");
+		len += (size_t)sprintf(line + len, "%s%s%s%s%s", i > 0 ? " " : "", f->name,
+		    f->exists ? "+" : "", f->subscribed ? "*" : "", f->has_children ? ">" : "");
 	}
 	store_folder_list_free(&folders);
 	return line;

@@ -55,7 +55,8 @@ static void use(const struct scratch *s, unsigned flags)
 			store_view_size(view, seq, &size);
 		}
 		if (store_view_count(view) >= 7) {
-			store_flags_change(view, some, 2, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL);
+			store_flags_change(
+			    view, some, 2, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL);
 			store_copy(view, some, 2, SLICE("Sent"), NULL, NULL);
 			store_expunge(view, some, 1, true);
 		}
@@ -132,12 +133,12 @@ Test(index, damage_of_any_kind_never_ends_the_process, .timeout = 120)
 		case 1: /* a few, where pages have their heads */
 			for (int i = 0; i < 4; i++)
 				cr_assert_eq(pwrite(fd, (char[]){(char)random()}, 1,
-				                 random() % (size / 4096) * 4096 + random() % 64),
+						 random() % (size / 4096) * 4096 + random() % 64),
 				    1);
 			break;
 		case 2: /* a page that is another */
 			cr_assert_eq(pwrite(fd, good + random() % (size / 4096) * 4096, 4096,
-			                 random() % (size / 4096) * 4096),
+					 random() % (size / 4096) * 4096),
 			    4096);
 			break;
 		case 3: /* cut short */
@@ -221,10 +222,12 @@ Test(index, several_processes_work_on_one_home, .timeout = 60)
 			uint32_t seq;
 
 			scratch_append(store, "INBOX", MESSAGE, 0);
-			scratch_deliver(&s, 1763700000000000 + (unsigned)(i * EACH + n), MESSAGE, false, NULL);
+			scratch_deliver(
+			    &s, 1763700000000000 + (unsigned)(i * EACH + n), MESSAGE, false, NULL);
 			scratch_update(view);
 			seq = store_view_count(view);
-			cr_assert_eq(store_flags_change(view, &seq, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL),
+			cr_assert_eq(store_flags_change(view, &seq, 1, STORE_FLAGS_ADD, STORE_SEEN,
+					 0, UINT64_MAX, NULL),
 			    STORE_OK);
 		}
 		store_view_close(view);
@@ -271,7 +274,8 @@ Test(index, a_process_killed_at_any_moment_leaves_a_store_that_works, .timeout =
 
 				scratch_append(store, "INBOX", MESSAGE, 0);
 				store_view_update(view, 0, &changes);
-				store_flags_change(view, &seq, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL);
+				store_flags_change(view, &seq, 1, STORE_FLAGS_ADD, STORE_SEEN, 0,
+				    UINT64_MAX, NULL);
 				store_move(view, &seq, 1, SLICE("Trash"), NULL, NULL);
 			}
 		}
@@ -279,8 +283,10 @@ Test(index, a_process_killed_at_any_moment_leaves_a_store_that_works, .timeout =
 		kill(pid, SIGKILL);
 		cr_assert_eq(waitpid(pid, &status, 0), pid);
 		store = scratch_open(&s);
-		cr_assert_eq(store_folder_status(store, SLICE("INBOX"), &inbox), STORE_OK, "%s", store_failure(store));
-		cr_assert_eq(store_folder_status(store, SLICE("Trash"), &trash), STORE_OK, "%s", store_failure(store));
+		cr_assert_eq(store_folder_status(store, SLICE("INBOX"), &inbox), STORE_OK, "%s",
+		    store_failure(store));
+		cr_assert_eq(store_folder_status(store, SLICE("Trash"), &trash), STORE_OK, "%s",
+		    store_failure(store));
 		cr_assert_eq((int)inbox.messages, scratch_list(&s, "Maildir/cur", NULL));
 		cr_assert_eq((int)trash.messages, scratch_list(&s, "Maildir/.Trash/cur", NULL));
 		/* Nothing that was there is lost; a link whose original was not taken away yet counts twice. */

@@ -13,11 +13,13 @@ Test(maildir, a_delivered_file_has_lf_line_ends_and_both_sizes_in_its_name)
 	struct maildir_result result;
 	char path[300];
 
-	cr_assert_eq(scratch_deliver(&s, 1763700000000000, MESSAGE, false, &result), MAILDIR_DELIVERED);
+	cr_assert_eq(
+	    scratch_deliver(&s, 1763700000000000, MESSAGE, false, &result), MAILDIR_DELIVERED);
 	cr_assert_eq(scratch_list(&s, "Maildir/new", NULL), 1);
 	cr_assert_eq(scratch_list(&s, "Maildir/tmp", NULL), 0);
 	snprintf(path, sizeof path, "Maildir/new/%s", result.name);
-	cr_assert_str_eq(scratch_read(&s, path), "Return-Path: <bob@example.net>\nSubject: hello\n\none\ntwo\n");
+	cr_assert_str_eq(
+	    scratch_read(&s, path), "Return-Path: <bob@example.net>\nSubject: hello\n\none\ntwo\n");
 	cr_assert_eq(result.disk_size, strlen(scratch_read(&s, path)));
 	cr_assert_eq(result.crlf_size, strlen("Return-Path: <bob@example.net>\r\n" MESSAGE));
 	cr_assert_not_null(strstr(result.name, ",S=55,W=60"));
@@ -29,9 +31,11 @@ Test(maildir, delivering_again_under_the_same_name_is_harmless)
 {
 	struct scratch s = scratch_make();
 
-	cr_assert_eq(scratch_deliver(&s, 1763700000000000, MESSAGE, false, NULL), MAILDIR_DELIVERED);
+	cr_assert_eq(
+	    scratch_deliver(&s, 1763700000000000, MESSAGE, false, NULL), MAILDIR_DELIVERED);
 	cr_assert_eq(scratch_deliver(&s, 1763700000000000, MESSAGE, false, NULL), MAILDIR_ALREADY);
-	cr_assert_eq(scratch_deliver(&s, 1763700000000001, MESSAGE, false, NULL), MAILDIR_DELIVERED);
+	cr_assert_eq(
+	    scratch_deliver(&s, 1763700000000001, MESSAGE, false, NULL), MAILDIR_DELIVERED);
 	cr_assert_eq(scratch_list(&s, "Maildir/new", NULL), 2);
 	cr_assert_eq(scratch_list(&s, "Maildir/tmp", NULL), 0);
 	scratch_remove(&s);
@@ -43,7 +47,8 @@ Test(maildir, a_redelivery_finds_the_file_wherever_it_was_moved)
 	struct maildir_result result;
 	char from[300], to[320];
 
-	cr_assert_eq(scratch_deliver(&s, 1763700000000000, MESSAGE, false, &result), MAILDIR_DELIVERED);
+	cr_assert_eq(
+	    scratch_deliver(&s, 1763700000000000, MESSAGE, false, &result), MAILDIR_DELIVERED);
 	mkdirat(s.home, "Maildir/.Later", 0700);
 	mkdirat(s.home, "Maildir/.Later/cur", 0700);
 	snprintf(from, sizeof from, "Maildir/new/%s", result.name);
@@ -60,7 +65,8 @@ Test(maildir, a_redelivery_replaces_a_file_that_a_crash_cut_short)
 	struct maildir_result result;
 	char path[300];
 
-	cr_assert_eq(scratch_deliver(&s, 1763700000000000, MESSAGE, false, &result), MAILDIR_DELIVERED);
+	cr_assert_eq(
+	    scratch_deliver(&s, 1763700000000000, MESSAGE, false, &result), MAILDIR_DELIVERED);
 	snprintf(path, sizeof path, "Maildir/new/%s", result.name);
 	scratch_write(&s, path, "", 0);
 	cr_assert_eq(scratch_deliver(&s, 1763700000000000, MESSAGE, true, NULL), MAILDIR_DELIVERED);
@@ -80,7 +86,8 @@ Test(maildir, a_message_of_many_blocks_is_stored_whole)
 	for (int i = 0; i < LINES; i++)
 		len += (size_t)sprintf(text + len, "line %06d\r\n", i);
 	cr_assert_gt(len, 2 * MAILDIR_BLOCK);
-	cr_assert_eq(scratch_deliver(&s, 1763700000000000, text, false, &result), MAILDIR_DELIVERED);
+	cr_assert_eq(
+	    scratch_deliver(&s, 1763700000000000, text, false, &result), MAILDIR_DELIVERED);
 	snprintf(path, sizeof path, "Maildir/new/%s", result.name);
 	cr_assert_eq(fstatat(s.home, path, &st, 0), 0);
 	cr_assert_eq((uint64_t)st.st_size, result.disk_size);
@@ -137,7 +144,8 @@ Test(maildir, a_symbolic_link_on_the_way_is_not_followed)
 
 	cr_assert_eq(unlinkat(s.home, "Maildir/tmp", AT_REMOVEDIR), 0);
 	cr_assert_eq(symlinkat("/tmp", s.home, "Maildir/tmp"), 0);
-	cr_assert_eq(scratch_deliver(&s, 1763700000000000, MESSAGE, false, &result), MAILDIR_FAILED);
+	cr_assert_eq(
+	    scratch_deliver(&s, 1763700000000000, MESSAGE, false, &result), MAILDIR_FAILED);
 	cr_assert_eq(result.error, ELOOP);
 	scratch_remove(&s);
 }
@@ -175,13 +183,13 @@ Test(line_ends, pieces_of_any_size_give_the_same_file)
 		struct slice in, out;
 		uint64_t crlf;
 	} cases[] = {
-	    {{"", 0}, {"", 0}, 0},
-	    {{"a\r\nb\r\n", 6}, {"a\nb\n", 4}, 6},
-	    {{"a\nb", 3}, {"a\nb", 3}, 4},
-	    {{"a\r", 2}, {"a\r", 2}, 2},
-	    {{"\r\r\n", 3}, {"\r\n", 2}, 2},
+	    {{"", 0},              {"", 0},            0},
+	    {{"a\r\nb\r\n", 6},    {"a\nb\n", 4},      6},
+	    {{"a\nb", 3},          {"a\nb", 3},        4},
+	    {{"a\r", 2},           {"a\r", 2},         2},
+	    {{"\r\r\n", 3},        {"\r\n", 2},        2},
 	    {{"\ra\r\r\r\n\n", 7}, {"\ra\r\r\n\n", 6}, 7},
-	    {{"\0\r\n\0", 4}, {"\0\n\0", 3}, 4},
+	    {{"\0\r\n\0", 4},      {"\0\n\0", 3},      4},
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -190,9 +198,11 @@ Test(line_ends, pieces_of_any_size_give_the_same_file)
 			struct slice out = to_disk(cases[i].in, piece, &state);
 			bool after_cr = false;
 
-			cr_assert(slice_equal(out, cases[i].out), "case %zu, pieces of %zu", i, piece);
+			cr_assert(
+			    slice_equal(out, cases[i].out), "case %zu, pieces of %zu", i, piece);
 			cr_assert_eq(state.disk_size, out.len);
-			cr_assert_eq(state.crlf_size, cases[i].crlf, "case %zu, pieces of %zu", i, piece);
+			cr_assert_eq(
+			    state.crlf_size, cases[i].crlf, "case %zu, pieces of %zu", i, piece);
 			cr_assert_eq(from_disk_size(&after_cr, out), cases[i].crlf);
 		}
 	}
@@ -208,13 +218,15 @@ Test(line_ends, reading_back_never_overruns_a_small_buffer)
 		bool after_cr = false;
 
 		while (at < disk.len) {
-			size_t n = from_disk_block(&after_cr, slice_from(disk, at), piece, room, &taken);
+			size_t n =
+			    from_disk_block(&after_cr, slice_from(disk, at), piece, room, &taken);
 
 			cr_assert(n <= room && taken > 0);
 			memcpy(whole + len, piece, n);
 			len += n;
 			at += taken;
 		}
-		cr_assert(slice_equal(slice_of(whole, len), SLICE("ab\r\n\r\n\r\ncd\r\n")), "room %zu", room);
+		cr_assert(slice_equal(slice_of(whole, len), SLICE("ab\r\n\r\n\r\ncd\r\n")),
+		    "room %zu", room);
 	}
 }

@@ -33,8 +33,8 @@ Test(names, a_folder_has_one_directory_and_comes_back_from_it)
 
 Test(names, a_folder_name_that_makes_no_sense_is_refused)
 {
-	static const char *const bad[] = {"", "/", "a/", "/a", "a//b", ".", "..", "a/..", "a\x01", "\xff", "\xc0\x80",
-	    "a\r\nb"};
+	static const char *const bad[] = {
+	    "", "/", "a/", "/a", "a//b", ".", "..", "a/..", "a\x01", "\xff", "\xc0\x80", "a\r\nb"};
 	char checked[FILE_NAME_SIZE], longest[600];
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -65,13 +65,15 @@ Test(names, a_file_name_tells_sizes_time_and_flags)
 {
 	struct file_name name;
 
-	cr_assert(file_name_parse(SLICE("1763700000.M000007I001jt3pf8me0kR00ff.host,S=120,W=130:2,FSa"), &name));
+	cr_assert(file_name_parse(
+	    SLICE("1763700000.M000007I001jt3pf8me0kR00ff.host,S=120,W=130:2,FSa"), &name));
 	cr_assert(name.is_delivered);
 	cr_assert_eq(name.time_us, 1763700000000007);
 	cr_assert_eq(name.disk_size, 120);
 	cr_assert_eq(name.crlf_size, 130);
 	cr_assert(slice_equal(name.unique, SLICE("1763700000.M000007I001jt3pf8me0kR00ff.host")));
-	cr_assert(slice_equal(name.base, SLICE("1763700000.M000007I001jt3pf8me0kR00ff.host,S=120,W=130")));
+	cr_assert(slice_equal(
+	    name.base, SLICE("1763700000.M000007I001jt3pf8me0kR00ff.host,S=120,W=130")));
 	cr_assert_eq(file_name_flags(name.info), STORE_FLAGGED | STORE_SEEN);
 	cr_assert_eq(file_name_keywords(name.info, 1), 1);
 	cr_assert_eq(file_name_keywords(name.info, 0), 0);

@@ -5,14 +5,14 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <time.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/maildir.h"
@@ -24,7 +24,8 @@ struct scratch {
 	int home;
 };
 
-static inline int scratch_remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
+static inline int scratch_remove_one(
+    const char *path, const struct stat *st, int type, struct FTW *walk)
 {
 	(void)st;
 	(void)type;
@@ -73,7 +74,8 @@ static inline int scratch_list(const struct scratch *s, const char *directory, c
 }
 
 /* Write a file in the home. */
-static inline void scratch_write(const struct scratch *s, const char *path, const char *text, size_t len)
+static inline void scratch_write(
+    const struct scratch *s, const char *path, const char *text, size_t len)
 {
 	int fd = openat(s->home, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
@@ -109,8 +111,8 @@ static inline int scratch_content(const char *text, size_t len)
 }
 
 /* Deliver a message as delivery/maildir does. */
-static inline enum maildir_outcome scratch_deliver(const struct scratch *s, message_id id, const char *text, bool redeliver,
-    struct maildir_result *result)
+static inline enum maildir_outcome scratch_deliver(const struct scratch *s, message_id id,
+    const char *text, bool redeliver, struct maildir_result *result)
 {
 	struct maildir_result own;
 	int fd = scratch_content(text, strlen(text));
@@ -124,7 +126,8 @@ static inline enum maildir_outcome scratch_deliver(const struct scratch *s, mess
 	    .size = strlen(text),
 	    .redeliver = redeliver,
 	};
-	enum maildir_outcome outcome = maildir_deliver(s->home, &delivery, result == NULL ? &own : result);
+	enum maildir_outcome outcome =
+	    maildir_deliver(s->home, &delivery, result == NULL ? &own : result);
 
 	close(fd);
 	return outcome;
@@ -151,7 +154,8 @@ static inline struct store_view *scratch_view(struct store *store, const char *f
 }
 
 /* Append a message; its UID. */
-static inline uint32_t scratch_append(struct store *store, const char *folder, const char *text, uint32_t flags)
+static inline uint32_t scratch_append(
+    struct store *store, const char *folder, const char *text, uint32_t flags)
 {
 	struct store_append_info info = {.flags = flags, .internal_date = 1700000000};
 	struct store_append *append;
@@ -176,7 +180,8 @@ static inline struct store_changes scratch_update(struct store_view *view)
 	struct store_changes changes;
 	enum store_error error = store_view_update(view, 0, &changes);
 
-	cr_assert_eq(error, STORE_OK, "%s: %s", store_error_text(error), store_failure(store_view_store(view)));
+	cr_assert_eq(error, STORE_OK, "%s: %s", store_error_text(error),
+	    store_failure(store_view_store(view)));
 	return changes;
 }
 

@@ -125,7 +125,8 @@ Test(sync, a_file_put_into_cur_by_another_program_is_a_new_message)
 	scratch_write(&s, "Maildir/cur/1700000000.M1P1.elsewhere:2,RS", "a\nb\n", 4);
 	changes = scratch_update(view);
 	cr_assert_eq(changes.first_new, 1);
-	cr_assert_eq(store_view_message(view, 1)->flags, STORE_ANSWERED | STORE_SEEN | STORE_RECENT);
+	cr_assert_eq(
+	    store_view_message(view, 1)->flags, STORE_ANSWERED | STORE_SEEN | STORE_RECENT);
 	cr_assert_eq(store_view_size(view, 1, &size), STORE_OK);
 	cr_assert_eq(size, 6);
 	cr_assert_str_eq(scratch_content_of(view, 1), "a\r\nb\r\n");
@@ -260,7 +261,9 @@ Test(sync, a_message_that_a_replay_delivers_again_keeps_its_uid)
 
 	scratch_deliver(&s, id_of(1), MESSAGE, false, NULL);
 	view = scratch_view(store, "INBOX");
-	cr_assert_eq(store_flags_change(view, &first, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL), STORE_OK);
+	cr_assert_eq(
+	    store_flags_change(view, &first, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL),
+	    STORE_OK);
 	store_view_close(view);
 	/* The crash left the name, and not the content. */
 	scratch_list(&s, "Maildir/cur", name);

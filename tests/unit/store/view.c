@@ -22,12 +22,17 @@ Test(view, flags_stand_in_the_index_and_in_the_file_name)
 
 	scratch_append(store, "INBOX", MESSAGE, STORE_DRAFT);
 	view = scratch_view(store, "INBOX");
-	cr_assert_eq(store_flags_change(view, &first, 1, STORE_FLAGS_ADD, STORE_SEEN | STORE_FLAGGED, 0, UINT64_MAX, NULL),
+	cr_assert_eq(store_flags_change(view, &first, 1, STORE_FLAGS_ADD,
+			 STORE_SEEN | STORE_FLAGGED, 0, UINT64_MAX, NULL),
 	    STORE_OK);
 	cr_assert(count_with_letters(&s, ":2,DFS"));
-	cr_assert_eq(store_flags_change(view, &first, 1, STORE_FLAGS_REMOVE, STORE_FLAGGED, 0, UINT64_MAX, NULL), STORE_OK);
+	cr_assert_eq(store_flags_change(
+			 view, &first, 1, STORE_FLAGS_REMOVE, STORE_FLAGGED, 0, UINT64_MAX, NULL),
+	    STORE_OK);
 	cr_assert(count_with_letters(&s, ":2,DS"));
-	cr_assert_eq(store_flags_change(view, &first, 1, STORE_FLAGS_SET, STORE_ANSWERED, 0, UINT64_MAX, NULL), STORE_OK);
+	cr_assert_eq(store_flags_change(
+			 view, &first, 1, STORE_FLAGS_SET, STORE_ANSWERED, 0, UINT64_MAX, NULL),
+	    STORE_OK);
 	cr_assert(count_with_letters(&s, ":2,R"));
 	cr_assert_eq(store_view_message(view, 1)->flags & STORE_SYSTEM_FLAGS, STORE_ANSWERED);
 	/* A view is not told what it did itself. */
@@ -56,7 +61,9 @@ Test(view, another_view_is_told_of_flags_and_expunges_in_order)
 		scratch_append(store, "INBOX", MESSAGE, 0);
 	mine = scratch_view(store, "INBOX");
 	other = scratch_view(store, "INBOX");
-	cr_assert_eq(store_flags_change(mine, &third, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL), STORE_OK);
+	cr_assert_eq(
+	    store_flags_change(mine, &third, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL),
+	    STORE_OK);
 	cr_assert_eq(store_expunge(mine, some, 2, true), STORE_OK);
 	scratch_append(store, "INBOX", MESSAGE, 0);
 
@@ -127,7 +134,9 @@ Test(view, a_message_expunged_by_others_is_gone_but_stays_in_its_place)
 	/* What the view has shown it still knows. */
 	cr_assert_eq(store_view_size(other, 1, &size), STORE_OK);
 	cr_assert_eq(size, strlen(MESSAGE));
-	cr_assert_eq(store_flags_change(other, &first, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL), STORE_OK);
+	cr_assert_eq(
+	    store_flags_change(other, &first, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL),
+	    STORE_OK);
 	cr_assert_eq(scratch_update(other).expunged_count, 1);
 	store_view_close(mine);
 	store_view_close(other);
@@ -148,10 +157,14 @@ Test(view, a_change_with_a_condition_leaves_newer_messages_alone)
 	scratch_append(store, "INBOX", MESSAGE, 0);
 	view = scratch_view(store, "INBOX");
 	since = store_view_highest_modseq(view);
-	cr_assert_eq(store_flags_change(view, &first, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, since, &modified), STORE_OK);
+	cr_assert_eq(
+	    store_flags_change(view, &first, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, since, &modified),
+	    STORE_OK);
 	cr_assert_eq(modified.len, 0);
 	cr_assert_gt(store_view_message(view, 1)->modseq, since);
-	cr_assert_eq(store_flags_change(view, both, 2, STORE_FLAGS_ADD, STORE_FLAGGED, 0, since, &modified), STORE_OK);
+	cr_assert_eq(
+	    store_flags_change(view, both, 2, STORE_FLAGS_ADD, STORE_FLAGGED, 0, since, &modified),
+	    STORE_OK);
 	cr_assert_eq(modified.len, sizeof(uint32_t));
 	cr_assert_eq(*(uint32_t *)(void *)modified.data, 1);
 	cr_assert_not(store_view_message(view, 1)->flags & STORE_FLAGGED);
@@ -179,7 +192,8 @@ Test(view, keywords_are_kept_and_come_back_after_a_rebuild)
 	cr_assert_eq(bit, again);
 	cr_assert_eq(store_view_keyword_bit(view, SLICE("\\Seen"), true, &again), STORE_BAD_NAME);
 	cr_assert_eq(store_view_keyword_bit(view, SLICE("a b"), true, &again), STORE_BAD_NAME);
-	cr_assert_eq(store_flags_change(view, &first, 1, STORE_FLAGS_ADD, 0, bit, UINT64_MAX, NULL), STORE_OK);
+	cr_assert_eq(store_flags_change(view, &first, 1, STORE_FLAGS_ADD, 0, bit, UINT64_MAX, NULL),
+	    STORE_OK);
 	cr_assert_str_eq(scratch_read(&s, "Maildir/dovecot-keywords"), "0 $Junk\n");
 	store_view_close(view);
 	store_close(store);
@@ -211,7 +225,9 @@ Test(view, recent_is_for_the_first_session_that_may_write)
 	two = scratch_view(store, "INBOX");
 	cr_assert_eq(store_view_recent(one), 1);
 	cr_assert_eq(store_view_recent(two), 0);
-	cr_assert_eq(store_flags_change(reader, &first, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL), STORE_DENIED);
+	cr_assert_eq(
+	    store_flags_change(reader, &first, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL),
+	    STORE_DENIED);
 	scratch_append(store, "INBOX", MESSAGE, 0);
 	scratch_update(two);
 	scratch_update(one);
@@ -253,7 +269,8 @@ Test(append, several_messages_are_entered_together_or_not_at_all)
 	struct store_append *append;
 	struct store_appended appended;
 	struct slice keywords[] = {SLICE("$Forwarded"), SLICE("work")};
-	struct store_append_info info = {.flags = STORE_SEEN, .keywords = keywords, .keyword_count = 2, .internal_date = 86400};
+	struct store_append_info info = {
+	    .flags = STORE_SEEN, .keywords = keywords, .keyword_count = 2, .internal_date = 86400};
 	struct store_view *view;
 
 	cr_assert_eq(store_append_begin(store, SLICE("Nowhere"), &append), STORE_NO_FOLDER);
@@ -298,9 +315,11 @@ Test(copy, a_copy_is_a_message_of_its_own_with_flags_keywords_and_date)
 	cr_assert_eq(store_view_keyword_bit(target, SLICE("other"), true, &unused), STORE_OK);
 	view = scratch_view(store, "INBOX");
 	cr_assert_eq(store_view_keyword_bit(view, SLICE("work"), true, &bit), STORE_OK);
-	cr_assert_eq(store_flags_change(view, &first, 1, STORE_FLAGS_ADD, 0, bit, UINT64_MAX, NULL), STORE_OK);
+	cr_assert_eq(store_flags_change(view, &first, 1, STORE_FLAGS_ADD, 0, bit, UINT64_MAX, NULL),
+	    STORE_OK);
 	cr_assert_eq(store_copy(view, &first, 1, SLICE("Nowhere"), NULL, NULL), STORE_NO_FOLDER);
-	cr_assert_eq(store_copy(view, &first, 1, SLICE("Archive/2026"), uids, &uidvalidity), STORE_OK);
+	cr_assert_eq(
+	    store_copy(view, &first, 1, SLICE("Archive/2026"), uids, &uidvalidity), STORE_OK);
 	scratch_update(target);
 	cr_assert_eq(store_view_count(target), 1);
 	cr_assert_eq(uids[0], store_view_message(target, 1)->uid);
@@ -385,7 +404,8 @@ Test(content, any_part_can_be_read_with_any_buffer)
 			size_t left = strlen(text) - from, want = len < left ? len : left;
 
 			cr_assert_eq(store_content_read(content, from, buffer, len), (ssize_t)want);
-			cr_assert_eq(memcmp(buffer, text + from, want), 0, "from %zu, %zu octets", from, len);
+			cr_assert_eq(memcmp(buffer, text + from, want), 0, "from %zu, %zu octets",
+			    from, len);
 		}
 	}
 	cr_assert_eq(store_content_read(content, 1000, (char[4]){0}, 4), 0);
@@ -402,7 +422,8 @@ Test(content, a_size_in_a_name_that_lies_is_found_out)
 	struct store_view *view;
 	uint64_t size;
 
-	scratch_write(&s, "Maildir/cur/1700000000.M000000I001hxjg41ca000Raa.host,S=1000,W=2000:2,", "a\nb\n", 4);
+	scratch_write(&s, "Maildir/cur/1700000000.M000000I001hxjg41ca000Raa.host,S=1000,W=2000:2,",
+	    "a\nb\n", 4);
 	scratch_write(&s, "Maildir/cur/1700000000.M1P1.elsewhere,S=1000,W=2000:2,", "a\nb\n", 4);
 	view = scratch_view(store, "INBOX");
 	cr_assert_eq(store_view_count(view), 2);
@@ -450,7 +471,8 @@ Test(unique, names_a_message_also_after_a_rebuild)
 	struct scratch s = scratch_make();
 	struct store *store = scratch_open(&s);
 	struct store_view *view;
-	char before[STORE_UNIQUE_TEXT + 1], after[STORE_UNIQUE_TEXT + 1], other[STORE_UNIQUE_TEXT + 1];
+	char before[STORE_UNIQUE_TEXT + 1], after[STORE_UNIQUE_TEXT + 1],
+	    other[STORE_UNIQUE_TEXT + 1];
 
 	scratch_append(store, "INBOX", MESSAGE, 0);
 	scratch_append(store, "INBOX", MESSAGE, 0);
@@ -458,7 +480,9 @@ Test(unique, names_a_message_also_after_a_rebuild)
 	cr_assert_eq(store_view_unique(view, 1, before), STORE_OK);
 	cr_assert_eq(store_view_unique(view, 2, other), STORE_OK);
 	cr_assert_str_neq(before, other);
-	cr_assert_eq(store_flags_change(view, &first, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL), STORE_OK);
+	cr_assert_eq(
+	    store_flags_change(view, &first, 1, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL),
+	    STORE_OK);
 	store_view_close(view);
 	store_close(store);
 	unlinkat(s.home, "index/data.mdb", 0);
