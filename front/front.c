@@ -14,17 +14,20 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "front/private.h"
 #include "common/log.h"
 #include "common/signing.h"
+#include "front/private.h"
 
 enum {
-	ACCEPTED_AT_ONCE = 8,    /* connections of one socket in one turn: the other workers want theirs */
+	ACCEPTED_AT_ONCE =
+	    8, /* connections of one socket in one turn: the other workers want theirs */
 	LISTENERS_MAX = 64,
-	PAUSE_SECONDS = 1,       /* no accepting when descriptors have run out */
-	LEAVE_SECONDS = 10,      /* a client that sends no more has this long to take what it asked for */
-	STOP_SECONDS = 5,        /* sessions have this long for their goodbyes */
-	TALK_OUTPUT_MAX = 16384, /* octets of replies that a client may leave untaken before login */
+	PAUSE_SECONDS = 1, /* no accepting when descriptors have run out */
+	LEAVE_SECONDS =
+	    10,           /* a client that sends no more has this long to take what it asked for */
+	STOP_SECONDS = 5, /* sessions have this long for their goodbyes */
+	TALK_OUTPUT_MAX =
+	    16384, /* octets of replies that a client may leave untaken before login */
 };
 
 struct listener {
@@ -228,7 +231,8 @@ static void on_closed(struct stream *stream, enum stream_end end, void *context)
 		return;
 	}
 	if (end == STREAM_TLS_FAILED)
-		log_info("tls-failed", log_string("client", client->address), log_string("reason", stream_error(stream)));
+		log_info("tls-failed", log_string("client", client->address),
+		    log_string("reason", stream_error(stream)));
 	if (client->state == FRONT_PASSING)
 		front_pass_tell_end(client, false);
 	free_client(client);
@@ -256,11 +260,14 @@ static bool write_address(const struct sockaddr *address, char *text, size_t siz
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
 
 	if (address->sa_family == AF_INET)
-		return inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, text, (socklen_t)size) != NULL;
+		return inet_ntop(AF_INET,
+			   &((const struct sockaddr_in *)(const void *)address)->sin_addr, text,
+			   (socklen_t)size) != NULL;
 	if (address->sa_family != AF_INET6)
 		return false;
 	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-		return inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], text, (socklen_t)size) != NULL;
+		return inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], text, (socklen_t)size) !=
+		       NULL;
 	return inet_ntop(AF_INET6, &in6->sin6_addr, text, (socklen_t)size) != NULL;
 }
 
@@ -303,7 +310,8 @@ static void connected(int socket, enum service service, const struct sockaddr *a
 	struct front_client *client;
 
 	if (client_count >= front_protocol->connections_limit()) {
-		log_warning("too-many-connections", log_number("limit", (uint64_t)front_protocol->connections_limit()));
+		log_warning("too-many-connections",
+		    log_number("limit", (uint64_t)front_protocol->connections_limit()));
 		turn_away(socket, service, FRONT_TOO_MANY);
 		return;
 	}
@@ -357,7 +365,8 @@ static void accept_some(evutil_socket_t fd, short events, void *context)
 	for (int i = 0; i < ACCEPTED_AT_ONCE; i++) {
 		struct sockaddr_storage address;
 		socklen_t len = sizeof address;
-		int socket = accept4(fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int socket =
+		    accept4(fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (socket != -1) {
 			connected(socket, listener->service, (const struct sockaddr *)&address);
@@ -377,7 +386,9 @@ static void on_listener(enum service service, int socket)
 
 		if (listener->event != NULL)
 			continue;
-		*listener = (struct listener){event_new(process_base(), socket, EV_READ | EV_PERSIST, accept_some, listener), socket, service};
+		*listener = (struct listener){
+		    event_new(process_base(), socket, EV_READ | EV_PERSIST, accept_some, listener),
+		    socket, service};
 		if (listener->event != NULL && event_add(listener->event, NULL) == 0)
 			return;
 		break;
@@ -458,8 +469,8 @@ static void stop(void)
 }
 
 static const struct process_peer peers[] = {
-    {.role = ROLE_AUTH, .message = no_message},
-    {.role = ROLE_KEYS},
+    {.role = ROLE_AUTH,          .message = no_message},
+    {.role = ROLE_KEYS			 },
     {.role = ROLE_DELIVERY_MAILDIR, .message = front_new_mail},
     {.role = ROLE_NONE},
 };

@@ -36,7 +36,7 @@ struct front_protocol {
 	enum service tls_service; /* the one with TLS from the start */
 	size_t input_limit;       /* octets that a client may send ahead before it has logged in */
 	int64_t (*connections_limit)(void);
-	int64_t (*login_timeout)(void); /* seconds */
+	int64_t (*login_timeout)(void);              /* seconds */
 	const char *farewells[FRONT_FAREWELL_COUNT]; /* whole lines, with CRLF */
 	/* A client is there: greet it.  *context is the protocol's own.  False: out of memory. */
 	bool (*greet)(struct front_client *client, void **context);
@@ -62,7 +62,8 @@ int front_main(const struct front_protocol *protocol, int argc, char **argv);
 bool front_is_talking(const struct front_client *client);
 struct evbuffer *front_input(struct front_client *client);
 void front_say(struct front_client *client, struct slice text);
-void front_printf(struct front_client *client, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void front_printf(struct front_client *client, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* STARTTLS can be offered: there is a certificate, and TLS is not on yet. */
 bool front_offers_tls(const struct front_client *client);
@@ -75,7 +76,8 @@ bool front_start_tls(struct front_client *client);
 /* Passwords are taken here: under TLS, or where auth.cleartext allows it. */
 bool front_may_login(const struct front_client *client);
 /* Ask auth, and master for a session.  What is given is copied. */
-void front_login(struct front_client *client, const char *mechanism, struct slice authorize, struct slice name, struct slice password);
+void front_login(struct front_client *client, const char *mechanism, struct slice authorize,
+    struct slice name, struct slice password);
 /*
  * The same with the response of SASL PLAIN (RFC 4616), in base64.  False where it
  * is malformed: nothing is asked then.

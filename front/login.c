@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "front/private.h"
 #include "common/log.h"
+#include "front/private.h"
 #include "message/encoding.h"
 
 enum { SESSION_WAIT_SECONDS = 30 };
@@ -62,7 +62,8 @@ static bool is_same_account(const struct front_client *client, const char *accou
 {
 	if (strcmp(client->account, account) == 0)
 		return true;
-	log_error("session-of-another", log_string("account", client->account), log_string("offered", account));
+	log_error("session-of-another", log_string("account", client->account),
+	    log_string("offered", account));
 	return false;
 }
 
@@ -84,7 +85,8 @@ static bool on_answer(struct message *answer, void *context)
 	if (answer != NULL) {
 		struct reader r = message_reader(answer);
 
-		ok = answer->type == AUTH_RESULT && auth_result_read(&r, &result) && reader_finished(&r);
+		ok = answer->type == AUTH_RESULT && auth_result_read(&r, &result) &&
+		     reader_finished(&r);
 		if (!ok)
 			result.verdict = AUTH_TEMPORARY;
 	}
@@ -116,7 +118,8 @@ bool front_session_ready(struct message *m)
 	socket = message_take_descriptor(m, 0);
 	client = front_find(session.connection);
 	/* The client may have left meanwhile; its session notices when the channel closes. */
-	if (client == NULL || (client->state != FRONT_ASKING && client->state != FRONT_WAITING) || client->session_socket != -1) {
+	if (client == NULL || (client->state != FRONT_ASKING && client->state != FRONT_WAITING) ||
+	    client->session_socket != -1) {
 		if (socket != -1)
 			close(socket);
 		return true;
@@ -134,7 +137,8 @@ bool front_session_ready(struct message *m)
 
 /* ---- the question ---------------------------------------------------------------- */
 
-void front_login(struct front_client *client, const char *mechanism, struct slice authorize, struct slice name, struct slice password)
+void front_login(struct front_client *client, const char *mechanism, struct slice authorize,
+    struct slice name, struct slice password)
 {
 	struct auth_password question = {
 	    .service = (uint32_t)front_protocol->service,
@@ -146,7 +150,8 @@ void front_login(struct front_client *client, const char *mechanism, struct slic
 	};
 	struct channel *auth = process_peer(ROLE_AUTH);
 
-	if (name.len > AUTH_NAME_MAX || authorize.len > AUTH_NAME_MAX || password.len > AUTH_PASSWORD_MAX) {
+	if (name.len > AUTH_NAME_MAX || authorize.len > AUTH_NAME_MAX ||
+	    password.len > AUTH_PASSWORD_MAX) {
 		front_protocol->refused(client, client->context, AUTH_REFUSED);
 		return;
 	}
@@ -158,7 +163,8 @@ void front_login(struct front_client *client, const char *mechanism, struct slic
 	snprintf(question.client, sizeof question.client, "%s", client->address);
 	client->state = FRONT_ASKING;
 	client->auth = auth;
-	auth_password_write(channel_call(auth, AUTH_PASSWORD, on_answer, client, &client->question), &question);
+	auth_password_write(
+	    channel_call(auth, AUTH_PASSWORD, on_answer, client, &client->question), &question);
 	channel_end(auth);
 }
 

@@ -7,8 +7,8 @@
 
 #include "common/channel_mailbox.h"
 #include "common/channel_session.h"
-#include "front/private.h"
 #include "common/log.h"
+#include "front/private.h"
 
 static int compare_accounts(const struct front_client *a, const struct front_client *b)
 {
@@ -42,7 +42,8 @@ void front_pass_input(struct front_client *client)
 {
 	struct evbuffer *input = stream_input(client->stream);
 
-	while (client->state == FRONT_PASSING && evbuffer_get_length(input) > 0 && !channel_is_congested(client->session))
+	while (client->state == FRONT_PASSING && evbuffer_get_length(input) > 0 &&
+	       !channel_is_congested(client->session))
 		send_piece(client, input);
 }
 
@@ -50,8 +51,9 @@ void front_pass_input(struct front_client *client)
 
 static void log_logout(const struct front_client *client, const char *how)
 {
-	log_info("logout", log_string("account", client->account), log_string("client", client->address),
-	    log_string("how", how), log_number("in", client->octets_in), log_number("out", client->octets_out),
+	log_info("logout", log_string("account", client->account),
+	    log_string("client", client->address), log_string("how", how),
+	    log_number("in", client->octets_in), log_number("out", client->octets_out),
 	    log_number("commands", client->commands));
 }
 
@@ -142,7 +144,8 @@ bool front_pass_begin(struct front_client *client)
 	struct stream_limits limits = stream_default_limits;
 	struct session_begin begin = {.input = slice_of(NULL, 0)};
 
-	client->session = channel_new(process_base(), client->session_socket, &session_handlers, client);
+	client->session =
+	    channel_new(process_base(), client->session_socket, &session_handlers, client);
 	if (client->session == NULL)
 		close(client->session_socket);
 	client->session_socket = -1;
@@ -157,7 +160,8 @@ bool front_pass_begin(struct front_client *client)
 	stream_set_limits(client->stream, &limits);
 	client->state = FRONT_PASSING;
 	RB_INSERT(front_accounts, &accounts, client);
-	log_info("login", log_string("account", client->account), log_string("client", client->address),
+	log_info("login", log_string("account", client->account),
+	    log_string("client", client->address),
 	    log_string("tls", begin.tls[0] == '\0' ? "none" : begin.tls));
 	front_pass_input(client);
 	return true;
@@ -194,7 +198,8 @@ bool front_new_mail(struct channel *channel, struct message *m, void *context)
 	if (m->type != MAILBOX_NEW || !reader_finished(&r))
 		return false;
 	for (struct front_client *client = RB_NFIND(front_accounts, &accounts, &from);
-	    client != NULL && strcmp(client->account, from.account) == 0; client = RB_NEXT(front_accounts, &accounts, client))
+	     client != NULL && strcmp(client->account, from.account) == 0;
+	     client = RB_NEXT(front_accounts, &accounts, client))
 		channel_send(client->session, SESSION_NEW_MAIL, 0);
 	return true;
 }

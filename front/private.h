@@ -26,15 +26,16 @@ struct front_client {
 	char address[64];
 	bool is_loopback;
 	bool greeted;
-	bool ended_input;      /* the client will send no more */
-	void *context;         /* the protocol's, until login */
-	struct event *timer;   /* until login */
-	struct channel *auth;  /* ASKING */
+	bool ended_input;     /* the client will send no more */
+	void *context;        /* the protocol's, until login */
+	struct event *timer;  /* until login */
+	struct channel *auth; /* ASKING */
 	uint32_t question;
-	bool session_refused;  /* master has none for now */
-	int session_socket;    /* -1, or what master handed over before auth had answered */
+	bool session_refused; /* master has none for now */
+	int session_socket;   /* -1, or what master handed over before auth had answered */
 	struct channel *session;
-	char account[sizeof((struct auth_result *)0)->account]; /* as whoever answered first has said */
+	char account[sizeof((struct auth_result *)0)
+			 ->account];    /* as whoever answered first has said */
 	uint64_t octets_in, octets_out; /* passed since login */
 	uint32_t commands;              /* what the session says at its end */
 };

@@ -14,19 +14,20 @@
  */
 typedef void login_verb(struct login *login, struct syntax *s);
 
-static login_verb cmd_authenticate, cmd_capability, cmd_id, cmd_login, cmd_logout, cmd_noop, cmd_starttls;
+static login_verb cmd_authenticate, cmd_capability, cmd_id, cmd_login, cmd_logout, cmd_noop,
+    cmd_starttls;
 
 static const struct {
 	struct slice name;
 	login_verb *run;
 } commands[] = {
     {SLICE("AUTHENTICATE"), cmd_authenticate},
-    {SLICE("CAPABILITY"), cmd_capability},
-    {SLICE("ID"), cmd_id},
-    {SLICE("LOGIN"), cmd_login},
-    {SLICE("LOGOUT"), cmd_logout},
-    {SLICE("NOOP"), cmd_noop},
-    {SLICE("STARTTLS"), cmd_starttls},
+    {SLICE("CAPABILITY"),   cmd_capability  },
+    {SLICE("ID"),           cmd_id          },
+    {SLICE("LOGIN"),        cmd_login       },
+    {SLICE("LOGOUT"),       cmd_logout      },
+    {SLICE("NOOP"),         cmd_noop        },
+    {SLICE("STARTTLS"),     cmd_starttls    },
 };
 
 static login_verb *find_command(struct slice name)
@@ -172,7 +173,8 @@ static void cmd_login(struct login *login, struct syntax *s)
 {
 	struct slice name, password;
 
-	if (!syntax_space(s) || !syntax_astring(s, &name) || !syntax_space(s) || !syntax_astring(s, &password) || !syntax_end(s))
+	if (!syntax_space(s) || !syntax_astring(s, &name) || !syntax_space(s) ||
+	    !syntax_astring(s, &password) || !syntax_end(s))
 		return;
 	if (!refuse_in_the_clear(login))
 		front_login(login->client, "LOGIN", SLICE(""), name, password);
@@ -193,7 +195,8 @@ static void cmd_authenticate(struct login *login, struct syntax *s)
 		return;
 	if (syntax_accept(s, ' ')) {
 		if (syntax_atom(s, &response) && syntax_end(s))
-			take_response(login, slice_equal(response, SLICE("=")) ? SLICE("") : response);
+			take_response(
+			    login, slice_equal(response, SLICE("=")) ? SLICE("") : response);
 		return;
 	}
 	if (!syntax_end(s))

@@ -18,7 +18,8 @@ static bool announces_literal(struct slice line, uint64_t *len, bool *waits)
 	if (!*waits)
 		end--;
 	start = end;
-	while (start > 0 && end - start < LITERAL_DIGITS_MAX && octet_is_digit((unsigned char)line.data[start - 1]))
+	while (start > 0 && end - start < LITERAL_DIGITS_MAX &&
+	       octet_is_digit((unsigned char)line.data[start - 1]))
 		start--;
 	if (start == 0 || line.data[start - 1] != '{')
 		return false;
@@ -110,7 +111,8 @@ enum gather_event gather_take(struct gather *g, struct slice in, size_t *taken)
 		/* A literal of no octets is complete without any. */
 		if (g->state == GATHER_TAKING || g->state == GATHER_SKIPPING_LITERAL)
 			take_literal(g, rest, taken);
-		else if (slice_is_empty(rest) || g->state == GATHER_DECIDING || g->state == GATHER_STREAMING)
+		else if (slice_is_empty(rest) || g->state == GATHER_DECIDING ||
+			 g->state == GATHER_STREAMING)
 			return GATHER_MORE;
 		else {
 			enum gather_event event = take_line(g, rest, taken);

@@ -20,9 +20,9 @@ enum {
 };
 
 enum gather_event {
-	GATHER_MORE,     /* all input was taken: come again with more */
-	GATHER_COMMAND,  /* gather_text() is a whole command; gather_next() before going on */
-	GATHER_LITERAL,  /* literal_len octets are announced: decide with one of the functions below */
+	GATHER_MORE,    /* all input was taken: come again with more */
+	GATHER_COMMAND, /* gather_text() is a whole command; gather_next() before going on */
+	GATHER_LITERAL, /* literal_len octets are announced: decide with one of the functions below */
 	GATHER_REFUSED,  /* the rest of a command whose literal was refused has been thrown away */
 	GATHER_TOO_LONG, /* the text's limit is met; nothing sensible can follow */
 };
@@ -32,7 +32,7 @@ struct gather {
 	size_t line_start;    /* in text: a literal's octets before it are not looked at */
 	uint64_t literal_len; /* announced, or still to come */
 	bool literal_waits;   /* the client sends it only after "+" */
-	bool plain;           /* the next line is data (SASL, DONE): "{5}" at its end is nothing special */
+	bool plain; /* the next line is data (SASL, DONE): "{5}" at its end is nothing special */
 	enum {
 		GATHER_IN_LINE,
 		GATHER_DECIDING,

@@ -33,7 +33,8 @@ bool syntax_id(struct syntax *s, struct buf *out)
 {
 	if (!syntax_space(s))
 		return false;
-	if (!cursor_accept_nocase(&s->in, SLICE("NIL")) && (!syntax_octet(s, '(') || !take_pairs(s, out)))
+	if (!cursor_accept_nocase(&s->in, SLICE("NIL")) &&
+	    (!syntax_octet(s, '(') || !take_pairs(s, out)))
 		return false;
 	return syntax_end(s);
 }

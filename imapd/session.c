@@ -31,7 +31,8 @@ static bool greet(struct front_client *client, void **context)
 	login->gather = gather_with_limit(GATHER_LOGIN_MAX);
 	*context = login;
 	login_capabilities(login, &capabilities);
-	front_printf(client, "* OK [%.*s] %s Petrel IMAP is ready\r\n", SLICE_PRINTF(buf_slice(&capabilities)), settings->hostname);
+	front_printf(client, "* OK [%.*s] %s Petrel IMAP is ready\r\n",
+	    SLICE_PRINTF(buf_slice(&capabilities)), settings->hostname);
 	buf_free(&capabilities);
 	return true;
 }
@@ -145,7 +146,8 @@ static void logged_in(struct front_client *client, void *context)
 	struct buf capabilities = buf_with_limit(1024);
 
 	capability_write(&capabilities);
-	front_printf(client, "%s OK [CAPABILITY %.*s] Logged in\r\n", login->tag, SLICE_PRINTF(buf_slice(&capabilities)));
+	front_printf(client, "%s OK [CAPABILITY %.*s] Logged in\r\n", login->tag,
+	    SLICE_PRINTF(buf_slice(&capabilities)));
 	buf_free(&capabilities);
 }
 
@@ -158,12 +160,12 @@ const struct front_protocol imap_front = {
     .login_timeout = login_timeout,
     .farewells =
 	{
-	    [FRONT_TIMED_OUT] = "* BYE You took too long to log in\r\n",
-	    [FRONT_STOPPING] = "* BYE The server is shutting down\r\n",
-	    [FRONT_SESSION_LOST] = "* BYE [UNAVAILABLE] Internal error; it has been logged\r\n",
-	    [FRONT_TOO_MANY] = "* BYE [LIMIT] Too many connections; try again later\r\n",
-	    [FRONT_NO_MEMORY] = "* BYE [UNAVAILABLE] Out of memory; try again later\r\n",
-	},
+		    [FRONT_TIMED_OUT] = "* BYE You took too long to log in\r\n",
+		    [FRONT_STOPPING] = "* BYE The server is shutting down\r\n",
+		    [FRONT_SESSION_LOST] = "* BYE [UNAVAILABLE] Internal error; it has been logged\r\n",
+		    [FRONT_TOO_MANY] = "* BYE [LIMIT] Too many connections; try again later\r\n",
+		    [FRONT_NO_MEMORY] = "* BYE [UNAVAILABLE] Out of memory; try again later\r\n",
+		    },
     .greet = greet,
     .input = input,
     .refused = refused,

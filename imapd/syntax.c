@@ -70,7 +70,8 @@ bool syntax_end(struct syntax *s)
 {
 	if (s->fault != NULL)
 		return false;
-	return cursor_done(&s->in) || syntax_fail(s, "Something is left over at the end of the command");
+	return cursor_done(&s->in) ||
+	       syntax_fail(s, "Something is left over at the end of the command");
 }
 
 bool syntax_space(struct syntax *s)
@@ -115,7 +116,8 @@ static bool take_quoted(struct syntax *s, struct slice *out)
 			escapes++;
 			c = cursor_next(&s->in);
 			if (c != '"' && c != '\\')
-				return syntax_fail(s, "A backslash in a quoted string stands for nothing");
+				return syntax_fail(
+				    s, "A backslash in a quoted string stands for nothing");
 		}
 		if (c <= 0 || c == '\r' || c == '\n')
 			return syntax_fail(s, "A quoted string is not closed");
@@ -144,7 +146,8 @@ static bool take_literal(struct syntax *s, struct slice *out)
 
 	cursor_accept(&s->in, '+');
 	if (!slice_number(digits, cursor_left(&s->in), &len) || !cursor_accept(&s->in, '}') ||
-	    !cursor_accept(&s->in, '\r') || !cursor_accept(&s->in, '\n') || len > cursor_left(&s->in))
+	    !cursor_accept(&s->in, '\r') || !cursor_accept(&s->in, '\n') ||
+	    len > cursor_left(&s->in))
 		return syntax_fail(s, "A literal is malformed");
 	*out = cursor_take(&s->in, (size_t)len);
 	if (slice_find(*out, 0, '\0') >= 0)
@@ -193,7 +196,8 @@ bool syntax_number(struct syntax *s, uint64_t max, uint64_t *out)
 
 bool syntax_list_mailbox(struct syntax *s, struct slice *out)
 {
-	if (is_at_string(s) ? !syntax_string(s, out) : !take_word(s, is_list_octet, "A mailbox name is missing", out))
+	if (is_at_string(s) ? !syntax_string(s, out)
+			    : !take_word(s, is_list_octet, "A mailbox name is missing", out))
 		return false;
 	return out->len <= MAILBOX_TEXT_MAX || syntax_fail(s, "The mailbox name is too long");
 }
@@ -328,11 +332,11 @@ static const struct {
 	struct slice name;
 	uint32_t flag;
 } system_flags[] = {
-    {SLICE("Seen"), STORE_SEEN},
+    {SLICE("Seen"),     STORE_SEEN    },
     {SLICE("Answered"), STORE_ANSWERED},
-    {SLICE("Flagged"), STORE_FLAGGED},
-    {SLICE("Deleted"), STORE_DELETED},
-    {SLICE("Draft"), STORE_DRAFT},
+    {SLICE("Flagged"),  STORE_FLAGGED },
+    {SLICE("Deleted"),  STORE_DELETED },
+    {SLICE("Draft"),    STORE_DRAFT   },
 };
 
 static bool take_flag(struct syntax *s, struct flag_list *out)

@@ -92,7 +92,7 @@ bool sequence_has(const struct sequence *sequence, uint32_t number);
 /* ---- flags -------------------------------------------------------------- */
 
 struct flag_list {
-	uint32_t system;        /* STORE_SEEN ... */
+	uint32_t system; /* STORE_SEEN ... */
 	struct slice *keywords;
 	size_t keyword_count;
 };

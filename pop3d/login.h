@@ -7,14 +7,15 @@
 #include "front/front.h"
 
 enum {
-	LOGIN_LINE_MAX = 4096,   /* octets of a command: SASL responses are longer than RFC 2449's 255 */
-	LOGIN_BAD_MAX = 20,      /* malformed commands before the client is sent away */
+	LOGIN_LINE_MAX =
+	    4096,           /* octets of a command: SASL responses are longer than RFC 2449's 255 */
+	LOGIN_BAD_MAX = 20, /* malformed commands before the client is sent away */
 	LOGIN_FAILURES_MAX = 10, /* refused logins likewise */
 };
 
 struct login {
 	struct front_client *client;
-	struct slice name; /* what USER gave; empty: none yet.  Allocated */
+	struct slice name;   /* what USER gave; empty: none yet.  Allocated */
 	bool wants_response; /* AUTH PLAIN waits for the client's response */
 	unsigned bad_commands, failures;
 };

@@ -14,11 +14,11 @@ static const struct {
 	const char *name;
 } flag_names[] = {
     {STORE_ANSWERED, "\\Answered"},
-    {STORE_FLAGGED, "\\Flagged"},
-    {STORE_DELETED, "\\Deleted"},
-    {STORE_SEEN, "\\Seen"},
-    {STORE_DRAFT, "\\Draft"},
-    {STORE_RECENT, "\\Recent"},
+    {STORE_FLAGGED,  "\\Flagged" },
+    {STORE_DELETED,  "\\Deleted" },
+    {STORE_SEEN,     "\\Seen"    },
+    {STORE_DRAFT,    "\\Draft"   },
+    {STORE_RECENT,   "\\Recent"  },
 };
 
 static void say_names(struct connection *c, uint32_t flags, uint64_t keywords)
@@ -98,7 +98,8 @@ enum step announce_step(struct connection *c)
 		if (a->expunged_at < changes->expunged_count)
 			say_format(c, "* %u EXPUNGE\r\n", changes->expunged[a->expunged_at++].seq);
 		else if (changes->first_new != 0 && !a->new_told) {
-			say_format(c, "* %u EXISTS\r\n* %u RECENT\r\n", store_view_count(c->view), store_view_recent(c->view));
+			say_format(c, "* %u EXISTS\r\n* %u RECENT\r\n", store_view_count(c->view),
+			    store_view_recent(c->view));
 			a->new_told = true;
 		} else if (a->flagged_at < changes->flagged_count)
 			say_changed_flags(c, changes->flagged[a->flagged_at++]);

@@ -50,7 +50,8 @@ static void refuse(struct connection *c, const char *why)
 
 static const char *response_to_append(enum store_error error)
 {
-	return error == STORE_NO_FOLDER ? "[TRYCREATE] No such mailbox" : store_error_response(error);
+	return error == STORE_NO_FOLDER ? "[TRYCREATE] No such mailbox"
+					: store_error_response(error);
 }
 
 /* What stands between the mailbox and the literal: "(\Seen) "17-Jul-1996 02:44:25 -0700" ". */
@@ -81,11 +82,13 @@ static bool take_mailbox(struct syntax *s, struct slice *mailbox)
 {
 	struct slice tag, verb;
 
-	return syntax_tag(s, &tag) && syntax_space(s) && syntax_atom(s, &verb) && slice_equal_nocase(verb, SLICE("APPEND")) &&
-	    syntax_space(s) && syntax_mailbox(s, mailbox) && syntax_space(s);
+	return syntax_tag(s, &tag) && syntax_space(s) && syntax_atom(s, &verb) &&
+	       slice_equal_nocase(verb, SLICE("APPEND")) && syntax_space(s) &&
+	       syntax_mailbox(s, mailbox) && syntax_space(s);
 }
 
-static enum store_error begin(struct connection *c, struct slice mailbox, const struct store_append_info *info)
+static enum store_error begin(
+    struct connection *c, struct slice mailbox, const struct store_append_info *info)
 {
 	enum store_error error = STORE_OK;
 
@@ -98,11 +101,14 @@ static enum store_error begin(struct connection *c, struct slice mailbox, const 
 			c->appending->append = NULL;
 	}
 	if (error == STORE_OK)
-		error = c->appending->append == NULL ? c->appending->error : store_append_message(c->appending->append, info);
+		error = c->appending->append == NULL
+			    ? c->appending->error
+			    : store_append_message(c->appending->append, info);
 	return error;
 }
 
-static void begin_message(struct connection *c, struct slice mailbox, const struct store_append_info *info)
+static void begin_message(
+    struct connection *c, struct slice mailbox, const struct store_append_info *info)
 {
 	enum store_error error;
 
@@ -129,7 +135,8 @@ static void begin_message(struct connection *c, struct slice mailbox, const stru
 bool append_literal(struct connection *c)
 {
 	struct slice text = gather_text(&c->gather);
-	struct syntax s = syntax_over(slice_part(text, 0, (size_t)slice_find_last(text, '{')), &c->arena);
+	struct syntax s =
+	    syntax_over(slice_part(text, 0, (size_t)slice_find_last(text, '{')), &c->arena);
 	struct store_append_info info = {0};
 	struct slice mailbox = {0};
 
@@ -184,10 +191,11 @@ static void commit(struct connection *c)
 	if (error != STORE_OK)
 		reply_no(c, "%s", response_to_append(error));
 	else if (result.count == 1)
-		reply_ok(c, "[APPENDUID %u %u] APPEND completed", result.uidvalidity, result.first_uid);
+		reply_ok(
+		    c, "[APPENDUID %u %u] APPEND completed", result.uidvalidity, result.first_uid);
 	else
-		reply_ok(c, "[APPENDUID %u %u:%u] APPEND completed", result.uidvalidity, result.first_uid,
-		    result.first_uid + result.count - 1);
+		reply_ok(c, "[APPENDUID %u %u:%u] APPEND completed", result.uidvalidity,
+		    result.first_uid, result.first_uid + result.count - 1);
 	tell_others(c);
 }
 

@@ -42,7 +42,8 @@ static bool take_flag_order(struct syntax *s, struct flag_order *out)
 	return syntax_space(s) && syntax_store_flags(s, &out->flags);
 }
 
-static enum store_error keyword_bits(struct connection *c, const struct flag_order *order, uint64_t *bits)
+static enum store_error keyword_bits(
+    struct connection *c, const struct flag_order *order, uint64_t *bits)
 {
 	enum store_error error = STORE_OK;
 	unsigned known = store_view_keyword_count(c->view);
@@ -51,7 +52,8 @@ static enum store_error keyword_bits(struct connection *c, const struct flag_ord
 	for (size_t i = 0; i < order->flags.keyword_count && error == STORE_OK; i++) {
 		uint64_t bit = 0;
 
-		error = store_view_keyword_bit(c->view, order->flags.keywords[i], order->how != STORE_FLAGS_REMOVE, &bit);
+		error = store_view_keyword_bit(
+		    c->view, order->flags.keywords[i], order->how != STORE_FLAGS_REMOVE, &bit);
 		*bits |= bit;
 	}
 	if (store_view_keyword_count(c->view) != known)
@@ -59,14 +61,16 @@ static enum store_error keyword_bits(struct connection *c, const struct flag_ord
 	return error;
 }
 
-static void store(struct connection *c, const struct flag_order *order, uint32_t *seqs, size_t count)
+static void store(
+    struct connection *c, const struct flag_order *order, uint32_t *seqs, size_t count)
 {
 	struct fetch_items items = {.facts = FETCH_FLAGS | (c->by_uid ? FETCH_UID : 0)};
 	uint64_t keywords;
 	enum store_error error = keyword_bits(c, order, &keywords);
 
 	if (error == STORE_OK && count > 0) {
-		error = store_flags_change(c->view, seqs, count, order->how, order->flags.system, keywords, UINT64_MAX, NULL);
+		error = store_flags_change(c->view, seqs, count, order->how, order->flags.system,
+		    keywords, UINT64_MAX, NULL);
 		tell_others(c);
 	}
 	if (error == STORE_OK && !order->silent) {
@@ -87,7 +91,8 @@ void cmd_store(struct connection *c, struct syntax *s)
 	uint32_t *seqs;
 	size_t count;
 
-	if (!syntax_space(s) || !syntax_sequence(s, &set) || !syntax_space(s) || !take_flag_order(s, &order) || !syntax_end(s))
+	if (!syntax_space(s) || !syntax_sequence(s, &set) || !syntax_space(s) ||
+	    !take_flag_order(s, &order) || !syntax_end(s))
 		return;
 	if (!refuse_read_only(c) && resolve_numbers(c, &set, &seqs, &count))
 		store(c, &order, seqs, count);
@@ -110,7 +115,8 @@ static void transfer_free(struct transfer *t)
 }
 
 /* "4:6,9": UIDs in order, those that follow one another as ranges; entries where `present` has 0 are left out. */
-static void write_uid_set(struct buf *out, const uint32_t *uids, const uint32_t *present, size_t count)
+static void write_uid_set(
+    struct buf *out, const uint32_t *uids, const uint32_t *present, size_t count)
 {
 	uint32_t first = 0, last = 0;
 
@@ -166,7 +172,8 @@ static void transfer(struct connection *c, struct slice folder, struct transfer 
 	struct buf copyuid = buf_with_limit(UID_SETS_MAX);
 
 	if (prepare_transfer(c, t))
-		error = (move ? store_move : store_copy)(c->view, t->seqs, t->count, folder, t->new_uids, &t->uidvalidity);
+		error = (move ? store_move : store_copy)(
+		    c->view, t->seqs, t->count, folder, t->new_uids, &t->uidvalidity);
 	if (error == STORE_NO_FOLDER)
 		reply_no(c, "[TRYCREATE] No such mailbox");
 	else if (error != STORE_OK)
@@ -180,7 +187,8 @@ static void transfer(struct connection *c, struct slice folder, struct transfer 
 			say_string(c, "Moved\r\n");
 			buf_clear(&copyuid);
 		}
-		reply_ok(c, "%.*s%s completed", SLICE_PRINTF(buf_slice(&copyuid)), move ? "MOVE" : "COPY");
+		reply_ok(c, "%.*s%s completed", SLICE_PRINTF(buf_slice(&copyuid)),
+		    move ? "MOVE" : "COPY");
 		tell_others(c);
 	}
 	buf_free(&copyuid);
@@ -192,7 +200,8 @@ static void copy_or_move(struct connection *c, struct syntax *s, bool move)
 	struct slice folder;
 	struct transfer t = {0};
 
-	if (!syntax_space(s) || !syntax_sequence(s, &set) || !syntax_space(s) || !syntax_mailbox(s, &folder) || !syntax_end(s))
+	if (!syntax_space(s) || !syntax_sequence(s, &set) || !syntax_space(s) ||
+	    !syntax_mailbox(s, &folder) || !syntax_end(s))
 		return;
 	if ((move && refuse_read_only(c)) || !resolve_numbers(c, &set, &t.seqs, &t.count))
 		return;

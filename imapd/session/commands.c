@@ -23,36 +23,37 @@ struct command {
 	unsigned flags;
 };
 
-static command_verb cmd_capability, cmd_noop, cmd_check, cmd_logout, cmd_id, cmd_namespace, cmd_enable;
+static command_verb cmd_capability, cmd_noop, cmd_check, cmd_logout, cmd_id, cmd_namespace,
+    cmd_enable;
 
 static const struct command commands[] = {
-    {SLICE("APPEND"), cmd_append, 0},
-    {SLICE("CAPABILITY"), cmd_capability, 0},
-    {SLICE("CHECK"), cmd_check, NEEDS_MAILBOX},
-    {SLICE("CLOSE"), cmd_close, NEEDS_MAILBOX},
-    {SLICE("COPY"), cmd_copy, NEEDS_MAILBOX | TAKES_UID},
-    {SLICE("CREATE"), cmd_create, 0},
-    {SLICE("DELETE"), cmd_delete, 0},
-    {SLICE("ENABLE"), cmd_enable, 0},
-    {SLICE("EXAMINE"), cmd_examine, 0},
-    {SLICE("EXPUNGE"), cmd_expunge, NEEDS_MAILBOX | TAKES_UID},
-    {SLICE("FETCH"), cmd_fetch, NEEDS_MAILBOX | TAKES_UID | KEEPS_NUMBERS},
-    {SLICE("ID"), cmd_id, 0},
-    {SLICE("IDLE"), cmd_idle, 0},
-    {SLICE("LIST"), cmd_list, 0},
-    {SLICE("LOGOUT"), cmd_logout, 0},
-    {SLICE("LSUB"), cmd_lsub, 0},
-    {SLICE("MOVE"), cmd_move, NEEDS_MAILBOX | TAKES_UID},
-    {SLICE("NAMESPACE"), cmd_namespace, 0},
-    {SLICE("NOOP"), cmd_noop, 0},
-    {SLICE("RENAME"), cmd_rename, 0},
-    {SLICE("SEARCH"), cmd_search, NEEDS_MAILBOX | TAKES_UID | KEEPS_NUMBERS},
-    {SLICE("SELECT"), cmd_select, 0},
-    {SLICE("STATUS"), cmd_status, 0},
-    {SLICE("STORE"), cmd_store, NEEDS_MAILBOX | TAKES_UID | KEEPS_NUMBERS},
-    {SLICE("SUBSCRIBE"), cmd_subscribe, 0},
-    {SLICE("UNSELECT"), cmd_unselect, NEEDS_MAILBOX},
-    {SLICE("UNSUBSCRIBE"), cmd_unsubscribe, 0},
+    {SLICE("APPEND"),      cmd_append,      0					},
+    {SLICE("CAPABILITY"),  cmd_capability,  0                                        },
+    {SLICE("CHECK"),       cmd_check,       NEEDS_MAILBOX                            },
+    {SLICE("CLOSE"),       cmd_close,       NEEDS_MAILBOX                            },
+    {SLICE("COPY"),        cmd_copy,        NEEDS_MAILBOX | TAKES_UID                },
+    {SLICE("CREATE"),      cmd_create,      0					},
+    {SLICE("DELETE"),      cmd_delete,      0					},
+    {SLICE("ENABLE"),      cmd_enable,      0					},
+    {SLICE("EXAMINE"),     cmd_examine,     0					},
+    {SLICE("EXPUNGE"),     cmd_expunge,     NEEDS_MAILBOX | TAKES_UID                },
+    {SLICE("FETCH"),       cmd_fetch,       NEEDS_MAILBOX | TAKES_UID | KEEPS_NUMBERS},
+    {SLICE("ID"),          cmd_id,          0					},
+    {SLICE("IDLE"),        cmd_idle,        0					},
+    {SLICE("LIST"),        cmd_list,        0					},
+    {SLICE("LOGOUT"),      cmd_logout,      0					},
+    {SLICE("LSUB"),        cmd_lsub,        0					},
+    {SLICE("MOVE"),        cmd_move,        NEEDS_MAILBOX | TAKES_UID                },
+    {SLICE("NAMESPACE"),   cmd_namespace,   0                                        },
+    {SLICE("NOOP"),        cmd_noop,        0					},
+    {SLICE("RENAME"),      cmd_rename,      0					},
+    {SLICE("SEARCH"),      cmd_search,      NEEDS_MAILBOX | TAKES_UID | KEEPS_NUMBERS},
+    {SLICE("SELECT"),      cmd_select,      0					},
+    {SLICE("STATUS"),      cmd_status,      0					},
+    {SLICE("STORE"),       cmd_store,       NEEDS_MAILBOX | TAKES_UID | KEEPS_NUMBERS},
+    {SLICE("SUBSCRIBE"),   cmd_subscribe,   0                                        },
+    {SLICE("UNSELECT"),    cmd_unselect,    NEEDS_MAILBOX                            },
+    {SLICE("UNSUBSCRIBE"), cmd_unsubscribe, 0                                        },
 };
 
 bool command_keeps_numbers(const struct connection *c)
@@ -137,7 +138,9 @@ bool resolve_numbers(struct connection *c, struct sequence *set, uint32_t **seqs
 
 		if (c->by_uid && messages > 0) {
 			range->first = store_view_find(c->view, range->first);
-			range->last = range->last == UINT32_MAX ? messages : store_view_find(c->view, range->last + 1) - 1;
+			range->last = range->last == UINT32_MAX
+					  ? messages
+					  : store_view_find(c->view, range->last + 1) - 1;
 		}
 		if (range->first <= range->last && messages > 0)
 			room += range->last - range->first + 1;

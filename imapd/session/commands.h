@@ -13,14 +13,14 @@
  */
 typedef void command_verb(struct connection *c, struct syntax *s);
 
-command_verb cmd_select, cmd_examine, cmd_create, cmd_delete, cmd_rename, cmd_subscribe, cmd_unsubscribe, cmd_status,
-    cmd_close, cmd_unselect;                                            /* mailboxes.c */
-command_verb cmd_list, cmd_lsub;                                        /* list.c */
-command_verb cmd_idle;                                                  /* idle.c */
-command_verb cmd_append;                                                /* append.c: reached only where no message came */
-command_verb cmd_fetch;                                                 /* fetch.c */
-command_verb cmd_search;                                                /* find.c */
-command_verb cmd_store, cmd_copy, cmd_move, cmd_expunge;                /* change.c */
+command_verb cmd_select, cmd_examine, cmd_create, cmd_delete, cmd_rename, cmd_subscribe,
+    cmd_unsubscribe, cmd_status, cmd_close, cmd_unselect; /* mailboxes.c */
+command_verb cmd_list, cmd_lsub;                          /* list.c */
+command_verb cmd_idle;                                    /* idle.c */
+command_verb cmd_append; /* append.c: reached only where no message came */
+command_verb cmd_fetch;  /* fetch.c */
+command_verb cmd_search; /* find.c */
+command_verb cmd_store, cmd_copy, cmd_move, cmd_expunge; /* change.c */
 
 /* Keep the tag of what was gathered, for a reply to a command that cannot be run. */
 void read_tag(struct connection *c);

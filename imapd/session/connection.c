@@ -95,7 +95,8 @@ void say_goodbye(struct connection *c, const char *text)
 
 /* ---- the end of a command ------------------------------------------------ */
 
-static void reply(struct connection *c, const char *status, const char *format, va_list arguments)
+static void __attribute__((format(printf, 3, 0)))
+reply(struct connection *c, const char *status, const char *format, va_list arguments)
 {
 	buf_clear(&c->reply);
 	buf_printf(&c->reply, "%s %s ", c->tag[0] == '\0' ? "*" : c->tag, status);
@@ -159,28 +160,31 @@ const char *store_error_response(enum store_error error)
 
 static bool is_worth_a_line(enum store_error error)
 {
-	return error == STORE_FULL || error == STORE_CORRUPT || error == STORE_STALE || error == STORE_IO ||
-	    error == STORE_MEMORY;
+	return error == STORE_FULL || error == STORE_CORRUPT || error == STORE_STALE ||
+	       error == STORE_IO || error == STORE_MEMORY;
 }
 
 void log_store_error(enum store_error error)
 {
 	if (is_worth_a_line(error))
-		log_error("store-failed", log_string("what", store_error_text(error)), log_string("detail", store_failure(store)));
+		log_error("store-failed", log_string("what", store_error_text(error)),
+		    log_string("detail", store_failure(store)));
 }
 
 void reply_store_error(struct connection *c, enum store_error error)
 {
 	log_store_error(error);
 	if (error == STORE_CORRUPT || error == STORE_STALE) {
-		say_goodbye(c, error == STORE_STALE ? "[UNAVAILABLE] The mailbox was replaced; please log in again" :
-						      "[CORRUPTION] The index must be rebuilt; please log in again");
+		say_goodbye(c, error == STORE_STALE
+				   ? "[UNAVAILABLE] The mailbox was replaced; please log in again"
+				   : "[CORRUPTION] The index must be rebuilt; please log in again");
 		return;
 	}
 	reply_no(c, "%s", store_error_response(error));
 }
 
-void begin_work(struct connection *c, enum step (*step)(struct connection *, void *), void (*drop)(void *), void *state)
+void begin_work(struct connection *c, enum step (*step)(struct connection *, void *),
+    void (*drop)(void *), void *state)
 {
 	c->work = (struct work){step, drop, state};
 	c->phase = PHASE_WORKING;
@@ -279,7 +283,8 @@ static bool take_input(struct connection *c)
 		return false;
 	if (len > PULLUP_MAX)
 		len = PULLUP_MAX;
-	event = gather_take(&c->gather, slice_of(evbuffer_pullup(c->in, (ev_ssize_t)len), len), &taken);
+	event =
+	    gather_take(&c->gather, slice_of(evbuffer_pullup(c->in, (ev_ssize_t)len), len), &taken);
 	evbuffer_drain(c->in, taken);
 	take_event(c, event);
 	return true;
@@ -393,7 +398,8 @@ static bool start(struct event_base *base, int home, const char *account)
 
 	(void)base;
 	if (error != STORE_OK) {
-		log_error("cannot-open-mailbox", log_string("account", account), log_string("what", store_error_text(error)));
+		log_error("cannot-open-mailbox", log_string("account", account),
+		    log_string("what", store_error_text(error)));
 		return false;
 	}
 	if (store_was_rebuilt(store))

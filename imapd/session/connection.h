@@ -29,10 +29,11 @@
 
 enum {
 	CONNECTION_ARENA_MAX = 8 * 1024 * 1024, /* octets for one command's parsed arguments */
-	CONNECTION_INPUT_MAX = 128 * 1024,      /* octets of input at which the client has to wait */
-	CONNECTION_BAD_MAX = 50,                /* malformed commands before the client is sent away */
-	CONNECTION_TURN_MS = 20,                /* how long one connection may keep the others waiting */
-	CONNECTION_LOOK_SECONDS = 60,           /* how often an idling one looks for what other programs changed */
+	CONNECTION_INPUT_MAX = 128 * 1024, /* octets of input at which the client has to wait */
+	CONNECTION_BAD_MAX = 50,           /* malformed commands before the client is sent away */
+	CONNECTION_TURN_MS = 20,           /* how long one connection may keep the others waiting */
+	CONNECTION_LOOK_SECONDS =
+	    60, /* how often an idling one looks for what other programs changed */
 };
 
 enum phase {
@@ -104,7 +105,8 @@ extern const struct session_protocol imap_protocol;
 
 void say(struct connection *c, struct slice octets);
 void say_string(struct connection *c, const char *text);
-void say_format(struct connection *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void say_format(struct connection *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The client does not take what was said: no more for now. */
 bool is_congested(const struct connection *c);
 /* Send what was gathered. */
@@ -129,7 +131,8 @@ const char *store_error_response(enum store_error error);
 /* A line in the log for what is not the client's doing. */
 void log_store_error(enum store_error error);
 
-void begin_work(struct connection *c, enum step (*step)(struct connection *, void *), void (*drop)(void *), void *state);
+void begin_work(struct connection *c, enum step (*step)(struct connection *, void *),
+    void (*drop)(void *), void *state);
 
 /* "* BYE text", and the end of the connection. */
 void say_goodbye(struct connection *c, const char *text);

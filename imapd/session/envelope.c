@@ -20,9 +20,9 @@ static bool take_address(struct syntax *s, struct buf *out)
 {
 	struct slice name, route, local, domain;
 
-	if (!syntax_octet(s, '(') || !syntax_nstring(s, &name) || !syntax_space(s) || !syntax_nstring(s, &route) ||
-	    !syntax_space(s) || !syntax_nstring(s, &local) || !syntax_space(s) || !syntax_nstring(s, &domain) ||
-	    !syntax_octet(s, ')'))
+	if (!syntax_octet(s, '(') || !syntax_nstring(s, &name) || !syntax_space(s) ||
+	    !syntax_nstring(s, &route) || !syntax_space(s) || !syntax_nstring(s, &local) ||
+	    !syntax_space(s) || !syntax_nstring(s, &domain) || !syntax_octet(s, ')'))
 		return false;
 	if (out == NULL)
 		return true;
@@ -68,7 +68,7 @@ bool envelope_text(struct slice envelope, enum envelope_field field, struct buf 
 		struct buf *to = at == field ? out : NULL;
 
 		ok = (at == ENVELOPE_DATE || syntax_space(&s)) &&
-		    (is_address_list(at) ? take_addresses(&s, to) : take_text(&s, to));
+		     (is_address_list(at) ? take_addresses(&s, to) : take_text(&s, to));
 	}
 	arena_free(&arena);
 	return ok;

@@ -55,15 +55,16 @@ static void mark_seen(struct connection *c, struct fetch *f)
 	for (size_t i = 0; i < SEEN_BATCH; i++) {
 		uint32_t seq = f->marked + i < f->count ? f->seqs[f->marked + i] : 0;
 
-		f->newly_seen[i] = seq != 0 &&
-		    (store_view_message(c->view, seq)->flags & (STORE_SEEN | STORE_EXPUNGED)) == 0;
+		f->newly_seen[i] = seq != 0 && (store_view_message(c->view, seq)->flags &
+						   (STORE_SEEN | STORE_EXPUNGED)) == 0;
 		if (f->newly_seen[i])
 			unseen[count++] = seq;
 	}
 	f->marked += SEEN_BATCH;
 	if (count == 0)
 		return;
-	error = store_flags_change(c->view, unseen, count, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL);
+	error = store_flags_change(
+	    c->view, unseen, count, STORE_FLAGS_ADD, STORE_SEEN, 0, UINT64_MAX, NULL);
 	if (error != STORE_OK)
 		log_store_error(error);
 	else if (!f->told_others) {
@@ -85,7 +86,8 @@ struct facts {
 	struct store_texts texts;
 };
 
-static enum store_error gather_facts(struct connection *c, unsigned wanted, uint32_t seq, struct facts *out)
+static enum store_error gather_facts(
+    struct connection *c, unsigned wanted, uint32_t seq, struct facts *out)
 {
 	enum store_error error = STORE_OK;
 
@@ -98,7 +100,8 @@ static enum store_error gather_facts(struct connection *c, unsigned wanted, uint
 	return error;
 }
 
-static void say_item(struct connection *c, const char **separator, const char *name, struct slice value)
+static void say_item(
+    struct connection *c, const char **separator, const char *name, struct slice value)
 {
 	say_string(c, *separator);
 	say_string(c, name);
@@ -119,7 +122,8 @@ static void say_internal_date(struct connection *c, const char **separator, int6
 }
 
 /* "separator" is what stands before the next item. */
-static void say_facts(struct connection *c, unsigned wanted, const struct facts *facts, const char **separator)
+static void say_facts(
+    struct connection *c, unsigned wanted, const struct facts *facts, const char **separator)
 {
 	if ((wanted & FETCH_UID) != 0) {
 		say_format(c, "UID %u", facts->message->uid);
@@ -146,7 +150,8 @@ static void say_facts(struct connection *c, unsigned wanted, const struct facts 
 
 /* ---- messages ------------------------------------------------------------ */
 
-static void say_section_head(struct connection *c, const struct fetch_section *section, const struct section_source *source, bool first)
+static void say_section_head(struct connection *c, const struct fetch_section *section,
+    const struct section_source *source, bool first)
 {
 	if (!first)
 		say_string(c, " ");
@@ -164,11 +169,12 @@ static bool begin_message(struct connection *c, struct fetch *f)
 	unsigned wanted = f->items.facts | (became_seen(f) ? FETCH_FLAGS : 0);
 	const char *separator = "";
 	struct facts facts;
-	enum store_error error = STORE_GONE;
+	enum store_error error = STORE_OK;
 
-	if ((store_view_message(c->view, seq)->flags & STORE_EXPUNGED) == 0)
-		error = f->items.section_count == 0 ? STORE_OK :
-						      section_open(c, seq, &f->items.sections[0], &f->source);
+	if ((store_view_message(c->view, seq)->flags & STORE_EXPUNGED) != 0)
+		error = STORE_GONE;
+	else if (f->items.section_count > 0)
+		error = section_open(c, seq, &f->items.sections[0], &f->source);
 	if (error == STORE_OK)
 		error = gather_facts(c, wanted, seq, &facts);
 	if (error != STORE_OK) {
@@ -255,7 +261,8 @@ static enum step fetch_step(struct connection *c, void *state)
 	return STEP_MORE;
 }
 
-void begin_fetch(struct connection *c, const struct fetch_items *items, uint32_t *seqs, size_t count, const char *verb)
+void begin_fetch(struct connection *c, const struct fetch_items *items, uint32_t *seqs,
+    size_t count, const char *verb)
 {
 	struct fetch *f = calloc(1, sizeof *f);
 
@@ -278,7 +285,8 @@ void cmd_fetch(struct connection *c, struct syntax *s)
 	uint32_t *seqs;
 	size_t count;
 
-	if (!syntax_space(s) || !syntax_sequence(s, &set) || !syntax_space(s) || !syntax_fetch_items(s, &items) || !syntax_end(s))
+	if (!syntax_space(s) || !syntax_sequence(s, &set) || !syntax_space(s) ||
+	    !syntax_fetch_items(s, &items) || !syntax_end(s))
 		return;
 	if (c->by_uid)
 		items.facts |= FETCH_UID;

@@ -12,6 +12,7 @@
  * completed" when done.  Owns seqs from now on, whatever happens; the items live
  * in the connection's arena.
  */
-void begin_fetch(struct connection *c, const struct fetch_items *items, uint32_t *seqs, size_t count, const char *verb);
+void begin_fetch(struct connection *c, const struct fetch_items *items, uint32_t *seqs,
+    size_t count, const char *verb);
 
 #endif

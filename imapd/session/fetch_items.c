@@ -8,17 +8,19 @@ enum { LABEL_MAX = 65536 }; /* octets; the command is not longer either */
 static const struct {
 	struct slice name;
 	unsigned facts;
-} fact_words[] = {
-    {SLICE("FLAGS"), FETCH_FLAGS},
-    {SLICE("UID"), FETCH_UID},
-    {SLICE("INTERNALDATE"), FETCH_INTERNALDATE},
-    {SLICE("RFC822.SIZE"), FETCH_SIZE},
-    {SLICE("ENVELOPE"), FETCH_ENVELOPE},
-    {SLICE("BODYSTRUCTURE"), FETCH_BODYSTRUCTURE},
-}, macros[] = {
-    {SLICE("ALL"), FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE | FETCH_ENVELOPE},
-    {SLICE("FAST"), FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE},
-    {SLICE("FULL"), FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE | FETCH_ENVELOPE | FETCH_BODY},
+} fact_words[] =
+    {
+	{SLICE("FLAGS"),         FETCH_FLAGS        },
+	{SLICE("UID"),           FETCH_UID          },
+	{SLICE("INTERNALDATE"),  FETCH_INTERNALDATE },
+	{SLICE("RFC822.SIZE"),   FETCH_SIZE         },
+	{SLICE("ENVELOPE"),      FETCH_ENVELOPE     },
+	{SLICE("BODYSTRUCTURE"), FETCH_BODYSTRUCTURE},
+},
+  macros[] = {
+      {SLICE("ALL"), FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE | FETCH_ENVELOPE},
+      {SLICE("FAST"), FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE},
+      {SLICE("FULL"), FETCH_FLAGS | FETCH_INTERNALDATE | FETCH_SIZE | FETCH_ENVELOPE | FETCH_BODY},
 };
 
 static const struct {
@@ -26,9 +28,9 @@ static const struct {
 	enum imap_section_kind kind;
 	bool peeks;
 } whole_words[] = {
-    {SLICE("RFC822"), IMAP_SECTION_WHOLE, false},
-    {SLICE("RFC822.HEADER"), IMAP_SECTION_HEADER, true},
-    {SLICE("RFC822.TEXT"), IMAP_SECTION_TEXT, false},
+    {SLICE("RFC822"),        IMAP_SECTION_WHOLE,  false},
+    {SLICE("RFC822.HEADER"), IMAP_SECTION_HEADER, true },
+    {SLICE("RFC822.TEXT"),   IMAP_SECTION_TEXT,   false},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -115,7 +117,8 @@ static bool take_section(struct syntax *s, struct fetch_section *section, struct
 	    !take_names(s, section, label))
 		return false;
 	buf_append_octet(label, ']');
-	return syntax_octet(s, ']') && take_partial(s, section, label) && keep_label(s, label, &section->label);
+	return syntax_octet(s, ']') && take_partial(s, section, label) &&
+	       keep_label(s, label, &section->label);
 }
 
 static bool take_body(struct syntax *s, struct fetch_items *items, bool peeks)

@@ -42,9 +42,11 @@ static bool mime_of(void *context, uint32_t seq, const struct mime **mime)
 
 static void look_at_message(struct connection *c, const struct finding *f)
 {
-	struct search_subject subject = {f->seq, store_view_message(c->view, f->seq), size_of, envelope_of, mime_of, c};
+	struct search_subject subject = {
+	    f->seq, store_view_message(c->view, f->seq), size_of, envelope_of, mime_of, c};
 
-	if ((subject.facts->flags & STORE_EXPUNGED) == 0 && search_matches(f->search.key, &subject) == SEARCH_YES)
+	if ((subject.facts->flags & STORE_EXPUNGED) == 0 &&
+	    search_matches(f->search.key, &subject) == SEARCH_YES)
 		say_format(c, " %u", c->by_uid ? subject.facts->uid : f->seq);
 }
 

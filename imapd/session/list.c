@@ -14,8 +14,9 @@ enum {
 
 struct listing {
 	struct store_folder_list folders;
-	struct buf pattern; /* reference and mailbox together, in modified UTF-7 like the names it is held against */
-	bool subscribed;    /* LSUB */
+	struct buf
+	    pattern; /* reference and mailbox together, in modified UTF-7 like the names it is held against */
+	bool subscribed; /* LSUB */
 	size_t at;
 };
 
@@ -31,13 +32,15 @@ static void listing_free(void *state)
 static bool name_matches(const struct listing *l, struct slice name)
 {
 	struct buf encoded = buf_with_limit(4 * STORE_NAME_MAX);
-	bool matches = mutf7_encode(name, &encoded) && pattern_matches(buf_slice(&l->pattern), buf_slice(&encoded));
+	bool matches = mutf7_encode(name, &encoded) &&
+		       pattern_matches(buf_slice(&l->pattern), buf_slice(&encoded));
 
 	buf_free(&encoded);
 	return matches;
 }
 
-static void say_name(struct connection *c, const char *verb, const char *attributes, struct slice name)
+static void say_name(
+    struct connection *c, const char *verb, const char *attributes, struct slice name)
 {
 	struct buf line = buf_with_limit(LINE_MAX_OCTETS);
 
@@ -55,7 +58,8 @@ static const char *list_attributes(const struct store_folder_info *folder)
 	return folder->has_children ? "\\HasChildren" : "\\HasNoChildren";
 }
 
-static void list_one(struct connection *c, const struct listing *l, const struct store_folder_info *folder)
+static void list_one(
+    struct connection *c, const struct listing *l, const struct store_folder_info *folder)
 {
 	struct slice name = slice_string(folder->name);
 
@@ -68,7 +72,8 @@ static void list_one(struct connection *c, const struct listing *l, const struct
 static bool superior_was_said(const struct listing *l, struct slice superior_with_delimiter)
 {
 	for (size_t i = l->at; i-- > 0;) {
-		if (!slice_starts_with(slice_string(l->folders.folders[i].name), superior_with_delimiter))
+		if (!slice_starts_with(
+			slice_string(l->folders.folders[i].name), superior_with_delimiter))
 			return false;
 		if (l->folders.folders[i].subscribed)
 			return true;
@@ -107,13 +112,14 @@ static void lsub_superior(struct connection *c, const struct listing *l, struct 
 	for (size_t i = 1; i < name.len; i++) {
 		struct slice superior = slice_part(name, 0, i);
 
-		if (name.data[i] == '/' && !superior_was_said(l, slice_part(name, 0, i + 1)) && name_matches(l, superior) &&
-		    !is_subscribed(l, superior))
+		if (name.data[i] == '/' && !superior_was_said(l, slice_part(name, 0, i + 1)) &&
+		    name_matches(l, superior) && !is_subscribed(l, superior))
 			say_name(c, "LSUB", "\\Noselect", superior);
 	}
 }
 
-static void lsub_one(struct connection *c, const struct listing *l, const struct store_folder_info *folder)
+static void lsub_one(
+    struct connection *c, const struct listing *l, const struct store_folder_info *folder)
 {
 	struct slice name = slice_string(folder->name);
 
@@ -159,7 +165,8 @@ static void list(struct connection *c, struct syntax *s, bool subscribed)
 	struct listing *l;
 	enum store_error error;
 
-	if (!syntax_space(s) || !syntax_list_mailbox(s, &reference) || !syntax_space(s) || !syntax_list_mailbox(s, &mailbox) || !syntax_end(s))
+	if (!syntax_space(s) || !syntax_list_mailbox(s, &reference) || !syntax_space(s) ||
+	    !syntax_list_mailbox(s, &mailbox) || !syntax_end(s))
 		return;
 	if (slice_is_empty(mailbox) && !subscribed) {
 		say_string(c, "* LIST (\\Noselect) \"/\" \"\"\r\n");

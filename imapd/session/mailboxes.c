@@ -46,7 +46,9 @@ static void select_mailbox(struct connection *c, struct syntax *s, unsigned flag
 		return;
 	}
 	say_selected(c);
-	reply_ok(c, "%s", (flags & STORE_READ_ONLY) != 0 ? "[READ-ONLY] EXAMINE completed" : "[READ-WRITE] SELECT completed");
+	reply_ok(c, "%s",
+	    (flags & STORE_READ_ONLY) != 0 ? "[READ-ONLY] EXAMINE completed"
+					   : "[READ-WRITE] SELECT completed");
 }
 
 void cmd_select(struct connection *c, struct syntax *s)
@@ -108,7 +110,8 @@ void cmd_create(struct connection *c, struct syntax *s)
 	struct slice name;
 
 	if (syntax_space(s) && syntax_mailbox(s, &name) && syntax_end(s))
-		reply_outcome(c, store_folder_create(user_store(), without_last_delimiter(name)), "CREATE completed");
+		reply_outcome(c, store_folder_create(user_store(), without_last_delimiter(name)),
+		    "CREATE completed");
 }
 
 void cmd_delete(struct connection *c, struct syntax *s)
@@ -117,7 +120,8 @@ void cmd_delete(struct connection *c, struct syntax *s)
 
 	if (!syntax_space(s) || !syntax_mailbox(s, &name) || !syntax_end(s))
 		return;
-	if (c->view != NULL && slice_equal(store_view_name(c->view), name) && !slice_equal(name, SLICE("INBOX")))
+	if (c->view != NULL && slice_equal(store_view_name(c->view), name) &&
+	    !slice_equal(name, SLICE("INBOX")))
 		leave_mailbox(c);
 	reply_outcome(c, store_folder_delete(user_store(), name), "DELETE completed");
 	tell_others(c);
@@ -127,9 +131,11 @@ void cmd_rename(struct connection *c, struct syntax *s)
 {
 	struct slice from, to;
 
-	if (!syntax_space(s) || !syntax_mailbox(s, &from) || !syntax_space(s) || !syntax_mailbox(s, &to) || !syntax_end(s))
+	if (!syntax_space(s) || !syntax_mailbox(s, &from) || !syntax_space(s) ||
+	    !syntax_mailbox(s, &to) || !syntax_end(s))
 		return;
-	reply_outcome(c, store_folder_rename(user_store(), from, without_last_delimiter(to)), "RENAME completed");
+	reply_outcome(c, store_folder_rename(user_store(), from, without_last_delimiter(to)),
+	    "RENAME completed");
 	tell_others(c);
 }
 
@@ -199,7 +205,8 @@ static bool take_status_items(struct syntax *s, bool wanted[STATUS_ITEMS])
 
 		if (!syntax_atom(s, &word))
 			return false;
-		while (item < STATUS_ITEMS && !slice_equal_nocase(word, slice_string(status_names[item])))
+		while (item < STATUS_ITEMS &&
+		       !slice_equal_nocase(word, slice_string(status_names[item])))
 			item++;
 		if (item == STATUS_ITEMS)
 			return syntax_fail(s, "Unknown STATUS item");
@@ -217,7 +224,8 @@ void cmd_status(struct connection *c, struct syntax *s)
 	struct slice name;
 	const char *separator = "";
 
-	if (!syntax_space(s) || !syntax_mailbox(s, &name) || !take_status_items(s, wanted) || !syntax_end(s))
+	if (!syntax_space(s) || !syntax_mailbox(s, &name) || !take_status_items(s, wanted) ||
+	    !syntax_end(s))
 		return;
 	error = store_folder_status(user_store(), name, &status);
 	if (error != STORE_OK) {
@@ -229,7 +237,8 @@ void cmd_status(struct connection *c, struct syntax *s)
 	buf_append_string(&line, " (");
 	for (enum status_item item = STATUS_MESSAGES; item < STATUS_ITEMS; item++)
 		if (wanted[item]) {
-			buf_printf(&line, "%s%s %llu", separator, status_names[item], (unsigned long long)status_value(&status, item));
+			buf_printf(&line, "%s%s %llu", separator, status_names[item],
+			    (unsigned long long)status_value(&status, item));
 			separator = " ";
 		}
 	buf_append_string(&line, ")\r\n");

@@ -30,8 +30,9 @@ static bool advance(struct slice pattern, bool *places, char octet, bool any_cas
 	for (size_t i = pattern.len + 1; i-- > 0;) {
 		char wanted = i < pattern.len ? pattern.data[i] : '\0';
 		bool stays = i < pattern.len && (wanted == '*' || (wanted == '%' && octet != '/'));
-		bool arrives = i > 0 && places[i - 1] && pattern.data[i - 1] != '*' && pattern.data[i - 1] != '%' &&
-		    octets_match(pattern.data[i - 1], octet, any_case);
+		bool arrives = i > 0 && places[i - 1] && pattern.data[i - 1] != '*' &&
+			       pattern.data[i - 1] != '%' &&
+			       octets_match(pattern.data[i - 1], octet, any_case);
 
 		places[i] = (places[i] && stays) || arrives;
 		any = any || places[i];
@@ -43,7 +44,8 @@ static bool advance(struct slice pattern, bool *places, char octet, bool any_cas
 bool pattern_matches(struct slice pattern, struct slice name)
 {
 	bool places[PATTERN_MAX + 1] = {true};
-	bool under_inbox = slice_equal_nocase(name, SLICE("INBOX")) || slice_starts_with_nocase(name, SLICE("INBOX/"));
+	bool under_inbox = slice_equal_nocase(name, SLICE("INBOX")) ||
+			   slice_starts_with_nocase(name, SLICE("INBOX/"));
 
 	if (pattern.len > PATTERN_MAX)
 		return false;

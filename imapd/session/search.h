@@ -13,8 +13,8 @@
 #include "store/store.h"
 
 enum {
-	SEARCH_DEPTH_MAX = 32,            /* levels of OR, NOT and parentheses */
-	SEARCH_KEYS_MAX = 2000,           /* in one command */
+	SEARCH_DEPTH_MAX = 32,              /* levels of OR, NOT and parentheses */
+	SEARCH_KEYS_MAX = 2000,             /* in one command */
 	SEARCH_PART_MAX = 8 * 1024 * 1024,  /* octets of one part's body that are looked at */
 	SEARCH_TEXT_MAX = 32 * 1024 * 1024, /* the same, decoded */
 };
@@ -42,19 +42,19 @@ enum search_order { SEARCH_BEFORE, SEARCH_ON, SEARCH_SINCE };
 
 struct search_key {
 	enum search_kind kind;
-	int cost;                  /* the highest kind in it */
-	struct search_key *inner;  /* NOT, OR, AND: the first child */
-	struct search_key *next;   /* its sibling */
-	uint32_t mask, wanted;     /* FLAGS */
-	struct slice name;         /* KEYWORD, HEADER */
-	uint64_t bits;             /* KEYWORD: after search_bind; 0: no message has it */
-	struct sequence sequence;  /* SEQUENCE, UID */
-	enum search_order order;   /* dates */
-	int64_t day;               /* dates: days since 1970 */
-	bool larger;               /* SIZE: larger than, else smaller than */
+	int cost;                 /* the highest kind in it */
+	struct search_key *inner; /* NOT, OR, AND: the first child */
+	struct search_key *next;  /* its sibling */
+	uint32_t mask, wanted;    /* FLAGS */
+	struct slice name;        /* KEYWORD, HEADER */
+	uint64_t bits;            /* KEYWORD: after search_bind; 0: no message has it */
+	struct sequence sequence; /* SEQUENCE, UID */
+	enum search_order order;  /* dates */
+	int64_t day;              /* dates: days since 1970 */
+	bool larger;              /* SIZE: larger than, else smaller than */
 	uint64_t size;
-	unsigned field;            /* ENVELOPE: enum envelope_field */
-	struct slice text;         /* folded */
+	unsigned field;    /* ENVELOPE: enum envelope_field */
+	struct slice text; /* folded */
 };
 
 struct search {
@@ -81,6 +81,7 @@ struct search_subject {
 /* A message of which something cannot be had matches no key that asks for it, and no NOT of such a key. */
 enum search_verdict { SEARCH_NO, SEARCH_YES, SEARCH_UNKNOWN };
 
-enum search_verdict search_matches(const struct search_key *key, const struct search_subject *subject);
+enum search_verdict search_matches(
+    const struct search_key *key, const struct search_subject *subject);
 
 #endif

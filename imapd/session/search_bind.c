@@ -15,12 +15,14 @@ static enum store_error bind_key(struct search_key *key, struct store_view *view
 		sequence_resolve(&key->sequence, count);
 		return STORE_OK;
 	case SEARCH_UID:
-		sequence_resolve(&key->sequence, count == 0 ? 0 : store_view_message(view, count)->uid);
+		sequence_resolve(
+		    &key->sequence, count == 0 ? 0 : store_view_message(view, count)->uid);
 		return STORE_OK;
 	case SEARCH_NOT:
 	case SEARCH_OR:
 	case SEARCH_AND:
-		for (struct search_key *inner = key->inner; inner != NULL && error == STORE_OK; inner = inner->next)
+		for (struct search_key *inner = key->inner; inner != NULL && error == STORE_OK;
+		     inner = inner->next)
 			error = bind_key(inner, view);
 		return error;
 	default:

@@ -55,7 +55,8 @@ static bool header_has_text(struct slice header, const struct slice *name, struc
 	return false;
 }
 
-static bool part_has_text(const struct mime *mime, const struct mime_part *part, struct slice wanted)
+static bool part_has_text(
+    const struct mime *mime, const struct mime_part *part, struct slice wanted)
 {
 	struct buf text = buf_with_limit(SEARCH_TEXT_MAX);
 	struct mime_part clipped = *part;
@@ -103,14 +104,16 @@ static enum search_verdict compare_day(const struct search_key *key, int64_t day
 	return SEARCH_NO;
 }
 
-static enum search_verdict match_internal_date(const struct search_key *key, const struct search_subject *subject)
+static enum search_verdict match_internal_date(
+    const struct search_key *key, const struct search_subject *subject)
 {
 	struct date date = date_local(subject->facts->internal_date);
 
 	return compare_day(key, date_day(&date));
 }
 
-static enum search_verdict match_size(const struct search_key *key, const struct search_subject *subject)
+static enum search_verdict match_size(
+    const struct search_key *key, const struct search_subject *subject)
 {
 	uint64_t size;
 
@@ -119,7 +122,8 @@ static enum search_verdict match_size(const struct search_key *key, const struct
 	return verdict(key->larger ? size > key->size : size < key->size);
 }
 
-static enum search_verdict match_sent_date(const struct search_key *key, const struct search_subject *subject)
+static enum search_verdict match_sent_date(
+    const struct search_key *key, const struct search_subject *subject)
 {
 	struct buf text = buf_with_limit(SEARCH_TEXT_MAX);
 	struct slice envelope;
@@ -128,12 +132,14 @@ static enum search_verdict match_sent_date(const struct search_key *key, const s
 
 	if (!subject->envelope(subject->context, subject->seq, &envelope))
 		return SEARCH_UNKNOWN;
-	has_date = envelope_text(envelope, ENVELOPE_DATE, &text) && date_parse(buf_slice(&text), &date);
+	has_date =
+	    envelope_text(envelope, ENVELOPE_DATE, &text) && date_parse(buf_slice(&text), &date);
 	buf_free(&text);
 	return has_date ? compare_day(key, date_day(&date)) : SEARCH_NO;
 }
 
-static enum search_verdict match_envelope(const struct search_key *key, const struct search_subject *subject)
+static enum search_verdict match_envelope(
+    const struct search_key *key, const struct search_subject *subject)
 {
 	struct buf text = buf_with_limit(SEARCH_TEXT_MAX);
 	struct slice envelope;
@@ -142,12 +148,13 @@ static enum search_verdict match_envelope(const struct search_key *key, const st
 	if (!subject->envelope(subject->context, subject->seq, &envelope))
 		return SEARCH_UNKNOWN;
 	result = verdict(envelope_text(envelope, (enum envelope_field)key->field, &text) &&
-	    value_has_text(buf_slice(&text), key->text));
+			 value_has_text(buf_slice(&text), key->text));
 	buf_free(&text);
 	return result;
 }
 
-static enum search_verdict match_content(const struct search_key *key, const struct search_subject *subject)
+static enum search_verdict match_content(
+    const struct search_key *key, const struct search_subject *subject)
 {
 	const struct mime *mime;
 	struct slice header;
@@ -162,7 +169,8 @@ static enum search_verdict match_content(const struct search_key *key, const str
 	return verdict(body_has_text(mime, key->text));
 }
 
-static enum search_verdict match_inner(const struct search_key *key, const struct search_subject *subject)
+static enum search_verdict match_inner(
+    const struct search_key *key, const struct search_subject *subject)
 {
 	/* An OR stops at the first yes, an AND at the first no. */
 	enum search_verdict stop = key->kind == SEARCH_OR ? SEARCH_YES : SEARCH_NO;
@@ -179,7 +187,8 @@ static enum search_verdict match_inner(const struct search_key *key, const struc
 	return result;
 }
 
-static enum search_verdict match_not(const struct search_key *key, const struct search_subject *subject)
+static enum search_verdict match_not(
+    const struct search_key *key, const struct search_subject *subject)
 {
 	switch (search_matches(key->inner, subject)) {
 	case SEARCH_YES:
@@ -192,7 +201,8 @@ static enum search_verdict match_not(const struct search_key *key, const struct 
 	return SEARCH_UNKNOWN;
 }
 
-enum search_verdict search_matches(const struct search_key *key, const struct search_subject *subject)
+enum search_verdict search_matches(
+    const struct search_key *key, const struct search_subject *subject)
 {
 	switch (key->kind) {
 	case SEARCH_ALL:

@@ -29,45 +29,46 @@ enum { SEARCH_WORD_MAX = 4 * 65536 }; /* octets of a text to look for, folded */
 struct word {
 	struct slice name;
 	enum argument argument;
-	uint32_t mask, wanted; /* or the search_order, envelope_field, search_kind that it is about */
+	uint32_t mask,
+	    wanted; /* or the search_order, envelope_field, search_kind that it is about */
 };
 
 static const struct word words[] = {
-    {SLICE("ALL"), TAKES_NOTHING, 0, 0},
-    {SLICE("ANSWERED"), TAKES_NOTHING, STORE_ANSWERED, STORE_ANSWERED},
-    {SLICE("BCC"), TAKES_ENVELOPE_TEXT, ENVELOPE_BCC, 0},
-    {SLICE("BEFORE"), TAKES_DATE, SEARCH_BEFORE, 0},
-    {SLICE("BODY"), TAKES_TEXT, SEARCH_BODY, 0},
-    {SLICE("CC"), TAKES_ENVELOPE_TEXT, ENVELOPE_CC, 0},
-    {SLICE("DELETED"), TAKES_NOTHING, STORE_DELETED, STORE_DELETED},
-    {SLICE("DRAFT"), TAKES_NOTHING, STORE_DRAFT, STORE_DRAFT},
-    {SLICE("FLAGGED"), TAKES_NOTHING, STORE_FLAGGED, STORE_FLAGGED},
-    {SLICE("FROM"), TAKES_ENVELOPE_TEXT, ENVELOPE_FROM, 0},
-    {SLICE("HEADER"), TAKES_HEADER, 0, 0},
-    {SLICE("KEYWORD"), TAKES_KEYWORD, 0, 1},
-    {SLICE("LARGER"), TAKES_SIZE, 0, 1},
-    {SLICE("NEW"), TAKES_NOTHING, STORE_RECENT | STORE_SEEN, STORE_RECENT},
-    {SLICE("NOT"), TAKES_KEY, 0, 0},
-    {SLICE("OLD"), TAKES_NOTHING, STORE_RECENT, 0},
-    {SLICE("ON"), TAKES_DATE, SEARCH_ON, 0},
-    {SLICE("OR"), TAKES_TWO_KEYS, 0, 0},
-    {SLICE("RECENT"), TAKES_NOTHING, STORE_RECENT, STORE_RECENT},
-    {SLICE("SEEN"), TAKES_NOTHING, STORE_SEEN, STORE_SEEN},
-    {SLICE("SENTBEFORE"), TAKES_SENT_DATE, SEARCH_BEFORE, 0},
-    {SLICE("SENTON"), TAKES_SENT_DATE, SEARCH_ON, 0},
-    {SLICE("SENTSINCE"), TAKES_SENT_DATE, SEARCH_SINCE, 0},
-    {SLICE("SINCE"), TAKES_DATE, SEARCH_SINCE, 0},
-    {SLICE("SMALLER"), TAKES_SIZE, 0, 0},
-    {SLICE("SUBJECT"), TAKES_ENVELOPE_TEXT, ENVELOPE_SUBJECT, 0},
-    {SLICE("TEXT"), TAKES_TEXT, SEARCH_TEXT, 0},
-    {SLICE("TO"), TAKES_ENVELOPE_TEXT, ENVELOPE_TO, 0},
-    {SLICE("UID"), TAKES_UIDS, 0, 0},
-    {SLICE("UNANSWERED"), TAKES_NOTHING, STORE_ANSWERED, 0},
-    {SLICE("UNDELETED"), TAKES_NOTHING, STORE_DELETED, 0},
-    {SLICE("UNDRAFT"), TAKES_NOTHING, STORE_DRAFT, 0},
-    {SLICE("UNFLAGGED"), TAKES_NOTHING, STORE_FLAGGED, 0},
-    {SLICE("UNKEYWORD"), TAKES_KEYWORD, 0, 0},
-    {SLICE("UNSEEN"), TAKES_NOTHING, STORE_SEEN, 0},
+    {SLICE("ALL"),        TAKES_NOTHING,       0,                         0             },
+    {SLICE("ANSWERED"),   TAKES_NOTHING,       STORE_ANSWERED,            STORE_ANSWERED},
+    {SLICE("BCC"),        TAKES_ENVELOPE_TEXT, ENVELOPE_BCC,              0             },
+    {SLICE("BEFORE"),     TAKES_DATE,          SEARCH_BEFORE,             0             },
+    {SLICE("BODY"),       TAKES_TEXT,          SEARCH_BODY,               0             },
+    {SLICE("CC"),         TAKES_ENVELOPE_TEXT, ENVELOPE_CC,               0             },
+    {SLICE("DELETED"),    TAKES_NOTHING,       STORE_DELETED,             STORE_DELETED },
+    {SLICE("DRAFT"),      TAKES_NOTHING,       STORE_DRAFT,               STORE_DRAFT   },
+    {SLICE("FLAGGED"),    TAKES_NOTHING,       STORE_FLAGGED,             STORE_FLAGGED },
+    {SLICE("FROM"),       TAKES_ENVELOPE_TEXT, ENVELOPE_FROM,             0             },
+    {SLICE("HEADER"),     TAKES_HEADER,        0,                         0             },
+    {SLICE("KEYWORD"),    TAKES_KEYWORD,       0,                         1             },
+    {SLICE("LARGER"),     TAKES_SIZE,          0,                         1             },
+    {SLICE("NEW"),        TAKES_NOTHING,       STORE_RECENT | STORE_SEEN, STORE_RECENT  },
+    {SLICE("NOT"),        TAKES_KEY,           0,                         0             },
+    {SLICE("OLD"),        TAKES_NOTHING,       STORE_RECENT,              0             },
+    {SLICE("ON"),         TAKES_DATE,          SEARCH_ON,                 0             },
+    {SLICE("OR"),         TAKES_TWO_KEYS,      0,                         0             },
+    {SLICE("RECENT"),     TAKES_NOTHING,       STORE_RECENT,              STORE_RECENT  },
+    {SLICE("SEEN"),       TAKES_NOTHING,       STORE_SEEN,                STORE_SEEN    },
+    {SLICE("SENTBEFORE"), TAKES_SENT_DATE,     SEARCH_BEFORE,             0             },
+    {SLICE("SENTON"),     TAKES_SENT_DATE,     SEARCH_ON,                 0             },
+    {SLICE("SENTSINCE"),  TAKES_SENT_DATE,     SEARCH_SINCE,              0             },
+    {SLICE("SINCE"),      TAKES_DATE,          SEARCH_SINCE,              0             },
+    {SLICE("SMALLER"),    TAKES_SIZE,          0,                         0             },
+    {SLICE("SUBJECT"),    TAKES_ENVELOPE_TEXT, ENVELOPE_SUBJECT,          0             },
+    {SLICE("TEXT"),       TAKES_TEXT,          SEARCH_TEXT,               0             },
+    {SLICE("TO"),         TAKES_ENVELOPE_TEXT, ENVELOPE_TO,               0             },
+    {SLICE("UID"),        TAKES_UIDS,          0,                         0             },
+    {SLICE("UNANSWERED"), TAKES_NOTHING,       STORE_ANSWERED,            0             },
+    {SLICE("UNDELETED"),  TAKES_NOTHING,       STORE_DELETED,             0             },
+    {SLICE("UNDRAFT"),    TAKES_NOTHING,       STORE_DRAFT,               0             },
+    {SLICE("UNFLAGGED"),  TAKES_NOTHING,       STORE_FLAGGED,             0             },
+    {SLICE("UNKEYWORD"),  TAKES_KEYWORD,       0,                         0             },
+    {SLICE("UNSEEN"),     TAKES_NOTHING,       STORE_SEEN,                0             },
 };
 
 struct parsing {
@@ -121,7 +122,8 @@ static bool take_day(struct syntax *s, int64_t *day)
 {
 	struct slice text;
 
-	return syntax_astring(s, &text) && (date_parse_day(text, day) || syntax_fail(s, "A date is malformed"));
+	return syntax_astring(s, &text) &&
+	       (date_parse_day(text, day) || syntax_fail(s, "A date is malformed"));
 }
 
 /* An envelope holds these fields of the header; a search for them need not read the message. */
@@ -140,7 +142,8 @@ static bool field_in_envelope(struct slice name, unsigned *field)
 
 static bool take_header(struct parsing *p, struct search_key *key)
 {
-	if (!syntax_astring(p->s, &key->name) || !syntax_space(p->s) || !take_search_text(p, &key->text))
+	if (!syntax_astring(p->s, &key->name) || !syntax_space(p->s) ||
+	    !take_search_text(p, &key->text))
 		return false;
 	if (key->text.len > 0 && field_in_envelope(key->name, &key->field)) {
 		key->kind = SEARCH_ENVELOPE;
@@ -192,7 +195,8 @@ static bool take_inner_keys(struct parsing *p, unsigned depth, struct search_key
 	return true;
 }
 
-static bool take_argument(struct parsing *p, const struct word *word, unsigned depth, struct search_key *key)
+static bool take_argument(
+    struct parsing *p, const struct word *word, unsigned depth, struct search_key *key)
 {
 	struct syntax *s = p->s;
 
@@ -238,7 +242,8 @@ static int compare_word(const void *name, const void *word)
 	size_t shared = a.len < b.len ? a.len : b.len;
 
 	for (size_t i = 0; i < shared; i++) {
-		int order = octet_lower((unsigned char)a.data[i]) - octet_lower((unsigned char)b.data[i]);
+		int order =
+		    octet_lower((unsigned char)a.data[i]) - octet_lower((unsigned char)b.data[i]);
 
 		if (order != 0)
 			return order;

@@ -15,7 +15,8 @@ enum {
 };
 
 /* The part of `size` octets that was asked for. */
-static void limit_to_partial(struct section_source *source, const struct fetch_section *wanted, uint64_t size)
+static void limit_to_partial(
+    struct section_source *source, const struct fetch_section *wanted, uint64_t size)
 {
 	uint64_t from = wanted->is_partial ? wanted->from : 0;
 
@@ -28,8 +29,8 @@ static void limit_to_partial(struct section_source *source, const struct fetch_s
 	source->skip = from;
 }
 
-static enum store_error open_content(
-    struct connection *c, uint32_t seq, const struct fetch_section *wanted, struct section_source *source)
+static enum store_error open_content(struct connection *c, uint32_t seq,
+    const struct fetch_section *wanted, struct section_source *source)
 {
 	enum store_error error = reading_content(c, seq, &source->content);
 
@@ -53,8 +54,8 @@ static bool is_outer(const struct imap_section *section)
 	return section->depth == 0 && section->kind != IMAP_SECTION_MIME;
 }
 
-static enum store_error find_stored(
-    struct connection *c, uint32_t seq, const struct imap_section *section, struct slice *out, bool *found)
+static enum store_error find_stored(struct connection *c, uint32_t seq,
+    const struct imap_section *section, struct slice *out, bool *found)
 {
 	const struct mime *mime;
 	struct slice stored;
@@ -74,16 +75,19 @@ static enum store_error find_stored(
 
 static bool picks_fields(const struct fetch_section *wanted)
 {
-	return wanted->section.kind == IMAP_SECTION_HEADER_FIELDS || wanted->section.kind == IMAP_SECTION_HEADER_FIELDS_NOT;
+	return wanted->section.kind == IMAP_SECTION_HEADER_FIELDS ||
+	       wanted->section.kind == IMAP_SECTION_HEADER_FIELDS_NOT;
 }
 
-static enum store_error pick_fields(struct slice header, const struct fetch_section *wanted, struct section_source *source)
+static enum store_error pick_fields(
+    struct slice header, const struct fetch_section *wanted, struct section_source *source)
 {
 	bool except = wanted->section.kind == IMAP_SECTION_HEADER_FIELDS_NOT;
 
 	source->where = SECTION_IN_MEMORY;
 	source->memory = buf_with_limit(PICKED_MAX);
-	if (!imap_write_header_fields(header, wanted->names, wanted->name_count, except, &source->memory)) {
+	if (!imap_write_header_fields(
+		header, wanted->names, wanted->name_count, except, &source->memory)) {
 		buf_free(&source->memory);
 		return STORE_LIMIT;
 	}
@@ -91,8 +95,8 @@ static enum store_error pick_fields(struct slice header, const struct fetch_sect
 	return STORE_OK;
 }
 
-enum store_error section_open(
-    struct connection *c, uint32_t seq, const struct fetch_section *wanted, struct section_source *out)
+enum store_error section_open(struct connection *c, uint32_t seq,
+    const struct fetch_section *wanted, struct section_source *out)
 {
 	struct slice stored;
 	enum store_error error;
@@ -167,7 +171,8 @@ enum step section_send(struct connection *c, struct section_source *source)
 	else if (source->left > 0 && source->where == SECTION_IN_FILE)
 		ok = send_stored(c, source);
 	else if (source->left > 0)
-		say_piece(c, source, slice_part(buf_slice(&source->memory), (size_t)source->at, PIECE));
+		say_piece(
+		    c, source, slice_part(buf_slice(&source->memory), (size_t)source->at, PIECE));
 	if (!ok)
 		cut_off(c);
 	return !ok || source->left == 0 ? STEP_DONE : STEP_MORE;

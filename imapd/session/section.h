@@ -29,8 +29,8 @@ struct section_source {
 };
 
 /* Find a section of a message of the selected mailbox. */
-enum store_error section_open(
-    struct connection *c, uint32_t seq, const struct fetch_section *wanted, struct section_source *out);
+enum store_error section_open(struct connection *c, uint32_t seq,
+    const struct fetch_section *wanted, struct section_source *out);
 /* Send a piece; STEP_DONE: that was the last.  What cannot be read any more cuts the connection off. */
 enum step section_send(struct connection *c, struct section_source *source);
 void section_close(struct section_source *source);

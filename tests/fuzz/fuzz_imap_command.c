@@ -26,7 +26,8 @@ static void sets_are_in_order(struct syntax s)
 	for (size_t i = 0; i < set.count; i++) {
 		REQUIRE(set.ranges[i].first <= set.ranges[i].last);
 		REQUIRE(i == 0 || set.ranges[i].first > set.ranges[i - 1].last);
-		REQUIRE(sequence_has(&set, set.ranges[i].first) && sequence_has(&set, set.ranges[i].last));
+		REQUIRE(sequence_has(&set, set.ranges[i].first) &&
+			sequence_has(&set, set.ranges[i].last));
 	}
 }
 
@@ -101,7 +102,8 @@ static void parse(struct slice command)
 	struct syntax s = syntax_over(command, &arena);
 	struct slice tag, verb;
 
-	if (syntax_tag(&s, &tag) && syntax_space(&s) && syntax_atom(&s, &verb) && syntax_space(&s)) {
+	if (syntax_tag(&s, &tag) && syntax_space(&s) && syntax_atom(&s, &verb) &&
+	    syntax_space(&s)) {
 		REQUIRE(tag.len <= SYNTAX_TAG_MAX);
 		sets_are_in_order(s);
 		labels_are_one_line(s);
@@ -152,7 +154,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	in = slice_of(data + 1, size - 1);
-	REQUIRE(gather_all(in, SIZE_MAX, true, &octets) == gather_all(in, (size_t)data[0] + 1, false, &again));
+	REQUIRE(gather_all(in, SIZE_MAX, true, &octets) ==
+		gather_all(in, (size_t)data[0] + 1, false, &again));
 	REQUIRE(octets == again);
 	return 0;
 }

@@ -29,7 +29,8 @@ static enum gather_event give_octets(struct gather *g, struct slice in)
 }
 
 #define assert_text(g, text)                                                                       \
-	cr_assert(slice_equal(gather_text(&(g)), SLICE(text)), "%.*s", SLICE_PRINTF(gather_text(&(g))))
+	cr_assert(                                                                                 \
+	    slice_equal(gather_text(&(g)), SLICE(text)), "%.*s", SLICE_PRINTF(gather_text(&(g))))
 
 Test(gather, a_line_is_a_command_without_its_end)
 {
@@ -64,7 +65,8 @@ Test(gather, it_is_the_same_octet_by_octet)
 {
 	struct gather g = gather_with_limit(100);
 
-	cr_assert_eq(give_octets(&g, SLICE("a LOGIN {5+}\r\nalice {0+}\r\n \"x\"\r\n")), GATHER_COMMAND);
+	cr_assert_eq(
+	    give_octets(&g, SLICE("a LOGIN {5+}\r\nalice {0+}\r\n \"x\"\r\n")), GATHER_COMMAND);
 	cr_assert_not(g.literal_waits);
 	assert_text(g, "a LOGIN {5+}\r\nalice {0+}\r\n \"x\"");
 	gather_free(&g);
@@ -85,7 +87,8 @@ Test(gather, a_literal_too_large_for_the_text_is_not_let_in)
 {
 	struct gather g = gather_with_limit(100);
 
-	cr_assert_eq(give(&g, "a X {18446744073709551615}\r\n"), GATHER_COMMAND, "20 digits announce nothing");
+	cr_assert_eq(give(&g, "a X {18446744073709551615}\r\n"), GATHER_COMMAND,
+	    "20 digits announce nothing");
 	gather_next(&g);
 	cr_assert_eq(give(&g, "a X {9999999999999999999}\r\n"), GATHER_LITERAL);
 	cr_assert_not(gather_accept(&g));
@@ -99,7 +102,8 @@ Test(gather, a_refused_literal_that_comes_unasked_is_thrown_away_with_its_comman
 {
 	struct gather g = gather_with_limit(20);
 	size_t taken;
-	struct slice in = SLICE("b NOOP\r\n\r\n\r\nc NOOP\r\n0123456789 {3+}\r\nxyz and more\r\nd NOOP\r\n");
+	struct slice in =
+	    SLICE("b NOOP\r\n\r\n\r\nc NOOP\r\n0123456789 {3+}\r\nxyz and more\r\nd NOOP\r\n");
 
 	cr_assert_eq(give(&g, "a X {30+}\r\n"), GATHER_LITERAL);
 	cr_assert_not(gather_refuse(&g));

@@ -24,7 +24,8 @@ static const char message[] = "From: =?utf-8?q?J=C3=BCrgen?= <juergen@example.or
 static const char envelope[] =
     "(\"Tue, 1 Feb 1994 23:30:00 -0800\" \"=?utf-8?b?R3LDvMOfZQ==?= from Bonn\" "
     "((\"=?utf-8?q?J=C3=BCrgen?=\" NIL \"juergen\" \"example.org\")) NIL NIL "
-    "((NIL NIL \"bob\" \"a.test\")({5}\r\nCarol NIL \"c\" \"a.test\")) NIL NIL NIL \"<id@example.org>\")";
+    "((NIL NIL \"bob\" \"a.test\")({5}\r\nCarol NIL \"c\" \"a.test\")) NIL NIL NIL "
+    "\"<id@example.org>\")";
 
 static struct arena arena;
 static unsigned envelopes_read, messages_read;
@@ -62,9 +63,11 @@ static bool cannot_read(void *context, uint32_t seq, const struct mime **out)
 	return false;
 }
 
-static enum search_verdict match_with(const char *keys, bool (*mime_of)(void *, uint32_t, const struct mime **))
+static enum search_verdict match_with(
+    const char *keys, bool (*mime_of)(void *, uint32_t, const struct mime **))
 {
-	struct store_message facts = {.uid = 50, .flags = STORE_SEEN | STORE_RECENT, .internal_date = 760000000};
+	struct store_message facts = {
+	    .uid = 50, .flags = STORE_SEEN | STORE_RECENT, .internal_date = 760000000};
 	struct search_subject subject = {5, &facts, size_is, envelope_is, mime_of, NULL};
 	struct syntax s;
 	struct search search;
@@ -216,9 +219,9 @@ static bool parses(struct slice keys)
 
 Test(search, malformed_keys_are_refused)
 {
-	const char *const wrong[] = {"", "NOT", "OR SEEN", "(SEEN", "SEEN)", "()", "BEFORE yesterday", "SINCE 31-Jan",
-	    "HEADER x", "LARGER x", "UID", "UID x", "KEYWORD (x)", "SEEN  UNSEEN", "SEEN ", "NONSENSE", "BODY",
-	    "CHARSET UTF-8"};
+	const char *const wrong[] = {"", "NOT", "OR SEEN", "(SEEN", "SEEN)", "()",
+	    "BEFORE yesterday", "SINCE 31-Jan", "HEADER x", "LARGER x", "UID", "UID x",
+	    "KEYWORD (x)", "SEEN  UNSEEN", "SEEN ", "NONSENSE", "BODY", "CHARSET UTF-8"};
 
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
 		cr_assert_not(parses(slice_string(wrong[i])), "%s", wrong[i]);

@@ -139,7 +139,8 @@ Test(syntax, flags_are_system_flags_and_keywords)
 
 Test(syntax, no_client_sets_recent_or_a_flag_that_there_is_not)
 {
-	const char *const wrong[] = {"(\\Recent)", "(\\Nonsense)", "(\\)", "(a b", "(a  b)", "(a )", ")", "(\\*)"};
+	const char *const wrong[] = {
+	    "(\\Recent)", "(\\Nonsense)", "(\\)", "(a b", "(a  b)", "(a )", ")", "(\\*)"};
 
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		struct syntax s = over(wrong[i]);

@@ -99,8 +99,10 @@ Test(fetch_items, a_section_is_answered_as_it_was_asked_for)
 	assert_label("BODY[]", "BODY[]", true);
 	assert_label("BODY.PEEK[]", "BODY[]", false);
 	assert_label("body.peek[1.2.mime]", "BODY[1.2.MIME]", false);
-	assert_label("(BODY.PEEK[HEADER.FIELDS (From \"To\")])", "BODY[HEADER.FIELDS (From To)]", false);
-	assert_label("BODY[1.HEADER.FIELDS.NOT (\"a b\")]", "BODY[1.HEADER.FIELDS.NOT (\"a b\")]", true);
+	assert_label(
+	    "(BODY.PEEK[HEADER.FIELDS (From \"To\")])", "BODY[HEADER.FIELDS (From To)]", false);
+	assert_label(
+	    "BODY[1.HEADER.FIELDS.NOT (\"a b\")]", "BODY[1.HEADER.FIELDS.NOT (\"a b\")]", true);
 	assert_label("BODY[TEXT]<10.20>", "BODY[TEXT]<10>", true);
 	assert_label("RFC822", "RFC822", true);
 	assert_label("rfc822.header", "RFC822.HEADER", false);
@@ -109,9 +111,10 @@ Test(fetch_items, a_section_is_answered_as_it_was_asked_for)
 
 Test(fetch_items, what_is_malformed_is_refused)
 {
-	const char *const wrong[] = {"", "()", "(", "(FLAGS", "FLAGS)", "BODY[", "BODY[]<", "BODY[]<1>", "BODY[]<1.0>",
-	    "BODY[0]", "BODY[MIME]", "BODY[1.2.NONSENSE]", "BODY[HEADER.FIELDS]", "BODY[HEADER.FIELDS ()]", "BODYX[]",
-	    "NONSENSE", "(FLAGS  UID)", "BODY[]<4294967296.1>", "RFC822[]"};
+	const char *const wrong[] = {"", "()", "(", "(FLAGS", "FLAGS)", "BODY[", "BODY[]<",
+	    "BODY[]<1>", "BODY[]<1.0>", "BODY[0]", "BODY[MIME]", "BODY[1.2.NONSENSE]",
+	    "BODY[HEADER.FIELDS]", "BODY[HEADER.FIELDS ()]", "BODYX[]", "NONSENSE", "(FLAGS  UID)",
+	    "BODY[]<4294967296.1>", "RFC822[]"};
 	struct fetch_items items;
 
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
@@ -120,16 +123,18 @@ Test(fetch_items, what_is_malformed_is_refused)
 
 Test(envelope, a_field_is_read_back_as_text)
 {
-	struct slice text =
-	    SLICE("(\"date\" {3}\r\na\"b ((\"A \\\"B\\\"\" NIL \"a\" \"x\")(NIL NIL \"b\" \"y\")) NIL NIL "
-		  "((NIL NIL \"group\" NIL)(NIL NIL \"c\" \"z\")(NIL NIL NIL NIL)) NIL NIL NIL \"<id>\")");
+	struct slice text = SLICE("(\"date\" {3}\r\na\"b ((\"A \\\"B\\\"\" NIL \"a\" \"x\")(NIL "
+				  "NIL \"b\" \"y\")) NIL NIL "
+				  "((NIL NIL \"group\" NIL)(NIL NIL \"c\" \"z\")(NIL NIL NIL NIL)) "
+				  "NIL NIL NIL \"<id>\")");
 	struct buf out = buf_with_limit(1000);
 
 	cr_assert(envelope_text(text, ENVELOPE_SUBJECT, &out));
 	cr_assert(slice_equal(buf_slice(&out), SLICE("a\"b")));
 	buf_clear(&out);
 	cr_assert(envelope_text(text, ENVELOPE_FROM, &out));
-	cr_assert(slice_equal(buf_slice(&out), SLICE("A \"B\" <a@x>,  <b@y>")), "%.*s", SLICE_PRINTF(buf_slice(&out)));
+	cr_assert(slice_equal(buf_slice(&out), SLICE("A \"B\" <a@x>,  <b@y>")), "%.*s",
+	    SLICE_PRINTF(buf_slice(&out)));
 	buf_clear(&out);
 	cr_assert(envelope_text(text, ENVELOPE_CC, &out));
 	cr_assert_eq(out.len, 0);
