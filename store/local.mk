@@ -43,3 +43,6 @@ tests_unit_test_store_SOURCES = \
 tests_unit_test_store_CPPFLAGS = $(UNIT_CPPFLAGS) $(LMDB_CFLAGS)
 tests_unit_test_store_LDADD = $(STORE_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
 endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz_store_names
+tests_fuzz_fuzz_store_names_LDADD = $(STORE_LIBS) $(FUZZ_LIBS)

@@ -117,6 +117,8 @@ enum store_error mail_remove(struct change *change, const struct mail *mail, boo
 enum store_error folder_sync(struct store *store, uint32_t id, struct folder *folder);
 /* The same for a change that was begun on the folder, which it commits. */
 enum store_error folder_sync_in(struct change *change);
+/* Remove files from tmp/ that nobody can be writing any more: what crashes left. */
+void folder_sweep_tmp(struct store *store, const struct folder *folder);
 /*
  * Own changes in cur/: call before the first and after the last, so that they are
  * not taken for somebody else's.

@@ -14,6 +14,7 @@
  * after a power cut.  So a delivered message whose file is missing soon after the
  * machine started is left in the index for a while: its UID waits for it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@
 #include "store/found.h"
 #include "store/maildir.h"
 #include "store/private.h"
+
+enum { TMP_AGE_SECONDS = 36 * 3600 }; /* as every program that reads Maildirs has it */
 
 #define GRACE_AFTER_BOOT_US (UINT64_C(15) * 60 * 1000000)
 #define REPLAY_US           (MAILDIR_REPLAY_DAYS * UINT64_C(86400) * 1000000)
@@ -613,6 +616,35 @@ enum store_error folder_sync_in(struct change *change)
 	if (s.cur_fd >= 0)
 		close(s.cur_fd);
 	return result;
+}
+
+/* ---- what was never finished ---- */
+
+void folder_sweep_tmp(struct store *store, const struct folder *folder)
+{
+	char path[PATH_BELOW_SIZE];
+	time_t now = time(NULL);
+	struct dirent *entry;
+	DIR *d;
+	int fd;
+
+	folder_path(folder->directory, "tmp", "", path);
+	fd = open_directory(store->maildir_fd, path);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (d == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(d)) != NULL) {
+		struct stat st;
+
+		if (entry->d_name[0] != '.' &&
+		    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && now - st.st_ctim.tv_sec > TMP_AGE_SECONDS)
+			unlinkat(dirfd(d), entry->d_name, 0);
+	}
+	closedir(d);
 }
 
 /* ---- own changes ---- */

@@ -217,6 +217,8 @@ static enum store_error fill(struct store_view *view)
 	enum store_error result = folder_sync(view->store, view->folder, &folder);
 
 	if (result == STORE_OK)
+		folder_sweep_tmp(view->store, &folder);
+	if (result == STORE_OK)
 		result = claim_recent(view, &folder, &recent);
 	if (result == STORE_OK)
 		result = index_begin_read(&view->store->index, &txn);

@@ -311,3 +311,18 @@ Test(sync, a_move_to_cur_that_was_lost_is_made_again)
 	cr_assert_eq(scratch_list(&s, "Maildir/cur", NULL), 1);
 	scratch_remove(&s);
 }
+
+Test(sync, a_file_that_is_being_written_is_left_alone)
+{
+	static const struct timespec old[2] = {{.tv_sec = 86400}, {.tv_sec = 86400}};
+	struct scratch s = scratch_make();
+	struct store *store = scratch_open(&s);
+
+	/* A message from 1970 on its way in: its date is old, the file is not. */
+	scratch_write(&s, "Maildir/tmp/1700000000.M1P1.x", "a\n", 2);
+	cr_assert_eq(utimensat(s.home, "Maildir/tmp/1700000000.M1P1.x", old, 0), 0);
+	store_view_close(scratch_view(store, "INBOX"));
+	cr_assert_eq(scratch_list(&s, "Maildir/tmp", NULL), 1);
+	store_close(store);
+	scratch_remove(&s);
+}
