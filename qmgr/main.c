@@ -55,7 +55,11 @@ static bool prepare(void)
 static void report(void *context, const char *what, const char *place, const char *name)
 {
 	(void)context;
-	log_warning("recovery", log_string("what", what), log_string("place", place), log_string("name", name));
+	/* That the journal is the copy of what was not flushed is its business; the sum is logged. */
+	if (strcmp(what, "rebuilt") == 0)
+		log_debug("recovery", log_string("what", what), log_string("place", place), log_string("name", name));
+	else
+		log_warning("recovery", log_string("what", what), log_string("place", place), log_string("name", name));
 }
 
 static uint64_t next_attempt(const struct spool_file *file)

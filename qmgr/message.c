@@ -182,6 +182,18 @@ static bool prepare_questions(struct loaded *l)
 	return true;
 }
 
+/* One key for all messages: nobody outside sees the order of any table. */
+static struct siphash_key table_key(void)
+{
+	static struct siphash_key key;
+	static bool is_made;
+
+	if (!is_made)
+		key = siphash_key_random();
+	is_made = true;
+	return key;
+}
+
 bool mail_load(struct mail *mail, struct buf *records)
 {
 	struct loaded *l = calloc(1, sizeof *l);
@@ -196,7 +208,7 @@ bool mail_load(struct mail *mail, struct buf *records)
 	l->end = mail->file.size + records->len;
 	l->pending = buf_with_limit(PENDING_MAX);
 	l->update.records = buf_with_limit(PENDING_MAX);
-	l->key = siphash_key_random();
+	l->key = table_key();
 	mail->loaded = l;
 	in = cursor_over(buf_slice(&l->records));
 	errno = EBADMSG;
