@@ -496,6 +496,32 @@ Test(qmgr_daemon, the_null_sender_is_never_answered_and_the_postmaster_is_told_o
 	stop();
 }
 
+Test(qmgr_daemon, a_failure_that_cannot_be_reported_is_not_forgotten)
+{
+	char path[128];
+
+	configure("queue.retry-first 2s\n");
+	start();
+	agents_are_mute = true;
+	send_mail("alice@here.test", "never@there.test");
+	run_until(&delivery_count, 1);
+	/* No file can be made any more. */
+	snprintf(path, sizeof path, "%s/tmp", root);
+	cr_assert_eq(rmdir(path), 0);
+	channel_free(smtp);
+	agents_are_mute = false;
+	open_peer(&smtp, ROLE_DELIVERY_SMTP, &agent_handlers);
+	run_until(&delivery_count, 2);
+	daemon_run_for(&d, 1300);
+	cr_assert_eq(files_in("cur"), 1);
+	stop();
+	start();
+	run_until(&delivery_count, 4);
+	cr_assert_str_eq(deliveries[3].address, "alice@here.test", "and she is told at last");
+	run_until_empty();
+	stop();
+}
+
 Test(qmgr_daemon, what_is_deferred_is_tried_again_until_it_expires_and_then_bounces)
 {
 	configure("queue.retry-first 1s\nqueue.expire 3s\n");

@@ -2,7 +2,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -205,6 +207,39 @@ Test(commit, a_size_that_is_not_true_is_refused_and_leaves_nothing)
 	cr_assert_eq(scratch_count(&scratch, SPOOL_TMP), 0);
 	buf_free(&commit.records);
 	cr_assert_eq(recover().file_count, 0);
+}
+
+/* A disk that takes no more: files may not grow beyond this, and a signal says nothing. */
+static void limit_files(rlim_t octets)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = octets;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(commit, where_the_journal_cannot_be_written_nothing_is_accepted_and_nothing_stays)
+{
+	bool done[2] = {false};
+	struct commit refused, accepted;
+
+	start(true, 1000, 4096);
+	refused = accept_commit(7, SLICE("text\r\n"), &done[0]);
+	accepted = accept_commit(8, SLICE("text\r\n"), &done[1]);
+	limit_files(2048);
+	committer_submit(committer, &refused);
+	collect(1);
+	limit_files(RLIM_INFINITY);
+	cr_assert_eq(refused.error, EFBIG);
+	cr_assert_eq(scratch_count(&scratch, SPOOL_NEW), 0);
+	committer_submit(committer, &accepted);
+	collect(1);
+	cr_assert_eq(accepted.error, 0, "the next segment serves");
+	buf_free(&refused.records);
+	buf_free(&accepted.records);
+	cr_assert_eq(recover().file_count, 1);
 }
 
 Test(commit, an_identifier_that_was_never_opened_is_refused)

@@ -283,6 +283,36 @@ Test(journal, a_torn_header_takes_only_the_oldest_entries_with_it)
 	cr_assert_str_eq(replay().letters, "bc");
 }
 
+Test(journal, the_oldest_free_segment_is_used_first)
+{
+	uint64_t generation, newest = 0;
+	unsigned used = 0;
+
+	start();
+	for (char letter = 'a'; letter < 'd'; letter++) {
+		add(letter, 10);
+		generation = flush();
+		journal_rotate(scratch.journal);
+	}
+	journal_retire(scratch.journal, generation);
+	add('d', 10);
+	flush();
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t found;
+		int fd = open_segment(i);
+
+		spool_read_at(fd, &found, sizeof found, 8);
+		close(fd);
+		if (found > newest) {
+			newest = found;
+			used = i;
+		}
+	}
+	/* Its header is torn: what it held before is gone, what came after is not. */
+	damage(used, 0, JOURNAL_PAGE);
+	cr_assert_str_eq(replay().letters, "bc");
+}
+
 Test(journal, an_entry_that_fits_no_segment_is_refused)
 {
 	start();
