@@ -170,7 +170,8 @@ void attempt_begin(struct mail *mail)
 static void updated(struct commit *commit);
 
 /* Put what is pending, and the message's new place, into the next flush. */
-static void submit_update(struct mail *mail, enum spool_place to, uint64_t next_attempt_us, bool is_settled)
+static void submit_update(
+    struct mail *mail, enum spool_place to, uint64_t next_attempt_us, bool is_settled)
 {
 	struct loaded *l = mail->loaded;
 	struct buf records = l->update.records;
@@ -194,7 +195,8 @@ static void submit_update(struct mail *mail, enum spool_place to, uint64_t next_
 
 void attempt_record(struct mail *mail, struct target *target)
 {
-	if (target->is_recorded || target->state == TARGET_PENDING || target->state == TARGET_RUNNING ||
+	if (target->is_recorded || target->state == TARGET_PENDING ||
+	    target->state == TARGET_RUNNING ||
 	    (target->state == TARGET_FAILED && !target->is_reported))
 		return;
 	if (!mail_record_expansion(mail) || !mail_record_outcome(mail, target, clock_wall_us()))
@@ -215,7 +217,8 @@ static void updated(struct commit *commit)
 {
 	struct mail *mail = commit->context;
 	struct loaded *l = mail->loaded;
-	uint64_t next_attempt_us = commit->next_attempt_us; /* the commit is part of what is unloaded */
+	uint64_t next_attempt_us =
+	    commit->next_attempt_us; /* the commit is part of what is unloaded */
 
 	if (commit->error != 0)
 		log_error("cannot-update", log_id(mail->file.id),
@@ -250,7 +253,8 @@ static void updated(struct commit *commit)
 
 /* --- the end of an attempt ---------------------------------------------------------- */
 
-static void end_in(struct mail *mail, enum mail_state state, enum spool_place to, uint64_t next_attempt_us)
+static void end_in(
+    struct mail *mail, enum mail_state state, enum spool_place to, uint64_t next_attempt_us)
 {
 	mail->state = state;
 	mail->loaded->is_ending = true;
@@ -264,35 +268,28 @@ static void end_finished(struct mail *mail)
 	 * The journal or the file has to outlive a delivery that no flush has covered
 	 * yet.  Where there is no journal the agent flushes before it answers.
 	 */
-	if (mail->loaded->is_in_mailbox && queue.journal != NULL && !checkpoint_holds(mail->generation))
+	if (mail->loaded->is_in_mailbox && queue.journal != NULL &&
+	    !checkpoint_holds(mail->generation))
 		end_in(mail, MAIL_SETTLING, mail->file.place, 0);
 	else
 		end_in(mail, MAIL_ACTIVE, SPOOL_NOWHERE, 0);
 }
 
-/* Too old: what could not be delivered yet has failed. */
+/* Too old: what could not be delivered yet has failed.  The last reply stays: a person wants to read it. */
 static void expire(struct mail *mail)
 {
-	static const char expired[] = "delivery time expired";
-
 	for (size_t i = 0; i < mail->loaded->target_count; i++) {
 		struct target *target = mail->loaded->targets[i];
-		struct buf text = buf_with_limit(OUTCOME_TEXT_MAX + sizeof expired + 2);
-		struct slice host = slice_string(target->host);
-		char *host_copy = slice_dup(host);
 
-		if (target->state == TARGET_DEFERRED && host_copy != NULL) {
-			/* The reply of the last host stays what it was: a person wants to read it. */
-			buf_append_string(&text, target->text == NULL ? expired : target->text);
-			target_conclude(target, TARGET_FAILED, SLICE("4.4.7"),
-			    slice_string(target->host == NULL ? NULL : host_copy), buf_slice(&text));
-			target->is_recorded = false;
-			log_warning("expired", log_id(mail->file.id), log_slice("to", target->address),
-			    log_number("attempts", target->attempts + 1),
-			    log_slice("reason", buf_slice(&text)));
-		}
-		free(host_copy);
-		buf_free(&text);
+		if (target->state != TARGET_DEFERRED)
+			continue;
+		target_conclude(target, TARGET_FAILED, SLICE("4.4.7"), slice_string(target->host),
+		    target->text == NULL ? SLICE("delivery time expired")
+					 : slice_string(target->text));
+		target->is_recorded = false;
+		log_warning("expired", log_id(mail->file.id), log_slice("to", target->address),
+		    log_number("attempts", target->attempts + 1),
+		    log_string("reason", target->text));
 	}
 }
 
@@ -308,8 +305,9 @@ static void end_deferred(struct mail *mail, uint64_t next_us)
 /* Nothing was tried of what is left, because its sites had no room: it comes back soon, unchanged. */
 static void end_short_of_room(struct mail *mail)
 {
-	uint64_t next = clock_wall_us() +
-	    ((uint64_t)SHORT_OF_ROOM_SECONDS + arc4random_uniform(SHORT_OF_ROOM_SECONDS)) * SECOND_US;
+	uint64_t next = clock_wall_us() + ((uint64_t)SHORT_OF_ROOM_SECONDS +
+					      arc4random_uniform(SHORT_OF_ROOM_SECONDS)) *
+					      SECOND_US;
 
 	if (mail->loaded->pending.len > 0) {
 		end_in(mail, MAIL_WAITING, mail->file.place, next);
@@ -399,7 +397,7 @@ void attempt_save_all(void)
 {
 	struct mail *mail;
 
-	RB_FOREACH(mail, mail_tree, &queue.mails) {
+	RB_FOREACH (mail, mail_tree, &queue.mails) {
 		if (mail->loaded == NULL || mail->loaded->is_updating)
 			continue;
 		/* The jobs that still run will be done again; what has ended will not. */

@@ -19,8 +19,8 @@
 #include "qmgr/queue.h"
 
 enum {
-	HEADER_OCTETS_MAX = 65536,          /* read of a message to find its header */
-	FULL_OCTETS_MAX = 1024 * 1024,      /* of a message that is returned whole (RET=FULL) */
+	HEADER_OCTETS_MAX = 65536,     /* read of a message to find its header */
+	FULL_OCTETS_MAX = 1024 * 1024, /* of a message that is returned whole (RET=FULL) */
 	REPORT_OCTETS_MAX = 4 * 1024 * 1024,
 	SECOND_US = 1000000,
 };
@@ -196,7 +196,8 @@ static bool send_report(struct mail *mail, struct report *report, struct slice r
 	    .recipients = &recipient,
 	};
 	message_id id;
-	bool is_begun = write_report(mail, report, reader, &content) &&
+	bool is_begun =
+	    write_report(mail, report, reader, &content) &&
 	    incoming_submit(buf_slice(&content), &envelope, report_finished, report, &id);
 
 	if (is_begun) {
@@ -223,7 +224,8 @@ static void report_to(struct mail *mail, struct report *report, struct slice rea
 void bounce_report(struct mail *mail)
 {
 	struct loaded *l = mail->loaded;
-	struct report *report = calloc(1, sizeof *report + DSN_RECIPIENTS_MAX * sizeof report->targets[0]);
+	struct report *report =
+	    calloc(1, sizeof *report + DSN_RECIPIENTS_MAX * sizeof report->targets[0]);
 	struct buf reader = buf_with_limit(ENVELOPE_ADDRESS_MAX);
 
 	if (report == NULL) {

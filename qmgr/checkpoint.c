@@ -19,21 +19,21 @@
 #include "qmgr/queue.h"
 
 enum {
-	TICK_SECONDS = 5,    /* also the longest time that a kept file waits for a flush */
-	KEPT_MAX = 1000,     /* kept files that do not wait for the tick */
+	TICK_SECONDS = 5,           /* also the longest time that a kept file waits for a flush */
+	KEPT_MAX = 1000,            /* kept files that do not wait for the tick */
 	SEGMENT_SECONDS_MAX = 1800, /* a segment is checkpointed after this time, full or not */
 	FINAL_SECONDS = 3,
 };
 
 static struct {
 	bool is_running;
-	uint64_t full;       /* the segments up to this one are to be retired */
+	uint64_t full; /* the segments up to this one are to be retired */
 	bool needs_spool;
 	bool spool_asked;
 	bool needs_mailboxes;
 	bool mailboxes_asked;
-	uint64_t begun;      /* segments up to this one are not relied on any more */
-	bool is_dirty;       /* something was delivered since the mailboxes were last flushed */
+	uint64_t begun; /* segments up to this one are not relied on any more */
+	bool is_dirty;  /* something was delivered since the mailboxes were last flushed */
 	struct mail_list kept;
 	size_t kept_count;
 	struct mail_list settling; /* kept before the running checkpoint began */

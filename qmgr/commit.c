@@ -139,7 +139,7 @@ static void flush_batch(struct committer *c, struct commit_list *batch, struct c
 		if (journal_flush(c->journal, &generation) != 0)
 			error = errno;
 	}
-	STAILQ_FOREACH(commit, batch, link) {
+	STAILQ_FOREACH (commit, batch, link) {
 		if (commit->kind != COMMIT_ACCEPT)
 			continue;
 		if (error != 0 && !commit->filed)
@@ -187,7 +187,8 @@ static int journal_content(struct committer *c, struct commit *commit)
 	    c->journal, JOURNAL_ACCEPTED, accepted_entry_length(commit->records.len, size));
 	content = accepted_entry_write(
 	    payload, commit->file.id, commit->file.size, buf_slice(&commit->records), true);
-	failed = spool_read_at(fd, content, size, 0) != (ssize_t)size || publish(c, commit, fd) != 0;
+	failed =
+	    spool_read_at(fd, content, size, 0) != (ssize_t)size || publish(c, commit, fd) != 0;
 	if (failed)
 		journal_cancel(c->journal);
 	else
@@ -209,9 +210,8 @@ static void journal_accept(
 	}
 	journal_note_id(c->journal, commit->file.id);
 	if (commit->filed) {
-		accepted_entry_write(
-		    journal_begin(c->journal, JOURNAL_ACCEPTED,
-			accepted_entry_length(commit->records.len, 0)),
+		accepted_entry_write(journal_begin(c->journal, JOURNAL_ACCEPTED,
+					 accepted_entry_length(commit->records.len, 0)),
 		    commit->file.id, commit->file.size, buf_slice(&commit->records), false);
 		journal_end(c->journal);
 	} else if (journal_content(c, commit) != 0) {
@@ -417,8 +417,8 @@ static void lane_init(struct lane *lane, const pthread_condattr_t *attributes)
 	pthread_cond_init(&lane->filled, attributes);
 }
 
-struct committer *committer_new(const struct spool *spool, struct journal *journal,
-    const struct committer_options *options)
+struct committer *committer_new(
+    const struct spool *spool, struct journal *journal, const struct committer_options *options)
 {
 	struct committer *c = calloc(1, sizeof *c);
 	pthread_condattr_t attributes;

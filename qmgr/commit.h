@@ -35,14 +35,14 @@ struct commit {
 	enum spool_place to;      /* UPDATE: where it goes; SPOOL_NOWHERE: away */
 	uint64_t next_attempt_us; /* UPDATE to SPOOL_CUR */
 	bool is_settled;          /* UPDATE: every mailbox delivery of it is flushed */
-	uint64_t end;             /* UPDATE: the file's length up to its last whole record; moved on */
-	struct buf records;       /* to be appended; the submitter's to free */
+	uint64_t end;       /* UPDATE: the file's length up to its last whole record; moved on */
+	struct buf records; /* to be appended; the submitter's to free */
 	void (*finished)(struct commit *commit);
-	void *context;            /* the submitter's */
-	int error;                /* out: 0 or errno */
-	uint64_t generation;      /* out: the journal segment that holds it; 0: none holds its content */
-	uint64_t queued_us;       /* the committer's */
-	bool filed;               /* the committer's: the file work is done */
+	void *context;       /* the submitter's */
+	int error;           /* out: 0 or errno */
+	uint64_t generation; /* out: the journal segment that holds it; 0: none holds its content */
+	uint64_t queued_us;  /* the committer's */
+	bool filed;          /* the committer's: the file work is done */
 };
 
 struct committer_options {
@@ -58,8 +58,8 @@ struct committer;
  * Start the threads.  `journal` is started, or NULL where `durability` is
  * `file`; both stay the caller's and must outlive the committer.  NULL with errno.
  */
-struct committer *committer_new(const struct spool *spool, struct journal *journal,
-    const struct committer_options *options);
+struct committer *committer_new(
+    const struct spool *spool, struct journal *journal, const struct committer_options *options);
 /*
  * Finish everything that was submitted (callbacks included, which must submit
  * nothing more), then end the threads.

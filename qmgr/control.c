@@ -20,7 +20,7 @@
 
 enum {
 	CLIENTS_MAX = 16,
-	STEP_MESSAGES = 200,         /* in one turn */
+	STEP_MESSAGES = 200,          /* in one turn */
 	SHOWN_OCTETS_MAX = 16 * 1024, /* of a message's header */
 	DETAIL_OCTETS_MAX = 1024 * 1024,
 	SECOND_US = 1000000,
@@ -61,7 +61,8 @@ static bool site_matches(struct slice site, struct slice address)
 
 static bool recipient_matches(const struct admin_filter *filter, const struct loaded *l)
 {
-	bool has_recipient = slice_is_empty(filter->recipient), has_site = slice_is_empty(filter->site);
+	bool has_recipient = slice_is_empty(filter->recipient),
+	     has_site = slice_is_empty(filter->site);
 
 	for (uint32_t i = 0; i < l->envelope.recipient_count && !(has_recipient && has_site); i++) {
 		struct slice address = l->envelope.recipients[i].address;
@@ -70,9 +71,10 @@ static bool recipient_matches(const struct admin_filter *filter, const struct lo
 		has_site = has_site || site_matches(filter->site, address);
 	}
 	for (size_t i = 0; i < l->target_count && !(has_recipient && has_site); i++) {
-		has_recipient = has_recipient || address_matches(filter->recipient, l->targets[i]->address);
+		has_recipient =
+		    has_recipient || address_matches(filter->recipient, l->targets[i]->address);
 		has_site = has_site || slice_equal(l->targets[i]->place, filter->site) ||
-		    site_matches(filter->site, l->targets[i]->address);
+			   site_matches(filter->site, l->targets[i]->address);
 	}
 	return has_recipient && has_site;
 }
@@ -80,7 +82,7 @@ static bool recipient_matches(const struct admin_filter *filter, const struct lo
 static bool needs_loading(const struct client *c)
 {
 	return c->command == ADMIN_QUEUE_LIST || c->filter.sender.len > 0 ||
-	    c->filter.recipient.len > 0 || c->filter.site.len > 0;
+	       c->filter.recipient.len > 0 || c->filter.site.len > 0;
 }
 
 static bool matches(const struct client *c, const struct mail *mail)
@@ -88,8 +90,8 @@ static bool matches(const struct client *c, const struct mail *mail)
 	if (c->filter.id != 0 && c->filter.id != mail->file.id)
 		return false;
 	return mail->loaded == NULL ||
-	    (address_matches(c->filter.sender, mail->loaded->envelope.sender) &&
-		recipient_matches(&c->filter, mail->loaded));
+	       (address_matches(c->filter.sender, mail->loaded->envelope.sender) &&
+		   recipient_matches(&c->filter, mail->loaded));
 }
 
 /* Only looked at: back to where it was. */
@@ -118,22 +120,25 @@ static void list_recipients(const struct loaded *l, struct admin_entry *entry)
 {
 	for (size_t i = 0; i < l->question_count; i++)
 		if (l->questions[i].is_open)
-			entry->recipients[entry->recipient_count++] = (struct admin_entry_recipient){
-			    l->questions[i].address, last_reason(l, l->questions[i].address)};
+			entry->recipients[entry->recipient_count++] =
+			    (struct admin_entry_recipient){
+				l->questions[i].address, last_reason(l, l->questions[i].address)};
 	for (size_t i = 0; i < l->target_count; i++) {
 		const struct target *target = l->targets[i];
 
 		if (is_open_target(target))
-			entry->recipients[entry->recipient_count++] = (struct admin_entry_recipient){
-			    target->address,
-			    target->text != NULL ? slice_string(target->text) : last_reason(l, target->address)};
+			entry->recipients[entry->recipient_count++] =
+			    (struct admin_entry_recipient){target->address,
+				target->text != NULL ? slice_string(target->text)
+						     : last_reason(l, target->address)};
 	}
 }
 
 static void list(struct client *c, const struct mail *mail)
 {
-	static const uint8_t states[] = {
-	    [MAIL_WAITING] = ADMIN_DEFERRED, [MAIL_HELD] = ADMIN_HELD, [MAIL_ACTIVE] = ADMIN_ACTIVE};
+	static const uint8_t states[] = {[MAIL_WAITING] = ADMIN_DEFERRED,
+	    [MAIL_HELD] = ADMIN_HELD,
+	    [MAIL_ACTIVE] = ADMIN_ACTIVE};
 	const struct loaded *l = mail->loaded;
 	struct admin_entry entry = {
 	    .id = mail->file.id,
@@ -145,7 +150,8 @@ static void list(struct client *c, const struct mail *mail)
 	    .sender = l->envelope.sender,
 	};
 
-	entry.recipients = calloc(l->question_count + l->target_count + 1, sizeof *entry.recipients);
+	entry.recipients =
+	    calloc(l->question_count + l->target_count + 1, sizeof *entry.recipients);
 	if (entry.recipients == NULL)
 		return;
 	list_recipients(l, &entry);
@@ -165,7 +171,8 @@ static void append_clean(struct buf *out, struct slice text)
 
 		if (c == '\r')
 			continue;
-		buf_append_octet(out, c == '\n' || c == '\t' || !octet_is_control(c) ? (char)c : '?');
+		buf_append_octet(
+		    out, c == '\n' || c == '\t' || !octet_is_control(c) ? (char)c : '?');
 	}
 }
 
@@ -311,7 +318,8 @@ static void step(int fd, short what, void *context)
 		if (channel_is_congested(c->channel))
 			return; /* goes on when it is drained */
 		mail = queue_from(c->next);
-		if (mail == NULL || queue.is_closed || (c->filter.id != 0 && mail->file.id > c->filter.id)) {
+		if (mail == NULL || queue.is_closed ||
+		    (c->filter.id != 0 && mail->file.id > c->filter.id)) {
 			done(c, c->filter.id != 0 && c->count == 0 ? EX_DATAERR : EX_OK,
 			    c->filter.id != 0 && c->count == 0 ? "no such message" : "");
 			return;
@@ -339,8 +347,8 @@ static bool begin(struct client *c, struct message *m)
 	c->next = c->filter.id;
 	if (m->type != ADMIN_QUEUE_LIST)
 		log_info("queue-command", log_number("command", m->type), log_id(c->filter.id),
-		    log_slice("sender", c->filter.sender), log_slice("recipient", c->filter.recipient),
-		    log_slice("site", c->filter.site));
+		    log_slice("sender", c->filter.sender),
+		    log_slice("recipient", c->filter.recipient), log_slice("site", c->filter.site));
 	if (m->type == ADMIN_QUEUE_FLUSH)
 		delivery_forgive();
 	go_on(c);
@@ -402,7 +410,8 @@ static void client_drained(struct channel *channel, void *context)
 		go_on(c);
 }
 
-static const struct channel_handlers client_handlers = {client_message, client_closed, client_drained};
+static const struct channel_handlers client_handlers = {
+    client_message, client_closed, client_drained};
 
 static void client_new(int socket)
 {

@@ -21,8 +21,8 @@
 #include "qmgr/queue.h"
 
 enum {
-	SLOTS_MAX = 1000000,       /* of one agent */
-	DEATHS_MAX = 3,            /* agents that may die over one job before it is deferred */
+	SLOTS_MAX = 1000000,        /* of one agent */
+	DEATHS_MAX = 3,             /* agents that may die over one job before it is deferred */
 	JOB_SECONDS_MAX = 2 * 3600, /* then its agent is taken to have forgotten it */
 	SWEEP_SECONDS = 60,
 };
@@ -42,7 +42,7 @@ struct job {
 	enum lookup_kind kind;
 	struct target_list targets;
 	uint32_t target_count;
-	struct agent *agent;      /* NULL: it waits */
+	struct agent *agent; /* NULL: it waits */
 	uint64_t started_us;
 	unsigned deaths;
 };
@@ -121,7 +121,8 @@ static int by_site(const void *a, const void *b)
 
 static bool same_job(const struct job *job, const struct target *last, const struct target *target)
 {
-	return job != NULL && job->target_count < DELIVERY_RECIPIENTS_MAX && by_site(&last, &target) == 0;
+	return job != NULL && job->target_count < DELIVERY_RECIPIENTS_MAX &&
+	       by_site(&last, &target) == 0;
 }
 
 void delivery_dispatch(struct mail *mail)
@@ -165,7 +166,7 @@ void delivery_recall(struct mail *mail)
 {
 	struct job *job, *next;
 
-	LIST_FOREACH_SAFE(job, &mail->loaded->job_list, of_mail, next) {
+	LIST_FOREACH_SAFE (job, &mail->loaded->job_list, of_mail, next) {
 		if (job->agent != NULL)
 			continue;
 		site_remove(pool_of(job->kind), &job->at_site);
@@ -177,15 +178,17 @@ void delivery_recall(struct mail *mail)
 
 static void log_outcome(const struct mail *mail, const struct target *target, const char *tls)
 {
-	static const char *const events[] = {
-	    [TARGET_DELIVERED] = "delivered", [TARGET_DEFERRED] = "deferred", [TARGET_FAILED] = "failed"};
+	static const char *const events[] = {[TARGET_DELIVERED] = "delivered",
+	    [TARGET_DEFERRED] = "deferred",
+	    [TARGET_FAILED] = "failed"};
 	uint64_t now = clock_wall_us(), arrived = mail->loaded->envelope.arrived_us;
 	struct slice recipient = mail->loaded->envelope.recipients[target->recipient].address;
 
 	log_info(events[target->state], log_id(mail->file.id), log_slice("to", target->address),
 	    log_slice("recipient", recipient), log_slice("place", target->place),
 	    log_string("host", target->host == NULL ? "" : target->host), log_string("tls", tls),
-	    log_string("status", target->status), log_string("text", target->text == NULL ? "" : target->text),
+	    log_string("status", target->status),
+	    log_string("text", target->text == NULL ? "" : target->text),
 	    log_number("attempt", target->attempts + 1),
 	    log_number("delay_ms", now > arrived ? (now - arrived) / 1000 : 0));
 }
@@ -214,14 +217,16 @@ static void defer_job(struct job *job, const char *status, struct slice host, st
 {
 	struct target *target;
 
-	STAILQ_FOREACH(target, &job->targets, link)
+	STAILQ_FOREACH (target, &job->targets, link)
 		if (target->state == TARGET_PENDING || target->state == TARGET_RUNNING)
-			conclude(job, target, TARGET_DEFERRED, slice_string(status), host, text, "");
+			conclude(
+			    job, target, TARGET_DEFERRED, slice_string(status), host, text, "");
 	end_job(job);
 }
 
 /* Nobody needs to find out once more that the site cannot be reached. */
-static void defer_waiting(struct sites *pool, struct site *site, struct slice host, struct slice text)
+static void defer_waiting(
+    struct sites *pool, struct site *site, struct slice host, struct slice text)
 {
 	struct site_job_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
 	struct site_job *at_site;
@@ -256,7 +261,8 @@ void delivery_opened(struct channel *channel)
 		return;
 	}
 	agent->channel = channel;
-	agent->kind = process_peer_role(channel) == ROLE_DELIVERY_MAILDIR ? LOOKUP_MAILBOX : LOOKUP_REMOTE;
+	agent->kind =
+	    process_peer_role(channel) == ROLE_DELIVERY_MAILDIR ? LOOKUP_MAILBOX : LOOKUP_REMOTE;
 	TAILQ_INIT(&agent->running);
 	agent->next = agents;
 	agents = agent;
@@ -271,7 +277,7 @@ static void take_from_agent(struct job *job)
 	TAILQ_REMOVE(&job->agent->running, job, running);
 	job->agent = NULL;
 	running_count--;
-	STAILQ_FOREACH(target, &job->targets, link)
+	STAILQ_FOREACH (target, &job->targets, link)
 		if (target->state == TARGET_RUNNING)
 			target->state = TARGET_PENDING;
 }
@@ -284,12 +290,13 @@ static void give_to_agent(struct agent *agent, struct job *job)
 	job->started_us = clock_monotonic_us();
 	TAILQ_INSERT_TAIL(&agent->running, job, running);
 	running_count++;
-	STAILQ_FOREACH(target, &job->targets, link)
+	STAILQ_FOREACH (target, &job->targets, link)
 		if (target->state == TARGET_PENDING)
 			target->state = TARGET_RUNNING;
 }
 
-static void write_job(struct writer *w, const struct job *job, struct delivery_recipient *recipients)
+static void write_job(
+    struct writer *w, const struct job *job, struct delivery_recipient *recipients)
 {
 	const struct mail *mail = job->mail;
 	const struct envelope *envelope = &mail->loaded->envelope;
@@ -310,8 +317,9 @@ static void write_job(struct writer *w, const struct job *job, struct delivery_r
 	    .recipients = recipients,
 	};
 
-	STAILQ_FOREACH(target, &job->targets, link) {
-		const struct envelope_recipient *accepted = &envelope->recipients[target->recipient];
+	STAILQ_FOREACH (target, &job->targets, link) {
+		const struct envelope_recipient *accepted =
+		    &envelope->recipients[target->recipient];
 
 		if (target->state != TARGET_RUNNING)
 			continue;
@@ -350,7 +358,8 @@ static bool send_job(struct agent *agent, struct job *job)
 	if (is_sent)
 		return true;
 	site_finish(pool_of(job->kind), &job->at_site, SITE_UNKNOWN);
-	defer_job(job, "4.3.0", slice_of("", 0), SLICE("the message could not be read from the queue"));
+	defer_job(
+	    job, "4.3.0", slice_of("", 0), SLICE("the message could not be read from the queue"));
 	return false;
 }
 
@@ -360,7 +369,8 @@ static struct agent *free_agent(enum lookup_kind kind)
 	struct agent *best = NULL;
 
 	for (struct agent *agent = agents; agent != NULL; agent = agent->next)
-		if (agent->kind == kind && agent->slots > 0 && !channel_is_congested(agent->channel) &&
+		if (agent->kind == kind && agent->slots > 0 &&
+		    !channel_is_congested(agent->channel) &&
 		    (best == NULL || agent->slots > best->slots))
 			best = agent;
 	return best;
@@ -371,7 +381,8 @@ static void pump_pool(enum lookup_kind kind)
 	struct agent *agent;
 	struct site_job *at_site;
 
-	while ((agent = free_agent(kind)) != NULL && (at_site = sites_take(pool_of(kind))) != NULL) {
+	while (
+	    (agent = free_agent(kind)) != NULL && (at_site = sites_take(pool_of(kind))) != NULL) {
 		agent->slots--;
 		if (!send_job(agent, (struct job *)at_site))
 			agent->slots++;
@@ -414,15 +425,17 @@ static bool take_outcomes(struct job *job, const struct delivery_result *result)
 	for (uint32_t i = 0; i < result->count; i++) {
 		const struct delivery_recipient_result *one = &result->recipients[i];
 
-		if (one->index >= l->target_count || l->targets[one->index]->state != TARGET_RUNNING)
+		if (one->index >= l->target_count ||
+		    l->targets[one->index]->state != TARGET_RUNNING)
 			return false;
 		target = l->targets[one->index];
 		/* Of several jobs of one message each speaks of its own. */
 		if (target->job != job)
 			return false;
-		conclude(job, target, states[one->outcome], one->status, result->remote, one->text, tls);
+		conclude(
+		    job, target, states[one->outcome], one->status, result->remote, one->text, tls);
 	}
-	STAILQ_FOREACH(target, &job->targets, link)
+	STAILQ_FOREACH (target, &job->targets, link)
 		if (target->state == TARGET_RUNNING)
 			conclude(job, target, TARGET_DEFERRED, SLICE("4.3.0"), slice_of("", 0),
 			    SLICE("the delivery agent did not say"), "");
@@ -447,13 +460,15 @@ static void take_result(struct agent *agent, struct job *job, const struct deliv
 {
 	struct sites *pool = pool_of(job->kind);
 	struct site *site = job->at_site.site;
-	const struct delivery_recipient_result *said = result->count > 0 ? &result->recipients[0] : NULL;
+	const struct delivery_recipient_result *said =
+	    result->count > 0 ? &result->recipients[0] : NULL;
 
 	TAILQ_REMOVE(&agent->running, job, running);
 	job->agent = NULL;
 	running_count--;
 	if (result->site_failed)
-		defer_waiting(pool, site, result->remote, said == NULL ? SLICE("site not reachable") : said->text);
+		defer_waiting(pool, site, result->remote,
+		    said == NULL ? SLICE("site not reachable") : said->text);
 	if (result->reuse)
 		reuse(agent, pool, site, job->number);
 	else
@@ -508,7 +523,7 @@ static void give_back(struct job *job)
 	struct target *target;
 
 	take_from_agent(job);
-	STAILQ_FOREACH(target, &job->targets, link) {
+	STAILQ_FOREACH (target, &job->targets, link) {
 		target->may_be_there = true;
 		if (target->state == TARGET_PENDING)
 			is_done = false;
@@ -553,7 +568,8 @@ static void cancel(struct job *job)
 {
 	struct agent *agent = job->agent;
 
-	log_warning("delivery-timed-out", log_id(job->mail->file.id), log_number("job", job->number));
+	log_warning(
+	    "delivery-timed-out", log_id(job->mail->file.id), log_number("job", job->number));
 	write_u64(channel_begin(agent->channel, DELIVERY_CANCEL, 0), job->number);
 	channel_end(agent->channel);
 	take_from_agent(job);
@@ -571,7 +587,8 @@ static void sweep(int fd, short what, void *context)
 	for (struct agent *agent = agents; agent != NULL; agent = agent->next) {
 		struct job *job;
 
-		while ((job = TAILQ_FIRST(&agent->running)) != NULL && now - job->started_us > longest)
+		while (
+		    (job = TAILQ_FIRST(&agent->running)) != NULL && now - job->started_us > longest)
 			cancel(job);
 	}
 }
@@ -590,9 +607,10 @@ bool delivery_init(void)
 
 	sweep_timer = event_new(queue.base, -1, EV_PERSIST, sweep, NULL);
 	pump_event = event_new(queue.base, -1, 0, on_pump, NULL);
-	return sweep_timer != NULL && pump_event != NULL && event_add(sweep_timer, &interval) == 0 &&
-	    sites_init(pool_of(LOOKUP_MAILBOX), UINT_MAX) &&
-	    sites_init(pool_of(LOOKUP_REMOTE), (unsigned)settings->queue.site_concurrency);
+	return sweep_timer != NULL && pump_event != NULL &&
+	       event_add(sweep_timer, &interval) == 0 &&
+	       sites_init(pool_of(LOOKUP_MAILBOX), UINT_MAX) &&
+	       sites_init(pool_of(LOOKUP_REMOTE), (unsigned)settings->queue.site_concurrency);
 }
 
 void delivery_reload(void)

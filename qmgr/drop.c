@@ -61,7 +61,8 @@ static void finished(bool is_accepted, message_id id, void *context)
 
 	/* A crash before this line has the message taken up twice, and never lost. */
 	if (is_accepted && unlinkat(queue.spool.directory[SPOOL_DROP], taken->name, 0) != 0)
-		log_error("cannot-remove", log_id(id), log_string("place", "drop"), log_errno(errno));
+		log_error(
+		    "cannot-remove", log_id(id), log_string("place", "drop"), log_errno(errno));
 	taken_free(taken);
 }
 
@@ -94,7 +95,7 @@ static bool submit(int fd, uint64_t size, unsigned uid, struct slice record, str
 	if (!envelope_read(&r, &envelope))
 		return false;
 	is_sound = reader_finished(&r) && envelope.recipient_count > 0 &&
-	    envelope.recipient_count <= (uint64_t)settings->smtp.recipients_limit;
+		   envelope.recipient_count <= (uint64_t)settings->smtp.recipients_limit;
 	snprintf(client, sizeof client, "uid %u", uid);
 	envelope.client = slice_string(client);
 	envelope.login = SLICE("");
@@ -103,7 +104,8 @@ static bool submit(int fd, uint64_t size, unsigned uid, struct slice record, str
 		envelope.prepend = buf_slice(&trace);
 		if (!incoming_submit_file(fd, size, &envelope, finished, taken, &id)) {
 			/* No room now: it stays where it is and is found again. */
-			log_error("cannot-take-up", log_string("name", taken->name), log_errno(errno));
+			log_error(
+			    "cannot-take-up", log_string("name", taken->name), log_errno(errno));
 			taken_free(taken);
 		}
 	}
@@ -120,13 +122,13 @@ static bool take_up(int fd, uint64_t size, struct taken *taken)
 	struct stat st;
 	uint64_t end;
 	bool is_sound = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
-	    size <= (uint64_t)settings->smtp.size_limit &&
-	    spool_read_records(fd, size, &records, &end) == 0;
+			size <= (uint64_t)settings->smtp.size_limit &&
+			spool_read_records(fd, size, &records, &end) == 0;
 
 	if (is_sound) {
 		in = cursor_over(buf_slice(&records));
 		is_sound = record_next(&in, &record) == RECORD_WHOLE &&
-		    submit(fd, size, st.st_uid, record.payload, taken);
+			   submit(fd, size, st.st_uid, record.payload, taken);
 	}
 	buf_free(&records);
 	return is_sound;
@@ -153,7 +155,8 @@ static bool found(void *context, const char *name)
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 && errno != ELOOP && errno != EACCES) {
 		/* Gone again, or we are short of something: another time. */
-		log_error("cannot-open", log_string("place", "drop"), log_string("name", name), log_errno(errno));
+		log_error("cannot-open", log_string("place", "drop"), log_string("name", name),
+		    log_errno(errno));
 		taken_free(taken);
 		return true;
 	}

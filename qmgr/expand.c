@@ -152,7 +152,7 @@ static bool ask(struct channel *lookup, struct loaded *l)
 	struct asked *asked;
 
 	while (l->question_next < l->question_count &&
-	    (!l->questions[l->question_next].is_open || l->questions[l->question_next].is_asked))
+	       (!l->questions[l->question_next].is_open || l->questions[l->question_next].is_asked))
 		l->question_next++;
 	if (l->question_next == l->question_count) {
 		leave_line(l);
@@ -177,7 +177,7 @@ static void pump(void)
 	struct loaded *l;
 
 	while (lookup != NULL && (l = TAILQ_FIRST(&line)) != NULL && asked_count < ASKED_MAX &&
-	    !channel_is_congested(lookup) && ask(lookup, l))
+	       !channel_is_congested(lookup) && ask(lookup, l))
 		continue;
 }
 

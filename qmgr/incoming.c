@@ -20,7 +20,8 @@
 
 enum {
 	OPEN_AT_ONCE_MAX = CHANNEL_DESCRIPTORS_MAX / 2,
-	RECEPTIONS_MAX = 20000, /* files that all smtpds together may have open or being committed */
+	RECEPTIONS_MAX =
+	    20000, /* files that all smtpds together may have open or being committed */
 	COPIED_AT_ONCE = 65536,
 	RECORDS_MAX = RECORD_PAYLOAD_MAX + RECORD_OVERHEAD,
 };
@@ -33,7 +34,7 @@ struct reception {
 	uint32_t request;        /* of its commit */
 	bool is_committing;
 	struct commit commit;
-	struct mail *mail;       /* from the commit on */
+	struct mail *mail; /* from the commit on */
 	incoming_finished finished;
 	void *context;
 };
@@ -76,7 +77,8 @@ static void reception_free(struct reception *reception)
 static void reception_abandon(struct reception *reception)
 {
 	if (spool_abandon(&queue.spool, reception->id) != 0 && errno != ENOENT)
-		log_error("cannot-remove", log_id(reception->id), log_string("place", "tmp"), log_errno(errno));
+		log_error("cannot-remove", log_id(reception->id), log_string("place", "tmp"),
+		    log_errno(errno));
 	reception_free(reception);
 }
 
@@ -86,8 +88,8 @@ static struct reception *find_open(struct channel *channel, message_id id)
 	struct reception *reception = RB_FIND(reception_tree, &receptions, &wanted);
 
 	return reception != NULL && reception->channel == channel && !reception->is_committing
-	    ? reception
-	    : NULL;
+		   ? reception
+		   : NULL;
 }
 
 /* --- commits ------------------------------------------------------------------ */
@@ -97,7 +99,8 @@ static void log_queued(const struct mail *mail)
 	const struct envelope *envelope = &mail->loaded->envelope;
 
 	log_info("queued", log_id(mail->file.id), log_slice("from", envelope->sender),
-	    log_number("size", mail->file.size), log_number("recipients", envelope->recipient_count),
+	    log_number("size", mail->file.size),
+	    log_number("recipients", envelope->recipient_count),
 	    log_slice("client", envelope->client), log_slice("login", envelope->login));
 }
 
@@ -275,7 +278,7 @@ void incoming_closed(struct channel *channel, void *context)
 	struct reception *reception, *next;
 
 	(void)context;
-	RB_FOREACH_SAFE(reception, reception_tree, &receptions, next) {
+	RB_FOREACH_SAFE (reception, reception_tree, &receptions, next) {
 		if (reception->channel != channel)
 			continue;
 		/* What is being committed is, although nobody is left to say so to the client. */
@@ -338,8 +341,8 @@ bool incoming_submit(struct slice content, const struct envelope *envelope,
 	struct reception *reception = begin_submission(finished, context, &fd, id);
 
 	return reception != NULL &&
-	    end_submission(reception, fd, spool_write_at(fd, content.data, content.len, 0) == 0,
-		content.len, envelope);
+	       end_submission(reception, fd, spool_write_at(fd, content.data, content.len, 0) == 0,
+		   content.len, envelope);
 }
 
 static bool copy(int from, int to, uint64_t size)
@@ -363,5 +366,6 @@ bool incoming_submit_file(int from, uint64_t size, const struct envelope *envelo
 	int fd;
 	struct reception *reception = begin_submission(finished, context, &fd, id);
 
-	return reception != NULL && end_submission(reception, fd, copy(from, fd, size), size, envelope);
+	return reception != NULL &&
+	       end_submission(reception, fd, copy(from, fd, size), size, envelope);
 }

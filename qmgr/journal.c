@@ -49,9 +49,9 @@ struct segment {
 	uint64_t size;
 	uint64_t generation;
 	uint64_t tag;
-	uint64_t dead;          /* as its header says */
-	message_id high_water;  /* as its header says */
-	const char *mapped;     /* during replay */
+	uint64_t dead;         /* as its header says */
+	message_id high_water; /* as its header says */
+	const char *mapped;    /* during replay */
 };
 
 struct journal {
@@ -189,7 +189,8 @@ static int open_segments(struct journal *j)
 		char name[16];
 
 		segment_name(i, name);
-		*segment = (struct segment){.fd = openat(j->directory, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC)};
+		*segment = (struct segment){
+		    .fd = openat(j->directory, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC)};
 		if (segment->fd < 0 && errno == ENOENT)
 			break;
 		if (segment->fd < 0 || fstat(segment->fd, &st) != 0)
@@ -276,7 +277,8 @@ uint64_t journal_live_octets(const struct journal *j)
 /* --- replay ---------------------------------------------------------------- */
 
 /* The whole entry at the front of `in`, without taking it; returns its length on disk or 0. */
-static size_t parse_entry(const struct segment *segment, struct slice in, struct journal_entry *entry)
+static size_t parse_entry(
+    const struct segment *segment, struct slice in, struct journal_entry *entry)
 {
 	struct reader r = reader_over(in);
 	uint32_t length, crc;
@@ -456,8 +458,8 @@ int journal_grow(struct journal *j)
 	if (fd < 0)
 		return -1;
 	pthread_mutex_lock(&j->lock);
-	j->segments[index] = (struct segment){
-	    .fd = fd, .state = SEGMENT_FREE, .size = j->options.segment_size};
+	j->segments[index] =
+	    (struct segment){.fd = fd, .state = SEGMENT_FREE, .size = j->options.segment_size};
 	j->segment_count = index + 1;
 	pthread_cond_broadcast(&j->freed);
 	pthread_mutex_unlock(&j->lock);
@@ -552,7 +554,8 @@ enum journal_room journal_reserve(struct journal *j, size_t length)
 	size_t space = entry_space(length), batch;
 	bool taken;
 
-	if (length > UINT32_MAX / 2 || round_up(space, JOURNAL_PAGE) > j->options.segment_size - JOURNAL_PAGE)
+	if (length > UINT32_MAX / 2 ||
+	    round_up(space, JOURNAL_PAGE) > j->options.segment_size - JOURNAL_PAGE)
 		return JOURNAL_TOO_LARGE;
 	batch = round_up(j->batch_len + space, JOURNAL_PAGE);
 	if (j->batch_len > 0 && batch > JOURNAL_BATCH_MAX)

@@ -27,7 +27,8 @@ enum {
 	JOURNAL_PAGE = 4096,
 	JOURNAL_SEGMENT_MIN = 16 * JOURNAL_PAGE, /* octets; below this nothing useful fits */
 	JOURNAL_SEGMENTS_MAX = 64,
-	JOURNAL_BATCH_MAX = 4 * 1024 * 1024, /* octets in one flush; one larger entry may stand alone */
+	JOURNAL_BATCH_MAX =
+	    4 * 1024 * 1024, /* octets in one flush; one larger entry may stand alone */
 };
 
 enum journal_type {

@@ -25,7 +25,7 @@ enum {
 	JOURNAL_WORKERS = 4, /* flush large messages and the spool */
 	FILE_WORKERS = 16,   /* where every message is flushed as a file */
 	ADDED_AT_ONCE = 5000,
-	STOP_SECONDS = 3,    /* for deliveries that are running when we are told to stop */
+	STOP_SECONDS = 3, /* for deliveries that are running when we are told to stop */
 	STOP_CHECK_MS = 50,
 };
 
@@ -46,7 +46,8 @@ static bool prepare(void)
 	self.root = open(settings->directory.spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (self.root >= 0)
 		return true;
-	log_error("cannot-open", log_string("directory", settings->directory.spool), log_errno(errno));
+	log_error(
+	    "cannot-open", log_string("directory", settings->directory.spool), log_errno(errno));
 	return false;
 }
 
@@ -57,9 +58,11 @@ static void report(void *context, const char *what, const char *place, const cha
 	(void)context;
 	/* That the journal is the copy of what was not flushed is its business; the sum is logged. */
 	if (strcmp(what, "rebuilt") == 0)
-		log_debug("recovery", log_string("what", what), log_string("place", place), log_string("name", name));
+		log_debug("recovery", log_string("what", what), log_string("place", place),
+		    log_string("name", name));
 	else
-		log_warning("recovery", log_string("what", what), log_string("place", place), log_string("name", name));
+		log_warning("recovery", log_string("what", what), log_string("place", place),
+		    log_string("name", name));
 }
 
 static uint64_t next_attempt(const struct spool_file *file)
@@ -119,8 +122,8 @@ static bool recover(void)
 		log_error("cannot-open-journal", log_errno(errno));
 		return false;
 	}
-	self.may_be_delivered = journal_live_octets(queue.journal) > 0 ||
-	    settings->queue.durability == DURABILITY_FILE;
+	self.may_be_delivered =
+	    journal_live_octets(queue.journal) > 0 || settings->queue.durability == DURABILITY_FILE;
 	if (recovery_run(&queue.spool, queue.journal, report, NULL, r) != 0) {
 		log_error("cannot-recover", log_errno(errno));
 		return false;
@@ -131,10 +134,11 @@ static bool recover(void)
 		journal_close(queue.journal);
 		queue.journal = NULL;
 	}
-	log_info("recovered", log_number("messages", r->file_count), log_number("rebuilt", r->rebuilt),
-	    log_number("completed", r->completed), log_number("unsettled", r->unsettled),
-	    log_number("removed", r->removed), log_number("swept", r->swept),
-	    log_number("set_aside", r->set_aside), log_number("missing", r->missing),
+	log_info("recovered", log_number("messages", r->file_count),
+	    log_number("rebuilt", r->rebuilt), log_number("completed", r->completed),
+	    log_number("unsettled", r->unsettled), log_number("removed", r->removed),
+	    log_number("swept", r->swept), log_number("set_aside", r->set_aside),
+	    log_number("missing", r->missing),
 	    log_number("ms", (clock_monotonic_us() - began) / 1000));
 	return true;
 }
@@ -237,19 +241,22 @@ static void stop(void)
 }
 
 static const struct process_peer peers[] = {
-    {.role = ROLE_SMTPD, .message = incoming_message, .closed = incoming_closed},
-    {.role = ROLE_LOOKUP, .opened = expand_opened, .message = expand_message, .drained = expand_drained},
+    {.role = ROLE_SMTPD,         .message = incoming_message, .closed = incoming_closed},
+    {.role = ROLE_LOOKUP,
+     .opened = expand_opened,
+     .message = expand_message,
+     .drained = expand_drained},
     {.role = ROLE_DELIVERY_MAILDIR,
-	.opened = delivery_opened,
-	.message = delivery_message,
-	.closed = delivery_closed,
-	.drained = delivery_drained},
+     .opened = delivery_opened,
+     .message = delivery_message,
+     .closed = delivery_closed,
+     .drained = delivery_drained},
     {.role = ROLE_DELIVERY_SMTP,
-	.opened = delivery_opened,
-	.message = delivery_message,
-	.closed = delivery_closed,
-	.drained = delivery_drained},
-    {.role = ROLE_NONE},
+     .opened = delivery_opened,
+     .message = delivery_message,
+     .closed = delivery_closed,
+     .drained = delivery_drained},
+    {.role = ROLE_NONE			 },
 };
 
 static const struct process qmgr = {

@@ -71,7 +71,9 @@ static int by_address_then_place(const void *a, const void *b)
 	int order = slice_compare(x->address, y->address);
 
 	/* Records lie in memory as they were written: of two, the later one counts. */
-	return order != 0 ? order : (x->address.data > y->address.data) - (x->address.data < y->address.data);
+	return order != 0
+		   ? order
+		   : (x->address.data > y->address.data) - (x->address.data < y->address.data);
 }
 
 static const struct history *find_history(const struct loaded *l, struct slice address)
@@ -166,7 +168,8 @@ static bool prepare_questions(struct loaded *l)
 		return false;
 	}
 	while (record_next(&in, &record) == RECORD_WHOLE) {
-		if (record.type != RECORD_EXPANSION || !expansion_decode(record.payload, &expansion) ||
+		if (record.type != RECORD_EXPANSION ||
+		    !expansion_decode(record.payload, &expansion) ||
 		    expansion.recipient >= l->envelope.recipient_count)
 			continue;
 		is_expanded[expansion.recipient] = true;
@@ -215,7 +218,8 @@ bool mail_load(struct mail *mail, struct buf *records)
 	if (record_next(&in, &first) != RECORD_WHOLE || first.type != RECORD_ENVELOPE)
 		goto failed;
 	r = reader_over(first.payload);
-	if (!envelope_read(&r, &l->envelope) || !reader_finished(&r) || l->envelope.recipient_count == 0)
+	if (!envelope_read(&r, &l->envelope) || !reader_finished(&r) ||
+	    l->envelope.recipient_count == 0)
 		goto failed;
 	errno = ENOMEM;
 	if (!read_history(l) || !prepare_questions(l))
@@ -236,7 +240,7 @@ static size_t slot_of(const struct loaded *l, struct slice address)
 	size_t slot = siphash(l->key, address) & (l->by_address_size - 1);
 
 	while (l->by_address[slot] != 0 &&
-	    !slice_equal(l->targets[l->by_address[slot] - 1]->address, address))
+	       !slice_equal(l->targets[l->by_address[slot] - 1]->address, address))
 		slot = (slot + 1) & (l->by_address_size - 1);
 	return slot;
 }
@@ -270,8 +274,8 @@ static bool make_room(struct loaded *l)
 }
 
 /* Add a target unless the message has it already; *out is NULL where it has. */
-static bool add_target(struct loaded *l, uint32_t recipient, const struct lookup_delivery *d,
-    struct target **out)
+static bool add_target(
+    struct loaded *l, uint32_t recipient, const struct lookup_delivery *d, struct target **out)
 {
 	struct slice place = d->kind == LOOKUP_ERROR ? slice_of("", 0) : d->place;
 	const struct history *history = find_history(l, d->address);
@@ -296,8 +300,8 @@ static bool add_target(struct loaded *l, uint32_t recipient, const struct lookup
 	target->recipient = recipient;
 	target->kind = (enum lookup_kind)d->kind;
 	target->attempts = history == NULL ? 0 : history->attempts;
-	target->may_be_there = l->mail->is_recovered ||
-	    (history != NULL && history->status == OUTCOME_UNSETTLED);
+	target->may_be_there =
+	    l->mail->is_recovered || (history != NULL && history->status == OUTCOME_UNSETTLED);
 	target->index = (uint32_t)l->target_count;
 	l->by_address[slot_of(l, d->address)] = target->index + 1;
 	l->targets[l->target_count++] = target;
@@ -308,7 +312,7 @@ static bool add_target(struct loaded *l, uint32_t recipient, const struct lookup
 static bool is_usable(const struct lookup_delivery *d)
 {
 	return d->address.len > 0 && envelope_text_is_clean(d->address, ENVELOPE_ADDRESS_MAX) &&
-	    envelope_text_is_clean(d->place, LOOKUP_DELIVERY_TEXT_MAX);
+	       envelope_text_is_clean(d->place, LOOKUP_DELIVERY_TEXT_MAX);
 }
 
 static bool take_delivery(struct loaded *l, uint32_t recipient, const struct lookup_delivery *d)
@@ -331,8 +335,8 @@ static bool take_delivery(struct loaded *l, uint32_t recipient, const struct loo
 	return true;
 }
 
-bool mail_take_answer(struct mail *mail, const struct question *question,
-    const struct lookup_expansion *expansion)
+bool mail_take_answer(
+    struct mail *mail, const struct question *question, const struct lookup_expansion *expansion)
 {
 	struct loaded *l = mail->loaded;
 
@@ -350,22 +354,28 @@ void target_conclude(struct target *target, enum target_state state, struct slic
 {
 	static const char *const fallback[] = {
 	    [TARGET_DELIVERED] = "2.0.0", [TARGET_DEFERRED] = "4.0.0", [TARGET_FAILED] = "5.0.0"};
-	uint64_t code;
+	char *old_host, *old_text;
+	uint64_t code = 0;
 
 	target->state = state;
 	if (slice_is_empty(status) || !slice_copy(status, target->status, sizeof target->status))
 		slice_copy(slice_string(fallback[state]), target->status, sizeof target->status);
-	free(target->host);
-	free(target->text);
+	/* The texts may be the target's own. */
+	old_host = target->host;
+	old_text = target->text;
 	target->host =
 	    slice_is_empty(host) ? NULL : slice_dup(slice_part(host, 0, OUTCOME_HOST_MAX));
 	target->text =
 	    slice_is_empty(text) ? NULL : slice_dup(slice_part(text, 0, OUTCOME_TEXT_MAX));
+	free(old_host);
+	free(old_text);
 	/* What another host said begins with its reply code. */
-	target->code = target->host != NULL && slice_number(slice_part(text, 0, 3), 599, &code) &&
-		code >= 200
-	    ? (uint16_t)code
-	    : 0;
+	target->code =
+	    target->host != NULL &&
+		    slice_number(slice_part(slice_string(target->text), 0, 3), 599, &code) &&
+		    code >= 200
+		? (uint16_t)code
+		: 0;
 }
 
 static enum outcome_status outcome_of(enum target_state state)
@@ -435,7 +445,8 @@ bool mail_record_expansion(struct mail *mail)
 	see_what_became(l, became);
 	for (uint32_t i = 0; i < l->envelope.recipient_count && fitted; i++)
 		if (became[i].count == 0)
-			fitted = expansion_append(&l->pending, &(struct expansion){i, slice_of("", 0)});
+			fitted =
+			    expansion_append(&l->pending, &(struct expansion){i, slice_of("", 0)});
 	for (size_t i = 0; i < l->target_count && fitted; i++) {
 		const struct became *b = &became[l->targets[i]->recipient];
 

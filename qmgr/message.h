@@ -40,9 +40,9 @@ struct mail {
 	TAILQ_ENTRY(mail) link; /* of the list that its state puts it in */
 	struct schedule_entry due;
 	struct spool_file file;
-	uint64_t generation;    /* of the journal segment with its content; 0: none */
+	uint64_t generation; /* of the journal segment with its content; 0: none */
 	enum mail_state state;
-	bool is_recovered;      /* was there at start: a mailbox may have it already */
+	bool is_recovered; /* was there at start: a mailbox may have it already */
 	struct loaded *loaded;
 };
 
@@ -65,15 +65,15 @@ struct target {
 	uint32_t recipient;        /* in the envelope */
 	enum lookup_kind kind;
 	enum target_state state;
-	bool may_be_there;         /* a mailbox that may have it already */
-	bool is_reported;          /* FAILED: the sender was told, or is not to be told */
-	bool is_recorded;          /* mail_record_outcome has seen this state */
-	uint32_t attempts;         /* before this one */
-	struct slice address;      /* these two in one allocation */
-	struct slice place;        /* home of the mailbox, or site; empty: lookup has not said */
-	uint16_t code;             /* of what was said last */
+	bool may_be_there;    /* a mailbox that may have it already */
+	bool is_reported;     /* FAILED: the sender was told, or is not to be told */
+	bool is_recorded;     /* mail_record_outcome has seen this state */
+	uint32_t attempts;    /* before this one */
+	struct slice address; /* these two in one allocation */
+	struct slice place;   /* home of the mailbox, or site; empty: lookup has not said */
+	uint16_t code;        /* of what was said last */
 	char status[OUTCOME_ENHANCED_MAX];
-	char *host;                /* who said it; NULL: we */
+	char *host; /* who said it; NULL: we */
 	char *text;
 };
 
@@ -97,38 +97,39 @@ struct history {
 
 struct loaded {
 	struct mail *mail;
-	struct buf records;     /* of the file, as read or accepted; envelope and history point into it */
-	uint64_t end;           /* of the file's whole records */
+	struct buf
+	    records;  /* of the file, as read or accepted; envelope and history point into it */
+	uint64_t end; /* of the file's whole records */
 	struct envelope envelope;
 	struct history *history; /* sorted by address */
 	size_t history_count;
 	struct question *questions;
 	size_t question_count;
-	size_t question_next;   /* the first that was not asked yet */
+	size_t question_next; /* the first that was not asked yet */
 	size_t questions_open;
 	bool is_expansion_known; /* the file holds the expansion records that it needs */
 	struct target **targets;
 	size_t target_count;
 	size_t target_room;
-	uint32_t *by_address;   /* hash table of index + 1; its size is a power of two */
+	uint32_t *by_address; /* hash table of index + 1; its size is a power of two */
 	size_t by_address_size;
 	struct siphash_key key;
-	uint32_t attempts;      /* made before */
-	bool is_dispatched;     /* the jobs of this attempt were made */
-	unsigned jobs;          /* of this attempt that have not ended */
+	uint32_t attempts;  /* made before */
+	bool is_dispatched; /* the jobs of this attempt were made */
+	unsigned jobs;      /* of this attempt that have not ended */
 	struct job_list job_list;
-	bool is_in_mailbox;     /* some mailbox got it, in this attempt or an earlier one */
-	bool is_expanding;      /* in the line for lookup */
+	bool is_in_mailbox; /* some mailbox got it, in this attempt or an earlier one */
+	bool is_expanding;  /* in the line for lookup */
 	TAILQ_ENTRY(loaded) expanding;
-	struct buf pending;     /* records that are not written yet */
+	struct buf pending; /* records that are not written yet */
 	struct commit update;
 	bool is_updating;
-	bool is_ending;         /* the attempt is over: the next update is the last */
-	unsigned reports;       /* bounces being accepted */
-	bool is_report_lost;    /* a bounce could not be stored */
-	bool is_cut_short;      /* some questions were never answered */
-	bool is_unwanted;       /* delete when the attempt is over */
-	bool is_to_be_held;     /* hold when the attempt is over */
+	bool is_ending;      /* the attempt is over: the next update is the last */
+	unsigned reports;    /* bounces being accepted */
+	bool is_report_lost; /* a bounce could not be stored */
+	bool is_cut_short;   /* some questions were never answered */
+	bool is_unwanted;    /* delete when the attempt is over */
+	bool is_to_be_held;  /* hold when the attempt is over */
 };
 
 struct mail *mail_new(const struct spool_file *file);
@@ -146,8 +147,8 @@ void mail_unload(struct mail *mail);
  * Take over an answer of lookup: adds the targets that are new.  Errors become
  * targets that are deferred or failed already.  False when out of memory.
  */
-bool mail_take_answer(struct mail *mail, const struct question *question,
-    const struct lookup_expansion *expansion);
+bool mail_take_answer(
+    struct mail *mail, const struct question *question, const struct lookup_expansion *expansion);
 
 /* Note what came of a target, in memory; texts are copied, and may be cut off. */
 void target_conclude(struct target *target, enum target_state state, struct slice status,

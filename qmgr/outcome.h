@@ -15,29 +15,30 @@
 #include "common/codec.h"
 
 enum {
-	OUTCOME_TEXT_MAX = 2048,      /* octets of a diagnostic; more is cut off */
-	OUTCOME_ADDRESS_MAX = 1024,   /* octets of an address (with UTF-8 local parts) */
-	OUTCOME_ENHANCED_MAX = 12,    /* "5.123.456" and the NUL, with room */
+	OUTCOME_TEXT_MAX = 2048,    /* octets of a diagnostic; more is cut off */
+	OUTCOME_ADDRESS_MAX = 1024, /* octets of an address (with UTF-8 local parts) */
+	OUTCOME_ENHANCED_MAX = 12,  /* "5.123.456" and the NUL, with room */
 	OUTCOME_HOST_MAX = 256,
 };
 
 enum outcome_status {
 	OUTCOME_DELIVERED = 1,
 	OUTCOME_DEFERRED = 2,
-	OUTCOME_FAILED = 3,    /* for good; the sender was told where that was due */
-	OUTCOME_UNSETTLED = 4, /* found at recovery: delivered into a mailbox that the crash may have undone */
+	OUTCOME_FAILED = 3, /* for good; the sender was told where that was due */
+	OUTCOME_UNSETTLED =
+	    4, /* found at recovery: delivered into a mailbox that the crash may have undone */
 };
 
 struct outcome {
 	struct slice address; /* the final address */
 	enum outcome_status status;
-	bool in_mailbox;      /* delivered to a mailbox that the next checkpoint has to flush */
-	uint32_t attempts;    /* so far, this one included */
-	uint64_t at_us;       /* wall time */
-	uint16_t code;        /* SMTP reply code, or 0 */
+	bool in_mailbox;       /* delivered to a mailbox that the next checkpoint has to flush */
+	uint32_t attempts;     /* so far, this one included */
+	uint64_t at_us;        /* wall time */
+	uint16_t code;         /* SMTP reply code, or 0 */
 	struct slice enhanced; /* enhanced status code, or empty */
-	struct slice host;    /* who said so: a host's name, or empty where it was us */
-	struct slice text;    /* what was said */
+	struct slice host;     /* who said so: a host's name, or empty where it was us */
+	struct slice text;     /* what was said */
 };
 
 /* Append as a record; false where the buf's limit does not allow it. */
@@ -47,8 +48,9 @@ bool outcome_decode(struct slice payload, struct outcome *outcome);
 
 /* One step of an expansion: `recipient` became `address` (one record per address). */
 struct expansion {
-	uint32_t recipient;   /* index in the envelope */
-	struct slice address; /* a final address, or empty: the recipient came to nothing (a duplicate) */
+	uint32_t recipient; /* index in the envelope */
+	struct slice
+	    address; /* a final address, or empty: the recipient came to nothing (a duplicate) */
 };
 
 bool expansion_append(struct buf *records, const struct expansion *expansion);

@@ -66,13 +66,15 @@ static bool space_is_short(void)
 		return is_short;
 	checked_us = now;
 	is_short = fstatvfs(queue.spool.root, &st) == 0 &&
-	    ((uint64_t)st.f_bavail * st.f_frsize < (uint64_t)settings->queue.free_space ||
-		(st.f_files > 0 && st.f_favail == 0));
+		   ((uint64_t)st.f_bavail * st.f_frsize < (uint64_t)settings->queue.free_space ||
+		       (st.f_files > 0 && st.f_favail == 0));
 	if (is_short != was_short) {
 		if (is_short)
-			log_error("spool-disk-full", log_number("free", (uint64_t)st.f_bavail * st.f_frsize));
+			log_error("spool-disk-full",
+			    log_number("free", (uint64_t)st.f_bavail * st.f_frsize));
 		else
-			log_info("spool-disk-has-room", log_number("free", (uint64_t)st.f_bavail * st.f_frsize));
+			log_info("spool-disk-has-room",
+			    log_number("free", (uint64_t)st.f_bavail * st.f_frsize));
 	}
 	return is_short;
 }
@@ -80,7 +82,7 @@ static bool space_is_short(void)
 bool queue_is_full(void)
 {
 	return queue.count >= (size_t)settings->queue.messages_limit ||
-	    committer_is_full(queue.committer) || space_is_short();
+	       committer_is_full(queue.committer) || space_is_short();
 }
 
 bool queue_append_envelope(struct buf *records, const struct envelope *envelope)
@@ -90,7 +92,8 @@ bool queue_append_envelope(struct buf *records, const struct envelope *envelope)
 	bool fitted;
 
 	envelope_write(&w, envelope);
-	fitted = !payload.overflowed && record_append(records, RECORD_ENVELOPE, buf_slice(&payload));
+	fitted =
+	    !payload.overflowed && record_append(records, RECORD_ENVELOPE, buf_slice(&payload));
 	buf_free(&payload);
 	return fitted;
 }

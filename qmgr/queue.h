@@ -33,10 +33,10 @@ struct queue {
 	struct committer *committer;
 	struct mail_tree mails;
 	size_t count;
-	size_t active;           /* loaded ones */
+	size_t active; /* loaded ones */
 	struct schedule schedule;
 	message_id last_id;
-	bool is_closed;          /* at the end: nothing new is begun or submitted */
+	bool is_closed; /* at the end: nothing new is begun or submitted */
 };
 
 extern struct queue queue;

@@ -106,8 +106,8 @@ static void note_entry(void *context, const struct journal_entry *entry)
 		happening.id = updated.id;
 	else
 		return;
-	happenings = one_more(work->happenings, work->happening_count, &work->happening_room,
-	    sizeof happening);
+	happenings = one_more(
+	    work->happenings, work->happening_count, &work->happening_room, sizeof happening);
 	if (happenings == NULL) {
 		work->failed = true;
 		return;
@@ -140,7 +140,7 @@ static int by_id_and_place(const void *a, const void *b)
 static bool append_record(struct buf *records, const struct record *record)
 {
 	return record_is_among(buf_slice(records), record) ||
-	    record_append(records, record->type, record->payload);
+	       record_append(records, record->type, record->payload);
 }
 
 /*
@@ -170,8 +170,7 @@ static bool append_unsettled(struct story *story)
 
 static bool tell_story(const struct happening *happenings, size_t count, struct story *story)
 {
-	*story = (struct story){
-	    .place = SPOOL_NEW, .records = buf_with_limit(SPOOL_RECORDS_MAX)};
+	*story = (struct story){.place = SPOOL_NEW, .records = buf_with_limit(SPOOL_RECORDS_MAX)};
 	for (size_t i = 0; i < count; i++) {
 		struct updated_entry updated;
 
@@ -209,7 +208,7 @@ static bool content_is_true(int fd, const struct spool_file *file, const struct 
 		struct slice part = slice_part(want, at, COMPARED_AT_ONCE);
 
 		is_true = spool_read_at(fd, have, part.len, at) == (ssize_t)part.len &&
-		    memcmp(have, part.data, part.len) == 0;
+			  memcmp(have, part.data, part.len) == 0;
 	}
 	free(have);
 	return is_true;
@@ -256,8 +255,8 @@ static int rebuild(struct work *work, struct spool_file *file, const struct stor
 	    .id = story->accepted.id, .place = story->place, .size = story->accepted.size};
 	if (buf_append_slice(&records, story->accepted.records) &&
 	    buf_append_slice(&records, buf_slice(&story->records)))
-		result = spool_rebuild(
-		    work->spool, file, story->accepted.content, buf_slice(&records));
+		result =
+		    spool_rebuild(work->spool, file, story->accepted.content, buf_slice(&records));
 	buf_free(&records);
 	if (result != 0)
 		return -1;
@@ -323,8 +322,8 @@ static bool recover_message(struct work *work, const struct happening *happening
 	if (file != NULL && (state = mend(work, made, &story)) == MEND_FAILED)
 		goto failed;
 	if (state == MEND_HOPELESS) {
-		spool_format_name(happenings[0].id,
-		    file != NULL ? file->size : story.accepted.size, name);
+		spool_format_name(
+		    happenings[0].id, file != NULL ? file->size : story.accepted.size, name);
 		if (story.was_accepted && story.accepted.has_content) {
 			if (file != NULL && spool_remove(work->spool, file) != 0)
 				goto failed;

@@ -20,18 +20,19 @@ struct recovery {
 	struct spool_file *files;
 	size_t file_count;
 	/* What was found and done. */
-	unsigned swept;      /* unfinished receptions removed from tmp/ */
-	unsigned rebuilt;    /* files written anew from the journal */
-	unsigned completed;  /* files that got records from the journal */
-	unsigned removed;    /* finished messages whose file was still there */
-	unsigned unsettled;  /* deliveries into mailboxes that will be looked at again */
-	unsigned set_aside;  /* files moved to bad/ */
-	unsigned missing;    /* accepted messages that neither file nor journal hold */
+	unsigned swept;        /* unfinished receptions removed from tmp/ */
+	unsigned rebuilt;      /* files written anew from the journal */
+	unsigned completed;    /* files that got records from the journal */
+	unsigned removed;      /* finished messages whose file was still there */
+	unsigned unsettled;    /* deliveries into mailboxes that will be looked at again */
+	unsigned set_aside;    /* files moved to bad/ */
+	unsigned missing;      /* accepted messages that neither file nor journal hold */
 	message_id high_water; /* the highest identifier seen anywhere */
 };
 
 /* Called for what an administrator should know; `what` is an event's name, `name` a file's. */
-typedef void (*recovery_report)(void *context, const char *what, const char *place, const char *name);
+typedef void (*recovery_report)(
+    void *context, const char *what, const char *place, const char *name);
 
 /*
  * Recover the spool.  `journal` is open and not started; afterwards it is

@@ -26,13 +26,13 @@ struct site_job {
 TAILQ_HEAD(site_job_list, site_job);
 
 struct site {
-	TAILQ_ENTRY(site) turn;  /* among those with work and room */
-	struct site *next;       /* in its bucket */
+	TAILQ_ENTRY(site) turn; /* among those with work and room */
+	struct site *next;      /* in its bucket */
 	struct site_job_list ready;
 	unsigned ready_count;
 	unsigned running;
-	unsigned limit;          /* how many may run now */
-	unsigned failures;       /* in a row */
+	unsigned limit;    /* how many may run now */
+	unsigned failures; /* in a row */
 	bool has_turn;
 	size_t name_len;
 	char name[];

@@ -39,8 +39,8 @@ int spool_open(struct spool *spool, int root)
 	for (int place = 0; place < SPOOL_PLACES; place++) {
 		if (mkdirat(root, place_names[place], 0700) != 0 && errno != EEXIST)
 			goto failed;
-		spool->directory[place] = openat(root, place_names[place],
-		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		spool->directory[place] = openat(
+		    root, place_names[place], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (spool->directory[place] < 0)
 			goto failed;
 	}
@@ -74,8 +74,8 @@ bool spool_parse_name(struct slice name, message_id *id, uint64_t *size)
 	struct slice digits = slice_from(name, MESSAGE_ID_TEXT + 3);
 
 	return message_id_parse(slice_part(name, 0, MESSAGE_ID_TEXT), id) &&
-	    slice_equal(slice_part(name, MESSAGE_ID_TEXT, 3), SLICE(",S=")) &&
-	    slice_number(digits, INT64_MAX, size) && (digits.len == 1 || digits.data[0] != '0');
+	       slice_equal(slice_part(name, MESSAGE_ID_TEXT, 3), SLICE(",S=")) &&
+	       slice_number(digits, INT64_MAX, size) && (digits.len == 1 || digits.data[0] != '0');
 }
 
 int spool_create(const struct spool *spool, message_id id)
@@ -197,8 +197,8 @@ int spool_set_aside(const struct spool *spool, enum spool_place place, const cha
 int spool_set_time(int fd, uint64_t wall_us)
 {
 	struct timespec times[2] = {
-	    {.tv_nsec = UTIME_OMIT},
-	    {.tv_sec = (time_t)(wall_us / 1000000), .tv_nsec = (long)(wall_us % 1000000) * 1000},
+	    {.tv_nsec = UTIME_OMIT                       },
+	    { .tv_sec = (time_t)(wall_us / 1000000), .tv_nsec = (long)(wall_us % 1000000) * 1000},
 	};
 
 	return futimens(fd, times);
@@ -218,8 +218,9 @@ int spool_read_records(int fd, uint64_t size, struct buf *records, uint64_t *end
 		errno = EBADMSG;
 		return -1;
 	}
-	tail = (uint64_t)st.st_size - size > SPOOL_RECORDS_MAX ? SIZE_MAX
-							       : (size_t)((uint64_t)st.st_size - size);
+	tail = (uint64_t)st.st_size - size > SPOOL_RECORDS_MAX
+		   ? SIZE_MAX
+		   : (size_t)((uint64_t)st.st_size - size);
 	if (tail == SIZE_MAX || (room = buf_extend(records, tail)) == NULL) {
 		errno = EFBIG;
 		return -1;
@@ -251,7 +252,8 @@ int spool_rebuild(const struct spool *spool, const struct spool_file *file, stru
 	fd = spool_create(spool, file->id);
 	if (fd < 0)
 		return -1;
-	failed = spool_write_at(fd, content.data, content.len, 0) != 0 ||
+	failed =
+	    spool_write_at(fd, content.data, content.len, 0) != 0 ||
 	    spool_append(fd, content.len, records) != 0 ||
 	    renameat(spool->directory[SPOOL_TMP], from, spool->directory[file->place], to) != 0;
 	close(fd);

@@ -41,7 +41,7 @@ struct spool_file {
 
 enum {
 	SPOOL_NAME_MAX = MESSAGE_ID_TEXT + 3 + 20 + 1, /* "ID,S=size" and the NUL */
-	SPOOL_RECORDS_MAX = 64 * 1024 * 1024,          /* octets of records that are read of one file */
+	SPOOL_RECORDS_MAX = 64 * 1024 * 1024, /* octets of records that are read of one file */
 };
 
 /* The directory's name, for logs: "new". */

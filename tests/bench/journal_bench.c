@@ -59,8 +59,8 @@ static void checkpoint(struct bench *bench)
 	if (full == 0 || bench->settling)
 		return;
 	bench->settling = true;
-	bench->checkpoint = (struct commit){
-	    .kind = COMMIT_SETTLE, .finished = settled, .context = bench};
+	bench->checkpoint =
+	    (struct commit){.kind = COMMIT_SETTLE, .finished = settled, .context = bench};
 	committer_submit(bench->committer, &bench->checkpoint);
 	bench->checkpoint.generation = full;
 }
@@ -124,7 +124,7 @@ static double cpu_seconds(void)
 
 	getrusage(RUSAGE_SELF, &usage);
 	return (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 +
-	    (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
+	       (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
 }
 
 static void run(struct bench *bench, const char *how, unsigned waiting, unsigned messages)

@@ -28,7 +28,8 @@ static void load_message(struct slice in)
 			REQUIRE(mail_take_answer(mail, &l->questions[i], &expansion));
 		}
 		for (size_t i = 0; i < l->target_count; i++) {
-			target_conclude(l->targets[i], TARGET_DELIVERED, SLICE(""), SLICE(""), SLICE(""));
+			target_conclude(
+			    l->targets[i], TARGET_DELIVERED, SLICE(""), SLICE(""), SLICE(""));
 			REQUIRE(mail_record_outcome(mail, l->targets[i], 1));
 		}
 		REQUIRE(mail_record_expansion(mail));
@@ -44,7 +45,8 @@ static void wrap_and_load(struct slice in)
 
 	/* The checksum is no obstacle to whoever writes the file; here it is one to the fuzzer. */
 	for (size_t at = 0; at + 2 <= in.len;) {
-		unsigned char type = (unsigned char)in.data[at], length = (unsigned char)in.data[at + 1];
+		unsigned char type = (unsigned char)in.data[at],
+			      length = (unsigned char)in.data[at + 1];
 		struct slice payload = slice_part(in, at + 2, length);
 
 		if (!record_append(&records, (enum record_type)(type % 4), payload))

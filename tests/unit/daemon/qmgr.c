@@ -48,8 +48,9 @@ static bool lookup_is_mute;
 
 static struct lookup_delivery mailbox(const char *address)
 {
-	return (struct lookup_delivery){
-	    .kind = LOOKUP_MAILBOX, .address = slice_string(address), .place = slice_string(address)};
+	return (struct lookup_delivery){.kind = LOOKUP_MAILBOX,
+	    .address = slice_string(address),
+	    .place = slice_string(address)};
 }
 
 /* "here.test" has mailboxes, a list and nobody called "nobody"; all else is elsewhere. */
@@ -90,7 +91,8 @@ static bool on_lookup(struct channel *channel, struct message *m, void *context)
 
 /* --- agents -------------------------------------------------------------------------- */
 
-static void note_delivery(const struct delivery_job *job, const struct delivery_recipient *recipient, int fd)
+static void note_delivery(
+    const struct delivery_job *job, const struct delivery_recipient *recipient, int fd)
 {
 	struct delivery *delivery = &deliveries[delivery_count++];
 	ssize_t got;
@@ -201,7 +203,8 @@ static const struct channel_handlers lookup_handlers = {on_lookup, on_closed, NU
 static const struct channel_handlers agent_handlers = {on_agent, on_closed, NULL};
 static const struct channel_handlers smtpd_handlers = {on_smtpd, on_closed, NULL};
 
-static void open_peer(struct channel **channel, enum role role, const struct channel_handlers *handlers)
+static void open_peer(
+    struct channel **channel, enum role role, const struct channel_handlers *handlers)
 {
 	struct writer *w = channel_begin(d.control, CONTROL_PEER, 0);
 	int sockets[2];
@@ -371,7 +374,8 @@ static bool on_committed(struct message *answer, void *context)
 	return true;
 }
 
-static void commit_to(unsigned which, const char *content, const char *sender, const char *const *recipients)
+static void commit_to(
+    unsigned which, const char *content, const char *sender, const char *const *recipients)
 {
 	struct envelope_recipient list[8] = {{.notify = 0}};
 	struct envelope envelope = {.arrived_us = clock_wall_us(),
@@ -382,8 +386,10 @@ static void commit_to(unsigned which, const char *content, const char *sender, c
 	struct writer *w;
 
 	for (; recipients[envelope.recipient_count] != NULL; envelope.recipient_count++)
-		list[envelope.recipient_count].address = slice_string(recipients[envelope.recipient_count]);
-	cr_assert_eq(write(opened_files[which], content, strlen(content)), (ssize_t)strlen(content));
+		list[envelope.recipient_count].address =
+		    slice_string(recipients[envelope.recipient_count]);
+	cr_assert_eq(
+	    write(opened_files[which], content, strlen(content)), (ssize_t)strlen(content));
 	close(opened_files[which]);
 	w = channel_call(smtpd, QUEUE_COMMIT, on_committed, NULL, NULL);
 	write_u64(w, opened_ids[which]);
@@ -734,7 +740,8 @@ Test(qmgr_daemon, where_durability_is_file_the_agent_flushes_and_nothing_is_kept
 
 /* --- what peers may not do ----------------------------------------------------------------------- */
 
-Test(qmgr_daemon, an_identifier_that_was_not_opened_for_this_smtpd_ends_its_channel_and_nobody_elses)
+Test(
+    qmgr_daemon, an_identifier_that_was_not_opened_for_this_smtpd_ends_its_channel_and_nobody_elses)
 {
 	static const char *const recipients[] = {"alice@here.test", NULL};
 
@@ -853,7 +860,8 @@ static bool on_admin(struct channel *channel, struct message *m, void *context)
 		cr_assert(admin_entry_read(&r, &entry));
 		entries++;
 		snprintf(detail, sizeof detail, "%.*s>%.*s %.*s", SLICE_PRINTF(entry.sender),
-		    SLICE_PRINTF(entry.recipients[0].address), SLICE_PRINTF(entry.recipients[0].reason));
+		    SLICE_PRINTF(entry.recipients[0].address),
+		    SLICE_PRINTF(entry.recipients[0].reason));
 		admin_entry_free(&entry);
 		return true;
 	case ADMIN_QUEUE_DETAIL:

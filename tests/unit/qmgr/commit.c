@@ -340,7 +340,8 @@ Test(commit, commits_wait_while_every_segment_waits_and_go_on_after_the_checkpoi
 	start(true, 1000, 64 * 1024);
 	ready = (struct pollfd){.fd = committer_descriptor(committer), .events = POLLIN};
 	for (int i = 0; i < COUNT; i++) {
-		commits[i] = accept_commit((message_id)i + 1, slice_of(text, sizeof text), &done[i]);
+		commits[i] =
+		    accept_commit((message_id)i + 1, slice_of(text, sizeof text), &done[i]);
 		committer_submit(committer, &commits[i]);
 	}
 	while (got < COUNT) {
@@ -355,9 +356,8 @@ Test(commit, commits_wait_while_every_segment_waits_and_go_on_after_the_checkpoi
 		cr_assert_lt(got, COUNT);
 		full = journal_full_generation(scratch.journal);
 		cr_assert_gt(full, 0);
-		settle = (struct commit){.kind = COMMIT_SETTLE,
-		    .finished = retire_when_settled,
-		    .context = &full};
+		settle = (struct commit){
+		    .kind = COMMIT_SETTLE, .finished = retire_when_settled, .context = &full};
 		committer_submit(committer, &settle);
 		finished_count = 0;
 		while (finished_count == 0 || settle.finished == NULL) {

@@ -146,7 +146,7 @@ Test(journal, a_batch_cut_off_at_any_octet_keeps_its_whole_entries)
 		damage(0, 2 * JOURNAL_PAGE + cut, 1);
 		replayed = replay();
 		cr_assert(strcmp(replayed.letters, cut < 132 ? "a" : "ab") == 0 ||
-			strcmp(replayed.letters, "abc") == 0,
+			      strcmp(replayed.letters, "abc") == 0,
 		    "cut at %zu: %s", cut, replayed.letters);
 	}
 	cr_assert_str_eq(replay().letters, "a");
@@ -318,8 +318,8 @@ Test(journal, an_entry_that_fits_no_segment_is_refused)
 	start();
 	cr_assert_eq(journal_reserve(scratch.journal, SCRATCH_SEGMENT), JOURNAL_TOO_LARGE);
 	cr_assert_eq(journal_reserve(scratch.journal, SIZE_MAX / 4), JOURNAL_TOO_LARGE);
-	cr_assert_eq(journal_reserve(scratch.journal, SCRATCH_SEGMENT - JOURNAL_PAGE - 32),
-	    JOURNAL_READY);
+	cr_assert_eq(
+	    journal_reserve(scratch.journal, SCRATCH_SEGMENT - JOURNAL_PAGE - 32), JOURNAL_READY);
 }
 
 Test(journal, starting_makes_everything_before_it_dead)

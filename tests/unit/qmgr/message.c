@@ -11,7 +11,8 @@ static const char *const nobody[] = {NULL};
 static struct buf records_to(const char *const *recipients)
 {
 	struct envelope_recipient list[8] = {{.notify = 0}};
-	struct envelope envelope = {.arrived_us = 1, .sender = SLICE("eve@there.test"), .recipients = list};
+	struct envelope envelope = {
+	    .arrived_us = 1, .sender = SLICE("eve@there.test"), .recipients = list};
 	struct buf records = buf_with_limit(1 << 20), payload = buf_with_limit(1 << 20);
 	struct writer w = {&payload};
 
@@ -24,7 +25,8 @@ static struct buf records_to(const char *const *recipients)
 	return records;
 }
 
-static void add_outcome(struct buf *records, const char *address, enum outcome_status status, uint32_t attempts)
+static void add_outcome(
+    struct buf *records, const char *address, enum outcome_status status, uint32_t attempts)
 {
 	struct outcome outcome = {.address = slice_string(address),
 	    .status = status,
@@ -56,7 +58,8 @@ static void answer_itself(struct mail *mail)
 	}
 }
 
-static void answer(struct mail *mail, size_t question, struct lookup_delivery *deliveries, uint32_t count)
+static void answer(
+    struct mail *mail, size_t question, struct lookup_delivery *deliveries, uint32_t count)
 {
 	struct lookup_expansion expansion = {count, deliveries};
 
@@ -151,15 +154,17 @@ Test(message, a_list_that_changes_between_attempts_neither_repeats_nor_loses_a_m
 	const char *const recipients[] = {"list@here.test", NULL};
 	struct mail *mail = load(records_to(recipients));
 	struct lookup_delivery members[] = {
-	    {.kind = LOOKUP_REMOTE, .address = SLICE("a@x"), .place = SLICE("mx:x")},
-	    {.kind = LOOKUP_REMOTE, .address = SLICE("b@x"), .place = SLICE("mx:x")},
+	    {.kind = LOOKUP_REMOTE, .address = SLICE("a@x"),        .place = SLICE("mx:x")},
+	    {.kind = LOOKUP_REMOTE, .address = SLICE("b@x"),        .place = SLICE("mx:x")},
 	    {.kind = LOOKUP_REMOTE, .address = SLICE("newcomer@x"), .place = SLICE("mx:x")},
 	};
 	struct buf records;
 
 	answer(mail, 0, members, 2);
-	target_conclude(mail->loaded->targets[0], TARGET_DELIVERED, SLICE("2.0.0"), SLICE("x"), SLICE("250"));
-	target_conclude(mail->loaded->targets[1], TARGET_DEFERRED, SLICE("4.0.0"), SLICE("x"), SLICE("450"));
+	target_conclude(
+	    mail->loaded->targets[0], TARGET_DELIVERED, SLICE("2.0.0"), SLICE("x"), SLICE("250"));
+	target_conclude(
+	    mail->loaded->targets[1], TARGET_DEFERRED, SLICE("4.0.0"), SLICE("x"), SLICE("450"));
 	records = written(mail);
 
 	mail = load(records);
@@ -178,13 +183,17 @@ Test(message, a_member_that_could_not_be_looked_up_is_not_forgotten)
 	const char *const recipients[] = {"list@here.test", NULL};
 	struct mail *mail = load(records_to(recipients));
 	struct lookup_delivery members[] = {
-	    {.kind = LOOKUP_REMOTE, .address = SLICE("a@x"), .place = SLICE("mx:x")},
-	    {.kind = LOOKUP_ERROR, .address = SLICE("b@x"), .temporary = true, .status = SLICE("4.3.0")},
+	    {.kind = LOOKUP_REMOTE,   .address = SLICE("a@x"), .place = SLICE("mx:x")},
+	    { .kind = LOOKUP_ERROR,
+             .address = SLICE("b@x"),
+             .temporary = true,
+             .status = SLICE("4.3.0")},
 	};
 	struct buf records;
 
 	answer(mail, 0, members, 2);
-	target_conclude(mail->loaded->targets[0], TARGET_DELIVERED, SLICE("2.0.0"), SLICE("x"), SLICE("250"));
+	target_conclude(
+	    mail->loaded->targets[0], TARGET_DELIVERED, SLICE("2.0.0"), SLICE("x"), SLICE("250"));
 	records = written(mail);
 	mail = load(records);
 	cr_assert_eq(mail->loaded->questions_open, 1);
@@ -217,8 +226,9 @@ Test(message, an_address_with_a_line_break_is_a_failure_and_no_target)
 {
 	const char *const recipients[] = {"a@x", NULL};
 	struct mail *mail = load(records_to(recipients));
-	struct lookup_delivery d = {
-	    .kind = LOOKUP_REMOTE, .address = SLICE("b@x\r\nRCPT TO:<c@x>"), .place = SLICE("mx:x")};
+	struct lookup_delivery d = {.kind = LOOKUP_REMOTE,
+	    .address = SLICE("b@x\r\nRCPT TO:<c@x>"),
+	    .place = SLICE("mx:x")};
 
 	answer(mail, 0, &d, 1);
 	cr_assert_eq(mail->loaded->target_count, 1);
@@ -233,9 +243,11 @@ Test(message, a_reply_code_is_taken_from_another_hosts_words_only)
 	struct mail *mail = load(records_to(recipients));
 
 	answer_itself(mail);
-	target_conclude(mail->loaded->targets[0], TARGET_FAILED, SLICE("5.1.1"), SLICE("mx.x"), SLICE("550 5.1.1 no"));
+	target_conclude(mail->loaded->targets[0], TARGET_FAILED, SLICE("5.1.1"), SLICE("mx.x"),
+	    SLICE("550 5.1.1 no"));
 	cr_assert_eq(mail->loaded->targets[0]->code, 550);
-	target_conclude(mail->loaded->targets[0], TARGET_FAILED, SLICE("5.1.1"), SLICE(""), SLICE("550 is our own text"));
+	target_conclude(mail->loaded->targets[0], TARGET_FAILED, SLICE("5.1.1"), SLICE(""),
+	    SLICE("550 is our own text"));
 	cr_assert_eq(mail->loaded->targets[0]->code, 0);
 	mail_free(mail);
 }
@@ -250,8 +262,9 @@ Test(message, thousands_of_targets_are_kept_apart)
 
 	for (int i = 0; i < COUNT; i++) {
 		snprintf(names[i], sizeof names[i], "user%d@x", i % (COUNT / 2));
-		members[i] = (struct lookup_delivery){
-		    .kind = LOOKUP_REMOTE, .address = slice_string(names[i]), .place = SLICE("mx:x")};
+		members[i] = (struct lookup_delivery){.kind = LOOKUP_REMOTE,
+		    .address = slice_string(names[i]),
+		    .place = SLICE("mx:x")};
 	}
 	answer(mail, 0, members, COUNT);
 	cr_assert_eq(mail->loaded->target_count, COUNT / 2);

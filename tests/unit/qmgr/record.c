@@ -38,8 +38,8 @@ Test(record, a_torn_last_record_is_ignored_wherever_it_is_torn)
 	record_next(&in, &record);
 	first = cursor_since(&in, records.data).len;
 	for (size_t len = first; len < records.len; len++)
-		cr_assert_eq(record_whole_part(slice_of(records.data, len)).len, first,
-		    "cut at %zu", len);
+		cr_assert_eq(
+		    record_whole_part(slice_of(records.data, len)).len, first, "cut at %zu", len);
 	cr_assert_eq(record_whole_part(buf_slice(&records)).len, records.len);
 	buf_free(&records);
 }
@@ -50,8 +50,8 @@ Test(record, one_changed_octet_anywhere_is_found)
 
 	for (size_t i = 0; i < records.len; i++) {
 		records.data[i] ^= 0x10;
-		cr_assert_lt(record_whole_part(buf_slice(&records)).len, records.len,
-		    "octet %zu", i);
+		cr_assert_lt(
+		    record_whole_part(buf_slice(&records)).len, records.len, "octet %zu", i);
 		records.data[i] ^= 0x10;
 	}
 	buf_free(&records);

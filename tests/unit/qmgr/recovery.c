@@ -127,7 +127,8 @@ Test(recovery, state_3_what_was_acknowledged_is_whole_whatever_became_of_its_fil
 		size_t cuts = state == FILE_SHORT ? content.len + envelope.len : 1;
 
 		for (size_t cut = 0; cut < cuts; cut++) {
-			struct spool_file file = {.id = ID, .place = SPOOL_NEW, .size = content.len};
+			struct spool_file file = {
+			    .id = ID, .place = SPOOL_NEW, .size = content.len};
 			struct recovery recovery;
 
 			spool_remove(&scratch.spool, &file);
@@ -187,8 +188,7 @@ Test(recovery, state_6_a_mailbox_delivery_since_the_checkpoint_is_looked_at_agai
 	struct recovery recovery;
 
 	accept_in_journal();
-	scratch_updated(
-	    &scratch, ID, content.len, SPOOL_NOWHERE, false, buf_slice(&delivered));
+	scratch_updated(&scratch, ID, content.len, SPOOL_NOWHERE, false, buf_slice(&delivered));
 	recovery = recover();
 	cr_assert_eq(recovery.rebuilt, 1);
 	cr_assert_eq(recovery.unsettled, 1);
@@ -217,8 +217,7 @@ Test(recovery, state_6_the_file_that_the_unlink_did_not_reach_serves_as_well)
 {
 	lay_out(FILE_WHOLE, 0);
 	accept_in_journal();
-	scratch_updated(
-	    &scratch, ID, content.len, SPOOL_NOWHERE, false, buf_slice(&delivered));
+	scratch_updated(&scratch, ID, content.len, SPOOL_NOWHERE, false, buf_slice(&delivered));
 	cr_assert_eq(recover().rebuilt, 0);
 	cr_assert_eq(scratch_status(&scratch, SPOOL_NEW, ID, content.len, "bob@here.test"),
 	    OUTCOME_UNSETTLED);
@@ -244,8 +243,7 @@ Test(recovery, state_7_a_finished_message_does_not_come_back)
 Test(recovery, state_8_a_checkpointed_delivery_is_not_done_again)
 {
 	/* The acceptance lay in a segment that is retired; what is left is the end of the story. */
-	scratch_updated(
-	    &scratch, ID, content.len, SPOOL_NOWHERE, false, buf_slice(&delivered));
+	scratch_updated(&scratch, ID, content.len, SPOOL_NOWHERE, false, buf_slice(&delivered));
 	cr_assert_eq(recover().file_count, 0);
 	cr_assert_eq(scratch_count(&scratch, SPOOL_NEW), 0);
 }
@@ -269,10 +267,8 @@ Test(recovery, state_10_a_settled_message_is_finished)
 		if (has_file)
 			lay_out(FILE_WHOLE, 0);
 		scratch_accepted(&scratch, ID, content, buf_slice(&envelope), false);
-		scratch_updated(
-		    &scratch, ID, content.len, SPOOL_NEW, false, buf_slice(&delivered));
-		scratch_updated(
-		    &scratch, ID, content.len, SPOOL_NOWHERE, true, slice_of("", 0));
+		scratch_updated(&scratch, ID, content.len, SPOOL_NEW, false, buf_slice(&delivered));
+		scratch_updated(&scratch, ID, content.len, SPOOL_NOWHERE, true, slice_of("", 0));
 		recovery = recover();
 		cr_assert_eq(recovery.file_count, 0);
 		cr_assert_eq(recovery.missing, 0);
@@ -333,8 +329,8 @@ Test(recovery, state_12_a_crash_in_the_middle_of_recovery_is_recovered)
 		snprintf(segment, sizeof segment, "segment-%02d", i);
 		unlinkat(scratch.spool.directory[SPOOL_JOURNAL], segment, 0);
 	}
-	fd = openat(scratch.spool.directory[SPOOL_JOURNAL], name.data,
-	    O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = openat(
+	    scratch.spool.directory[SPOOL_JOURNAL], name.data, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	cr_assert_eq(spool_write_at(fd, journal.data, journal.len, 0), 0);
 	close(fd);
 	cr_assert_eq(recover().rebuilt, 0);
@@ -394,7 +390,8 @@ Test(recovery, identifiers_that_are_gone_from_the_spool_are_not_given_again)
 	accept_in_journal();
 	scratch_updated(&scratch, ID, content.len, SPOOL_NOWHERE, false, buf_slice(&relayed));
 	cr_assert_eq(recover().high_water, ID);
-	cr_assert_eq(recover().high_water, ID, "although no entry and no file tells of it any more");
+	cr_assert_eq(
+	    recover().high_water, ID, "although no entry and no file tells of it any more");
 }
 
 Test(recovery, many_messages_in_every_state_come_out_in_order)
@@ -416,7 +413,8 @@ Test(recovery, many_messages_in_every_state_come_out_in_order)
 		if (id == ID + COUNT / 3 || id == ID + 2 * COUNT / 3)
 			journal_rotate(scratch.journal);
 	}
-	cr_assert_eq(recovery_run(&scratch.spool, scratch_journal(&scratch), NULL, NULL, &recovery), 0);
+	cr_assert_eq(
+	    recovery_run(&scratch.spool, scratch_journal(&scratch), NULL, NULL, &recovery), 0);
 	cr_assert_eq(recovery.file_count, expected);
 	for (size_t i = 0; i < recovery.file_count; i++) {
 		cr_assert_eq(recovery.files[i].id, ID + i);

@@ -148,8 +148,7 @@ struct buf scratch_read(struct scratch *scratch, enum spool_place place, const c
 	if (fd < 0)
 		return all;
 	cr_assert_eq(fstat(fd, &st), 0);
-	cr_assert_eq(
-	    spool_read_at(fd, buf_extend(&all, (size_t)st.st_size), (size_t)st.st_size, 0),
+	cr_assert_eq(spool_read_at(fd, buf_extend(&all, (size_t)st.st_size), (size_t)st.st_size, 0),
 	    st.st_size);
 	close(fd);
 	return all;
@@ -208,7 +207,8 @@ bool scratch_is_whole(
 
 	spool_format_name(id, content.len, name);
 	all = scratch_read(scratch, place, name);
-	is_whole = slice_equal(slice_part(buf_slice(&all), 0, content.len), content) &&
+	is_whole =
+	    slice_equal(slice_part(buf_slice(&all), 0, content.len), content) &&
 	    slice_starts_with(slice_from(buf_slice(&all), content.len), buf_slice(&envelope));
 	buf_free(&all);
 	buf_free(&envelope);

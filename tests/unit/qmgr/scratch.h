@@ -34,8 +34,8 @@ void scratch_receive(struct scratch *scratch, message_id id, struct slice conten
 void scratch_file(struct scratch *scratch, enum spool_place place, message_id id,
     struct slice content, struct slice records, size_t keep);
 /* Flush one entry into the journal. */
-void scratch_accepted(
-    struct scratch *scratch, message_id id, struct slice content, struct slice records, bool inside);
+void scratch_accepted(struct scratch *scratch, message_id id, struct slice content,
+    struct slice records, bool inside);
 void scratch_updated(struct scratch *scratch, message_id id, uint64_t size, enum spool_place place,
     bool is_settled, struct slice records);
 

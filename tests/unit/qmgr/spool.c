@@ -93,8 +93,8 @@ Test(spool, records_are_read_up_to_the_last_whole_one)
 	int fd;
 
 	scratch_outcome(&written, "a@b", OUTCOME_DELIVERED, true, 1);
-	scratch_file(&scratch, SPOOL_NEW, 9, content, buf_slice(&written),
-	    content.len + written.len - 1);
+	scratch_file(
+	    &scratch, SPOOL_NEW, 9, content, buf_slice(&written), content.len + written.len - 1);
 	fd = spool_open_file(&scratch.spool, &file, O_RDONLY);
 	cr_assert_eq(spool_read_records(fd, content.len, &records, &end), 0);
 	cr_assert_eq(records.len, envelope);
