@@ -72,8 +72,13 @@ void begin_announcement(struct connection *c, unsigned update_flags)
 		return;
 	}
 	log_store_error(error);
-	if (error == STORE_STALE || error == STORE_CORRUPT || error == STORE_NO_FOLDER)
-		say_goodbye(c, "[UNAVAILABLE] The selected mailbox is no longer there");
+	if (error == STORE_CORRUPT)
+		give_up_index();
+	if (error != STORE_STALE)
+		return;
+	/* Deleted by somebody else, or numbered anew: what the client knows is worth nothing now. */
+	leave_mailbox(c);
+	c->farewell = FAREWELL_STALE;
 }
 
 static void say_changed_flags(struct connection *c, uint32_t seq)

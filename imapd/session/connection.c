@@ -19,6 +19,10 @@ enum {
 };
 
 static struct store *store;
+static int home_fd;
+static char account[321]; /* whose it is */
+static unsigned connection_count;
+static bool must_reopen; /* the index is worthless: it is opened anew once nobody uses it */
 
 struct store *user_store(void)
 {
@@ -160,8 +164,8 @@ const char *store_error_response(enum store_error error)
 
 static bool is_worth_a_line(enum store_error error)
 {
-	return error == STORE_FULL || error == STORE_CORRUPT || error == STORE_STALE ||
-	       error == STORE_IO || error == STORE_MEMORY;
+	return error == STORE_FULL || error == STORE_CORRUPT || error == STORE_IO ||
+	       error == STORE_MEMORY;
 }
 
 void log_store_error(enum store_error error)
@@ -171,15 +175,32 @@ void log_store_error(enum store_error error)
 		    log_string("detail", store_failure(store)));
 }
 
+static void say_corrupt(struct session *session, void *context, void *argument)
+{
+	const struct timeval soon = {0, 0};
+	struct connection *c = context;
+
+	(void)session;
+	(void)argument;
+	c->farewell = FAREWELL_CORRUPT;
+	event_add(c->again, &soon);
+}
+
+/* Every connection ends; the first that comes after the last of them finds a new index. */
+void give_up_index(void)
+{
+	must_reopen = true;
+	session_each(say_corrupt, NULL);
+}
+
 void reply_store_error(struct connection *c, enum store_error error)
 {
 	log_store_error(error);
-	if (error == STORE_CORRUPT || error == STORE_STALE) {
-		say_goodbye(c, error == STORE_STALE
-				   ? "[UNAVAILABLE] The mailbox was replaced; please log in again"
-				   : "[CORRUPTION] The index must be rebuilt; please log in again");
-		return;
-	}
+	/* Without a mailbox that could have been replaced it is the index itself that was. */
+	if (error == STORE_CORRUPT || (error == STORE_STALE && c->view == NULL))
+		give_up_index();
+	else if (error == STORE_STALE)
+		c->farewell = FAREWELL_STALE;
 	reply_no(c, "%s", store_error_response(error));
 }
 
@@ -212,7 +233,9 @@ static void finish_command(struct connection *c)
 		return;
 	c->phase = PHASE_READY;
 	if (c->bad_commands >= CONNECTION_BAD_MAX)
-		say_goodbye(c, "Too many malformed commands");
+		c->farewell = "Too many malformed commands";
+	if (c->farewell != NULL)
+		say_goodbye(c, c->farewell);
 }
 
 void leave_mailbox(struct connection *c)
@@ -310,6 +333,8 @@ static bool advance(struct connection *c)
 {
 	switch (c->phase) {
 	case PHASE_READY:
+		if (c->farewell != NULL)
+			say_goodbye(c, c->farewell);
 		return take_input(c);
 	case PHASE_APPENDING:
 		return append_input(c);
@@ -391,24 +416,46 @@ void tell_others(struct connection *c)
 	session_each(tell_one, c);
 }
 
-static bool start(struct event_base *base, int home, const char *account)
+static bool open_store(void)
 {
 	const struct store_options options = {settings->hostname, STORE_REBUILD};
-	enum store_error error = store_open(home, &options, &store);
+	enum store_error error = store_open(home_fd, &options, &store);
 
-	(void)base;
 	if (error != STORE_OK) {
 		log_error("cannot-open-mailbox", log_string("account", account),
-		    log_string("what", store_error_text(error)));
+		    log_string("what", store_error_text(error)),
+		    log_string("detail", store_failure(NULL)));
 		return false;
 	}
 	if (store_was_rebuilt(store))
 		log_warning("index-rebuilt", log_string("account", account));
+	must_reopen = false;
 	return true;
+}
+
+static bool start(struct event_base *base, int home, const char *who)
+{
+	(void)base;
+	home_fd = home;
+	snprintf(account, sizeof account, "%s", who);
+	return open_store();
+}
+
+/* False: the index is worthless, and cannot be replaced yet. */
+static bool has_store(void)
+{
+	if (!must_reopen)
+		return true;
+	if (connection_count > 0)
+		return false;
+	store_close(store);
+	store = NULL;
+	return open_store();
 }
 
 static void free_connection(struct connection *c)
 {
+	connection_count--;
 	append_drop(c);
 	drop_work(c);
 	leave_mailbox(c);
@@ -431,8 +478,11 @@ static bool connected(struct session *session, const struct session_begin *begin
 	struct event_base *base = session_base();
 
 	(void)begin; /* what the client has sent already comes as data */
-	if (c == NULL)
+	if (!has_store() || c == NULL) {
+		free(c);
 		return false;
+	}
+	connection_count++;
 	c->session = session;
 	c->in = evbuffer_new();
 	c->timeout = evtimer_new(base, on_timeout, c);

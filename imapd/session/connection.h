@@ -50,6 +50,9 @@ enum step {
 	STEP_MORE, /* call again, in this turn or another */
 };
 
+#define FAREWELL_STALE   "[UNAVAILABLE] The selected mailbox is no longer there"
+#define FAREWELL_CORRUPT "[CORRUPTION] The index has to be made anew; please log in again"
+
 struct connection;
 struct command;
 struct appending;
@@ -92,8 +95,9 @@ struct connection {
 	struct appending *appending;
 	const char *refusal; /* the reply once the octets of a refused literal are thrown away */
 	struct announcement announcement;
-	bool look;        /* in IDLE: something may have changed */
-	struct buf reply; /* the tagged reply, sent last */
+	bool look;            /* in IDLE: something may have changed */
+	struct buf reply;     /* the tagged reply, sent last */
+	const char *farewell; /* and then a BYE with this text */
 
 	uint32_t commands;
 	unsigned bad_commands;
@@ -126,6 +130,8 @@ void reply_bad(struct connection *c, const char *format, ...) __attribute__((for
  * goes to the log.  A view or index that is worthless ends the connection.
  */
 void reply_store_error(struct connection *c, enum store_error error);
+/* The index makes no sense: all connections end, and the next finds a new one. */
+void give_up_index(void);
 /* The text of such a NO. */
 const char *store_error_response(enum store_error error);
 /* A line in the log for what is not the client's doing. */

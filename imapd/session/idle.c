@@ -58,6 +58,8 @@ bool idle_input(struct connection *c)
 		look_again_later(c);
 		if (c->view != NULL)
 			begin_announcement(c, 0);
+		if (c->farewell != NULL)
+			say_goodbye(c, c->farewell);
 		return true;
 	}
 	return take_line(c);

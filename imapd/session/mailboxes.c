@@ -42,6 +42,9 @@ static void select_mailbox(struct connection *c, struct syntax *s, unsigned flag
 	error = store_view_open(user_store(), name, flags, &c->view);
 	if (error != STORE_OK) {
 		c->view = NULL;
+		/* There is always an INBOX. */
+		if (error == STORE_NO_FOLDER && slice_equal(name, SLICE("INBOX")))
+			error = STORE_CORRUPT;
 		reply_store_error(c, error);
 		return;
 	}

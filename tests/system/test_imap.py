@@ -425,6 +425,40 @@ def test_numbers_that_there_are_not(suite):
     assert b"UID 1 " in c.ok("UID FETCH 99:* FLAGS")[0], "a star is the last message"
 
 
+def test_whose_mailbox_is_deleted_by_another_is_told_and_sent_away(suite):
+    c, other, idling = (Client(suite, user="alice") for _ in range(3))
+    c.ok("CREATE Work")
+    for selecting in (c, other, idling):
+        selecting.ok("SELECT Work")
+    idling.send("x IDLE\r\n")
+    assert idling.line().startswith(b"+")
+    c.ok("DELETE Work")
+    c.ok("NOOP")
+    assert c.reply("FETCH 1 FLAGS").startswith(b"BAD"), "who deletes it has none selected any more"
+    assert idling.line().startswith(b"* BYE") and idling.is_closed()
+    assert other.reply("NOOP").startswith(b"OK")
+    assert other.line().startswith(b"* BYE") and other.is_closed()
+
+
+def test_an_index_that_is_spoilt_is_made_anew_and_no_message_is_lost(suite):
+    c, other = Client(suite, user="alice"), Client(suite, user="alice")
+    for _ in range(50):
+        c.append(MESSAGE)
+    c.ok("SELECT INBOX")
+    other.send("x IDLE\r\n")
+    assert other.line().startswith(b"+")
+    index = suite.mailbox("alice").parent / "index/data.mdb"
+    size = index.stat().st_size
+    with open(index, "r+b") as f:
+        f.seek(8192)
+        f.write(os.urandom(size - 8192))
+    c.send("y FETCH 1:* (FLAGS ENVELOPE)\r\nz SELECT INBOX\r\n")
+    assert b"* BYE" in c.file.read()
+    assert other.line().startswith(b"* BYE")
+    assert b"* 50 EXISTS\r\n" in Client(suite, user="alice").ok("SELECT INBOX")
+    assert suite.log_lines("imap-session", "index-rebuilt account=alice@example.test")
+
+
 # --- mailboxes ------------------------------------------------------------------------
 
 
