@@ -16,8 +16,8 @@ static const char *process_name = "petrel";
 static struct channel *logger;
 static enum log_level loudest = LEVEL_INFO;
 
-/* Lines from before there was a channel. */
-enum { HELD_MAX = 64 };
+/* Lines for a channel that is to come. */
+enum { HELD_MAX = 1024 };
 static struct held_line {
 	enum log_level level;
 	uint64_t wall_us;

@@ -72,7 +72,7 @@ void log_set_name(const char *name);
 /* Lines above this level are not written. */
 void log_set_level(enum log_level level);
 /*
- * A channel is to come: keep lines until log_set_channel() (a few dozen at most),
+ * A channel is to come: keep lines until log_set_channel() (a thousand at most),
  * or until log_release() gives them to standard error.
  */
 void log_hold(void);

@@ -183,6 +183,7 @@ static void on_log_closed(struct channel *channel, void *context)
 	if (channel == log_channel) {
 		log_channel = NULL;
 		log_set_channel(NULL);
+		log_hold(); /* master starts it again */
 	}
 }
 

@@ -107,6 +107,8 @@ static void on_log_closed(struct channel *channel, void *context)
 	(void)channel;
 	(void)context;
 	log_set_channel(NULL);
+	if (stopping_stage == STAGE_COUNT)
+		log_hold();
 }
 
 static const struct channel_handlers log_handlers = {on_no_message, on_log_closed, NULL};
