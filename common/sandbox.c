@@ -110,6 +110,13 @@ void sandbox_forbid_dumps(void)
 }
 
 #ifdef PETREL_SANITIZERS
+/* LeakSanitizer traces the process, which it forbids (sandbox_forbid_dumps). */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+
 /* The sanitizers open files and start threads behind our back; no-new-privileges is all that can be had. */
 static bool enter(unsigned may)
 {

@@ -110,7 +110,11 @@ void attempt_pump(void)
 
 void attempt_now(struct mail *mail)
 {
-	if (mail->state == MAIL_WAITING)
+	if (mail->state != MAIL_WAITING)
+		return;
+	if (mail->loaded != NULL)
+		mail->loaded->is_wanted_now = true; /* its last update is still on its way to the disk */
+	else
 		let_wait(mail, 0);
 }
 
@@ -206,6 +210,29 @@ void attempt_record(struct mail *mail, struct target *target)
 		mail->loaded->is_in_mailbox = true;
 }
 
+/* What an administrator asked for while the attempt was ending is done now that it has ended. */
+static void after_last_update(struct mail *mail, uint64_t next_attempt_us)
+{
+	struct loaded *l = mail->loaded;
+	bool is_wanted_now = l->is_wanted_now, is_unwanted = l->is_unwanted, is_to_be_held = l->is_to_be_held;
+	bool was_held = mail->state == MAIL_HELD;
+
+	unload(mail);
+	if (was_held)
+		log_info("held", log_id(mail->file.id));
+	else
+		let_wait(mail, next_attempt_us);
+	if (is_unwanted)
+		attempt_delete(mail);
+	else if (was_held && is_wanted_now)
+		attempt_release(mail);
+	else if (!was_held && is_to_be_held)
+		attempt_hold(mail);
+	else if (is_wanted_now)
+		attempt_now(mail);
+	set_timer();
+}
+
 static void remove_finished(struct mail *mail)
 {
 	log_info("removed", log_id(mail->file.id));
@@ -235,13 +262,8 @@ static void updated(struct commit *commit)
 		remove_finished(mail);
 		break;
 	case MAIL_WAITING:
-		unload(mail);
-		let_wait(mail, next_attempt_us);
-		break;
 	case MAIL_HELD:
-		unload(mail);
-		log_info("held", log_id(mail->file.id));
-		set_timer();
+		after_last_update(mail, next_attempt_us);
 		break;
 	case MAIL_SETTLING:
 		unload(mail);
@@ -425,10 +447,9 @@ void attempt_delete(struct mail *mail)
 			return;
 		mail->state = MAIL_ACTIVE;
 	}
-	if (mail->loaded->is_ending)
-		return;
 	mail->loaded->is_unwanted = true;
-	end_at_once(mail);
+	if (!mail->loaded->is_ending)
+		end_at_once(mail);
 }
 
 void attempt_hold(struct mail *mail)
@@ -441,15 +462,20 @@ void attempt_hold(struct mail *mail)
 			return;
 		mail->state = MAIL_ACTIVE;
 	}
-	if (mail->loaded->is_ending)
-		return;
 	mail->loaded->is_to_be_held = true;
-	end_at_once(mail);
+	if (!mail->loaded->is_ending)
+		end_at_once(mail);
 }
 
 void attempt_release(struct mail *mail)
 {
-	if (mail->state != MAIL_HELD || !attempt_load(mail))
+	if (mail->state != MAIL_HELD)
+		return;
+	if (mail->loaded != NULL) {
+		mail->loaded->is_wanted_now = true;
+		return;
+	}
+	if (!attempt_load(mail))
 		return;
 	log_info("released", log_id(mail->file.id));
 	end_in(mail, MAIL_WAITING, SPOOL_CUR, clock_wall_us());

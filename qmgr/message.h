@@ -125,6 +125,7 @@ struct loaded {
 	struct commit update;
 	bool is_updating;
 	bool is_ending;      /* the attempt is over: the next update is the last */
+	bool is_wanted_now;  /* a flush or release that came while the attempt was ending */
 	unsigned reports;    /* bounces being accepted */
 	bool is_report_lost; /* a bounce could not be stored */
 	bool is_cut_short;   /* some questions were never answered */
