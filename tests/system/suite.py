@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -30,10 +31,16 @@ def wait_until(what, seconds=15, interval=0.02):
 
 
 def free_ports(count, address="127.0.0.1"):
-    sockets = [socket.socket() for _ in range(count)]
+    """Ports that nobody has, below those that the kernel gives to clients: none can be taken by a connection of a test's own."""
+    sockets = []
     try:
-        for s in sockets:
-            s.bind((address, 0))
+        while len(sockets) < count:
+            s = socket.socket()
+            try:
+                s.bind((address, random.randrange(20000, 32000)))
+                sockets.append(s)
+            except OSError:
+                s.close()
         return [s.getsockname()[1] for s in sockets]
     finally:
         for s in sockets:
