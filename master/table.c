@@ -17,7 +17,7 @@ const struct table_process table_processes[] = {
     {ROLE_LOOKUP,           "lookup",            USER_NETWORK, ROOT_TABLES, STAGE_SERVICE,  256,   false, false, 0},
     {ROLE_RESOLVER,         "resolver",          USER_NETWORK, ROOT_EMPTY,  STAGE_SERVICE,  4096,  false, false, 0},
     {ROLE_QMGR,             "qmgr",              USER_QUEUE,   ROOT_SPOOL,  STAGE_QUEUE,    65536, false, false, 0},
-    {ROLE_DELIVERY_MAILDIR, "delivery-maildir",  USER_MAIL,    ROOT_MAIL,   STAGE_DELIVERY, 4096,  false, false, 0},
+    {ROLE_DELIVERY_MAILDIR, "delivery-maildir",  USER_MAIL,    ROOT_MAIL,   STAGE_MAILBOX,  4096,  false, false, 0},
     {ROLE_DELIVERY_SMTP,    "delivery-smtp",     USER_NETWORK, ROOT_EMPTY,  STAGE_DELIVERY, 65536, false, false, 0},
     {ROLE_SMTPD,            "smtpd",             USER_NETWORK, ROOT_EMPTY,  STAGE_FRONT,    65536, true,  false, SERVICES_SMTP},
     {ROLE_IMAP_SESSION,     "imap-session",      USER_ROOT,    ROOT_MAIL,   STAGE_SESSION,  4096,  false, false, 0},

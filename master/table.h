@@ -16,8 +16,11 @@ enum table_user { USER_ROOT, USER_NETWORK, USER_QUEUE, USER_MAIL, USER_AUTH, USE
 /* Which directory becomes its root. */
 enum table_root { ROOT_HOST, ROOT_EMPTY, ROOT_SPOOL, ROOT_MAIL, ROOT_TABLES, ROOT_AUTH, ROOT_LOG };
 
-/* Stages of an orderly stop: those who take work first, those who serve others last. */
-enum table_stage { STAGE_FRONT, STAGE_SESSION, STAGE_DELIVERY, STAGE_QUEUE, STAGE_SERVICE, STAGE_LOG, STAGE_COUNT };
+/*
+ * Stages of an orderly stop: those who take work first, those who serve others
+ * last.  delivery/maildir outlives the queue, which has it flush the mailboxes at the end.
+ */
+enum table_stage { STAGE_FRONT, STAGE_SESSION, STAGE_DELIVERY, STAGE_QUEUE, STAGE_MAILBOX, STAGE_SERVICE, STAGE_LOG, STAGE_COUNT };
 
 struct table_process {
 	enum role role;
