@@ -105,6 +105,9 @@ static void packet_free(struct packet *p)
 {
 	for (size_t i = 0; i < p->descriptor_count; i++)
 		close(p->descriptors[i]);
+	/* It may have carried a password. */
+	if (p->octets.data != NULL)
+		explicit_bzero(p->octets.data, p->octets.len);
 	buf_free(&p->octets);
 	free(p);
 }
@@ -723,6 +726,7 @@ static int read_packet(struct channel *c)
 	ok = collect_descriptors(&m, descriptors, &count);
 	ok = ok && len > 0 && (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
 	    receive_packet(c, slice_of(room, (size_t)len), descriptors, count, &messages);
+	explicit_bzero(room, (size_t)len);
 	for (size_t i = 0; i < count; i++)
 		if (descriptors[i] != -1)
 			close(descriptors[i]);

@@ -7,7 +7,7 @@
 
 static struct client client_at(const char *address)
 {
-	struct client client;
+	struct client client = {0};
 	struct sockaddr_in in = {.sin_family = AF_INET};
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
 
