@@ -111,8 +111,8 @@ class Suite:
     # --- the control command ---------------------------------------------------
 
     def command(self, program, *arguments, input=None, check=True, as_user=None):
-        line = [str(PREFIX / "sbin" / program), *arguments]
-        if program == "sendmail":
+        line = [str(PREFIX / ("bin" if program in ("mailq", "newaliases") else "sbin") / program), *arguments]
+        if program in ("sendmail", "mailq", "newaliases"):
             # With the group of drop/ it takes no word from the environment for its configuration.
             line[1:1] = ["-C", str(self.conf)]
         user = as_user or self.as_user

@@ -208,3 +208,38 @@ def test_what_dies_is_started_again_and_told_of(suite):
     with smtplib.SMTP("127.0.0.1", suite.ports["mx"]) as c:
         c.sendmail("a@elsewhere.test", ["bob@example.test"], "Subject: x\r\n\r\nx\r\n")
     wait_until(lambda: len(suite.messages("bob")) == 1)
+
+
+@pytest.mark.root
+def test_the_log_goes_to_syslog_or_to_standard_error_where_it_is_told_to(make_suite):
+    if os.path.exists("/dev/log"):
+        pytest.skip("this host has a syslog of its own")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind("/dev/log")
+        try:
+            os.chmod("/dev/log", 0o666)
+            syslog.settimeout(20 * SLOW)
+            s = make_suite("syslog", start=False, extra="log.to syslog\n")
+            s.start(wait=False)
+            lines = []
+            while not any("ready version=" in line for line in lines):
+                lines.append(syslog.recv(8192).decode())
+            assert all("petrel: " in line for line in lines)
+            assert [line for line in lines if "master[0]: ready" in line][0].startswith("<%d>" % (2 * 8 + 6)), "facility mail, level info"
+        finally:
+            os.unlink("/dev/log")
+    s = make_suite("stderr", start=False, extra="log.to stderr\n")
+    s.start(wait=False)
+    wait_until(lambda: "master[0]: ready version=" in s.stderr())
+
+
+def test_newaliases_builds_the_database_that_is_then_used(suite):
+    suite.path("tables/aliases").write_text("sales: bob@example.test\n")
+    suite.command("newaliases")
+    assert suite.path("tables/aliases.db").exists()
+    assert suite.petrel("table", "query", "aliases", "sales").stdout == "bob@example.test\n"
+    suite.petrel("reload")
+    wait_until(lambda: suite.log_lines("table-read", "file=aliases.db"))
+    with smtplib.SMTP("127.0.0.1", suite.ports["mx"]) as c:
+        c.sendmail("a@elsewhere.test", ["sales@example.test"], "Subject: x\r\n\r\nx\r\n")
+    wait_until(lambda: len(suite.messages("bob")) == 1)
