@@ -174,9 +174,9 @@ static int speak_smtp(void)
 }
 
 /* Become petrel(8), without the group that only drop/ is for. */
-static int become_petrel(const char *first, const char *second, const char *third)
+static int become_petrel(const char *conf_path, const char *first, const char *second, const char *third)
 {
-	const char *arguments[] = {"petrel", first, second, third, NULL};
+	const char *arguments[] = {"petrel", "-c", conf_path, first, second, third, NULL};
 
 	if (setregid(getgid(), getgid()) == -1)
 		return EX_OSERR;
@@ -208,9 +208,9 @@ int main(int argc, char **argv)
 	if (strcmp(o.conf_path, PETREL_CONFDIR "/petrel.conf") != 0 && setregid(getgid(), getgid()) == -1)
 		return EX_OSERR;
 	if (o.mode == MODE_QUEUE)
-		return become_petrel("queue", "list", NULL);
+		return become_petrel(o.conf_path, "queue", "list", NULL);
 	if (o.mode == MODE_ALIASES)
-		return become_petrel("table", "build", "aliases");
+		return become_petrel(o.conf_path, "table", "build", "aliases");
 	conf = read_configuration(o.conf_path);
 	if (conf == NULL)
 		return EX_CONFIG;
