@@ -113,7 +113,7 @@ static void look(void)
 
 	if (fstatat(directory, file_name, &now, AT_SYMLINK_NOFOLLOW) != 0) {
 		if (!was_missed)
-			log_error("no-credentials", log_string("file", file_name), log_errno(errno),
+			log_warning("no-credentials", log_string("file", file_name), log_errno(errno),
 			    log_string("remedy", "petrel user add"));
 		was_missed = true;
 		was_seen = false;

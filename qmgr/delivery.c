@@ -176,21 +176,36 @@ void delivery_recall(struct mail *mail)
 
 /* --- what came of a job -------------------------------------------------------------- */
 
+/* Fields that would say nothing, or nothing new, are left out. */
 static void log_outcome(const struct mail *mail, const struct target *target, const char *tls)
 {
 	static const char *const events[] = {[TARGET_DELIVERED] = "delivered",
 	    [TARGET_DEFERRED] = "deferred",
 	    [TARGET_FAILED] = "failed"};
+	enum { FIELDS_MAX = 11 }; /* all of them and the end */
 	uint64_t now = clock_wall_us(), arrived = mail->loaded->envelope.arrived_us;
 	struct slice recipient = mail->loaded->envelope.recipients[target->recipient].address;
+	struct log_field fields[FIELDS_MAX] = {
+	    log_id(mail->file.id),
+	    log_slice("to", target->address),
+	};
+	size_t count = 2;
 
-	log_info(events[target->state], log_id(mail->file.id), log_slice("to", target->address),
-	    log_slice("recipient", recipient), log_slice("place", target->place),
-	    log_string("host", target->host == NULL ? "" : target->host), log_string("tls", tls),
-	    log_string("status", target->status),
-	    log_string("text", target->text == NULL ? "" : target->text),
-	    log_number("attempt", target->attempts + 1),
-	    log_number("delay_ms", now > arrived ? (now - arrived) / 1000 : 0));
+	if (!slice_equal(recipient, target->address))
+		fields[count++] = log_slice("orig_to", recipient);
+	fields[count++] = log_slice(target->kind == LOOKUP_MAILBOX ? "mailbox" : "site", target->place);
+	if (target->host != NULL && target->host[0] != '\0')
+		fields[count++] = log_string("host", target->host);
+	if (tls[0] != '\0')
+		fields[count++] = log_string("tls", tls);
+	fields[count++] = log_string("status", target->status);
+	if (target->text != NULL && target->state != TARGET_DELIVERED)
+		fields[count++] = log_string("text", target->text);
+	if (target->attempts > 0)
+		fields[count++] = log_number("attempt", target->attempts + 1);
+	fields[count++] = log_number("delay_ms", now > arrived ? (now - arrived) / 1000 : 0);
+	fields[count].kind = LOG_KIND_END;
+	log_write(LEVEL_INFO, events[target->state], fields);
 }
 
 static void conclude(struct job *job, struct target *target, enum target_state state,
