@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/io.h"
 #include "common/log.h"
 
 static const char file_name[] = "credentials";
@@ -58,30 +59,6 @@ static void parse(struct slice text)
 	buf_free(&error);
 }
 
-/* The whole file; false (errno set) where that is not possible. */
-static bool read_whole(int file, size_t size, struct buf *out)
-{
-	if (size > CREDENTIALS_FILE_MAX) {
-		errno = EFBIG;
-		return false;
-	}
-	while (out->len <= size) {
-		char piece[65536];
-		ssize_t n = read(file, piece, sizeof piece);
-
-		if (n > 0 && !buf_append(out, piece, (size_t)n))
-			errno = EFBIG;
-		else if (n == 0)
-			return true;
-		else if (n > 0 || errno == EINTR)
-			continue;
-		explicit_bzero(piece, sizeof piece);
-		return false;
-	}
-	/* It grew while it was read: the next look finds it changed. */
-	return true;
-}
-
 static void load(void)
 {
 	int file = openat(directory, file_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -97,7 +74,7 @@ static void load(void)
 			log_warning("credentials-exposed", log_string("file", file_name),
 			    log_string(
 				"reason", "others may read or write it; its mode should be 0600"));
-		if (read_whole(file, (size_t)now.st_size, &text))
+		if (io_read(file, &text))
 			parse(buf_slice(&text));
 		else
 			log_error("cannot-read", log_string("file", file_name), log_errno(errno));

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/io.h"
 
 enum {
 	HEADER_OCTETS = 12,
@@ -404,18 +405,6 @@ static struct packet *move_to_new_packet(struct channel *c)
 	return new;
 }
 
-static bool write_all(int file, struct slice s)
-{
-	while (s.len > 0) {
-		ssize_t written = write(file, s.data, s.len);
-
-		if (written < 0)
-			return false;
-		s = slice_from(s, (size_t)written);
-	}
-	return true;
-}
-
 /* Put a body that is too large for a packet into a memory file, the message's first descriptor. */
 static bool move_body_to_file(struct packet *p)
 {
@@ -424,7 +413,7 @@ static bool move_body_to_file(struct packet *p)
 	if (file == -1)
 		return false;
 	if (p->descriptor_count == CHANNEL_DESCRIPTORS_MAX ||
-	    !write_all(file, slice_from(buf_slice(&p->octets), HEADER_OCTETS)) ||
+	    !io_write(file, slice_from(buf_slice(&p->octets), HEADER_OCTETS)) ||
 	    fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == -1) {
 		close(file);
 		return false;
@@ -627,19 +616,13 @@ static char *read_body_file(int file, size_t length)
 {
 	struct stat st;
 	char *body;
-	size_t at = 0;
 
 	if (fstat(file, &st) == -1 || !S_ISREG(st.st_mode) || st.st_size != (off_t)length)
 		return NULL;
 	body = malloc(length);
-	while (body != NULL && at < length) {
-		ssize_t got = pread(file, body + at, length - at, (off_t)at);
-
-		if (got <= 0) {
-			free(body);
-			return NULL;
-		}
-		at += (size_t)got;
+	if (body != NULL && !io_read_at(file, body, length, 0)) {
+		free(body);
+		body = NULL;
 	}
 	return body;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/channel_control.h"
+#include "common/io.h"
 
 static const struct settings no_settings;
 const struct settings *settings = &no_settings;
@@ -643,23 +644,22 @@ static bool parse(struct parser *p, struct slice text)
 static bool read_file(struct parser *p, const char *path)
 {
 	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	struct buf text = buf_with_limit(CONF_FILE_MAX);
 	struct stat st;
-	char *text = NULL;
-	ssize_t len = -1;
 	bool parsed = false;
 
 	if (file == -1 || fstat(file, &st) == -1) {
 		snprintf(p->error, CONF_ERROR_MAX, "%s: %s", path, strerror(errno));
 	} else if (!S_ISREG(st.st_mode) || st.st_size > CONF_FILE_MAX) {
 		snprintf(p->error, CONF_ERROR_MAX, "%s: not a file, or larger than %d octets", path, CONF_FILE_MAX);
-	} else if ((text = malloc((size_t)st.st_size + 1)) == NULL || (len = read(file, text, (size_t)st.st_size)) < 0) {
+	} else if (!io_read(file, &text)) {
 		snprintf(p->error, CONF_ERROR_MAX, "%s: %s", path, strerror(errno));
 	} else {
 		p->name = path;
-		parsed = parse(p, slice_of(text, (size_t)len));
+		parsed = parse(p, buf_slice(&text));
 	}
 	buf_free(&p->word);
-	free(text);
+	buf_free(&text);
 	if (file != -1)
 		close(file);
 	return parsed;

@@ -18,6 +18,7 @@ libcommon_a_SOURCES = \
 	common/crc32c.c common/crc32c.h \
 	common/drop.c common/drop.h \
 	common/id.c common/id.h \
+	common/io.c common/io.h \
 	common/log.c common/log.h \
 	common/process.c common/process.h \
 	common/sandbox.c common/sandbox.h \
@@ -31,7 +32,8 @@ TESTS += tests/unit/test_common
 tests_unit_test_common_SOURCES = tests/unit/common/channel.c \
 	tests/unit/common/channel_answers.c tests/unit/common/channel_delivery.c \
 	tests/unit/common/channel_queue.c tests/unit/common/codec.c \
-	tests/unit/common/conf.c tests/unit/common/log.c tests/unit/common/siphash.c \
+	tests/unit/common/conf.c tests/unit/common/io.c tests/unit/common/log.c \
+	tests/unit/common/siphash.c \
 	tests/unit/common/slice.c
 tests_unit_test_common_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_common_LDADD = $(COMMON_LIBS) $(UNIT_LIBS)

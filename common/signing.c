@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/io.h"
 #include "common/log.h"
 #include "common/process.h"
 
@@ -145,25 +146,6 @@ bool signing_prepare(void)
 
 /* --- certificates ------------------------------------------------------------------- */
 
-static bool read_file(int descriptor, struct buf *out)
-{
-	for (;;) {
-		char piece[8192];
-		ssize_t n = read(descriptor, piece, sizeof piece);
-
-		if (n == 0)
-			return true;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		if (!buf_append(out, piece, (size_t)n)) {
-			errno = EFBIG;
-			return false;
-		}
-	}
-}
-
 static void replace(struct slice pem, const char *name)
 {
 	struct buf error = buf_with_limit(512);
@@ -189,7 +171,7 @@ void signing_take_certificate(const char *name, int descriptor)
 {
 	struct buf pem = buf_with_limit(CERTIFICATE_MAX);
 
-	if (read_file(descriptor, &pem))
+	if (io_read(descriptor, &pem))
 		replace(buf_slice(&pem), name);
 	else
 		log_error("cannot-read", log_string("file", name), log_errno(errno));

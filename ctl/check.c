@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "auth/credentials.h"
+#include "common/io.h"
 #include "ctl/ctl.h"
 #include "master/listeners.h"
 #include "table/entry.h"
@@ -186,28 +187,22 @@ static void check_credentials(struct findings *f)
 	struct buf text = buf_with_limit(CREDENTIALS_FILE_MAX), error = buf_with_limit(512);
 	char path[1300];
 	struct credentials *credentials;
-	FILE *file;
+	int file;
 
 	snprintf(path, sizeof path, "%s/credentials", settings->directory.auth);
-	file = fopen(path, "re");
-	if (file == NULL) {
-		if (errno != ENOENT)
-			find(f, true, "%s: %s", path, strerror(errno));
+	file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (file == -1 && errno == ENOENT)
 		return;
+	if (file == -1 || !io_read(file, &text)) {
+		find(f, true, "%s: %s", path, strerror(errno));
+	} else {
+		credentials = credentials_parse(buf_slice(&text), path, &error);
+		if (credentials == NULL)
+			find(f, true, "%.*s", (int)error.len, error.data);
+		credentials_free(credentials);
 	}
-	for (;;) {
-		char *room = buf_extend(&text, 65536);
-		size_t got = room == NULL ? 0 : fread(room, 1, 65536, file);
-
-		text.len -= room == NULL ? 0 : 65536 - got;
-		if (got == 0)
-			break;
-	}
-	fclose(file);
-	credentials = credentials_parse(buf_slice(&text), path, &error);
-	if (credentials == NULL)
-		find(f, true, "%.*s", (int)error.len, error.data);
-	credentials_free(credentials);
+	if (file != -1)
+		close(file);
 	buf_wipe(&text);
 	buf_free(&error);
 }

@@ -12,35 +12,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/io.h"
 #include "ctl/ctl.h"
 
 enum { EDITED_MAX = 64 * 1024 * 1024 };
-
-static bool read_all(int file, struct buf *text)
-{
-	for (;;) {
-		char *room = buf_extend(text, 65536);
-		ssize_t got = room == NULL ? -1 : read(file, room, 65536);
-
-		if (got < 0)
-			return false;
-		text->len -= 65536 - (size_t)got;
-		if (got == 0)
-			return true;
-	}
-}
-
-static bool write_all(int file, struct slice text)
-{
-	while (text.len > 0) {
-		ssize_t written = write(file, text.data, text.len);
-
-		if (written < 0)
-			return false;
-		text = slice_from(text, (size_t)written);
-	}
-	return true;
-}
 
 /* Write the new text under another name with the owner and mode that it is to have, and put it in place. */
 static bool replace(int directory, const char *name, const struct stat *like, struct slice text)
@@ -53,7 +28,7 @@ static bool replace(int directory, const char *name, const struct stat *like, st
 	unlinkat(directory, fresh, 0);
 	file = openat(directory, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	written = file != -1 && (geteuid() != 0 || fchown(file, like->st_uid, like->st_gid) == 0) &&
-	    fchmod(file, like->st_mode & 07777) == 0 && write_all(file, text) && fsync(file) == 0 &&
+	    fchmod(file, like->st_mode & 07777) == 0 && io_write(file, text) && fsync(file) == 0 &&
 	    renameat(directory, fresh, directory, name) == 0 && fsync(directory) == 0;
 	if (!written) {
 		int failure = errno;
@@ -77,7 +52,7 @@ static bool edit_locked(int directory, const char *name, unsigned mode, edit_tex
 		ok = fstat(directory, &st) == 0;
 		st.st_mode = mode;
 	} else {
-		ok = file != -1 && fstat(file, &st) == 0 && read_all(file, &old);
+		ok = file != -1 && fstat(file, &st) == 0 && io_read(file, &old);
 	}
 	if (!ok)
 		ctl_fail(EX_NOINPUT, "%s: %s", name, strerror(errno));

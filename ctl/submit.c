@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/drop.h"
 #include "common/id.h"
+#include "common/io.h"
 #include "ctl/ctl.h"
 #include "ctl/submission.h"
 
@@ -170,18 +171,6 @@ int submission_send(const struct submission *s)
 
 /* --- drop/ -------------------------------------------------------------------------- */
 
-static bool write_all(int file, struct slice text)
-{
-	while (text.len > 0) {
-		ssize_t written = write(file, text.data, text.len);
-
-		if (written < 0)
-			return false;
-		text = slice_from(text, (size_t)written);
-	}
-	return true;
-}
-
 /* The envelope as the record that follows the content, as in any file of the queue. */
 static bool append_envelope(const struct submission *s, struct buf *out)
 {
@@ -239,7 +228,7 @@ int submission_drop(const struct submission *s)
 	if (dropped) {
 		drop_format_name(id, s->message.len, name);
 		/* The queue has another uid, and the directory keeps everybody else out.  The umask has no say. */
-		dropped = fchmod(file, 0644) == 0 && write_all(file, buf_slice(&s->message)) && write_all(file, buf_slice(&records)) &&
+		dropped = fchmod(file, 0644) == 0 && io_write(file, buf_slice(&s->message)) && io_write(file, buf_slice(&records)) &&
 		    fsync(file) == 0 && renameat(directory, unfinished, directory, name) == 0;
 		if (!dropped)
 			unlinkat(directory, unfinished, 0);

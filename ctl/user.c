@@ -16,9 +16,11 @@
 #include <unistd.h>
 
 #include "auth/credentials.h"
+#include "common/io.h"
 #include "ctl/ctl.h"
 #include "ctl/edit.h"
 #include "table/entry.h"
+#include "table/table.h"
 
 enum { PASSWORD_MAX = 1024 };
 
@@ -192,75 +194,81 @@ static int delete(struct change *change)
 	return EX_OK;
 }
 
-static char *read_text(const char *directory, const char *name, size_t *len)
+/* A file that is not there is empty; one that cannot be read is not. */
+static bool read_text(const char *directory, const char *name, struct buf *text)
 {
 	char path[1300];
-	FILE *file;
-	char *text = NULL;
+	int file;
+	bool readable;
 
-	*len = 0;
 	snprintf(path, sizeof path, "%s/%s", directory, name);
-	file = fopen(path, "re");
-	if (file == NULL)
-		return NULL;
-	for (;;) {
-		char *larger = realloc(text, *len + 65536);
-		size_t got;
+	file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (file == -1 && errno == ENOENT)
+		return true;
+	readable = file != -1 && io_read(file, text);
+	if (!readable)
+		ctl_fail(EX_NOINPUT, "%s: %s", path, strerror(errno));
+	if (file != -1)
+		close(file);
+	return readable;
+}
 
-		if (larger == NULL)
-			break;
-		text = larger;
-		got = fread(text + *len, 1, 65536, file);
-		*len += got;
-		if (got == 0)
-			break;
+static void list_account(struct buf *out, bool json, bool is_first, struct slice line, bool may_log_in)
+{
+	struct slice key = line_key(line);
+
+	if (json) {
+		buf_append_string(out, is_first ? "[\n  {\"account\": " : ",\n  {\"account\": ");
+		json_string(out, key);
+		buf_append_string(out, ", \"options\": ");
+		json_string(out, slice_trim(slice_from(line, key.len)));
+		buf_printf(out, ", \"password\": %s}", may_log_in ? "true" : "false");
+	} else {
+		buf_printf(out, "%.*s%s\n", SLICE_PRINTF(line), may_log_in ? "" : "  (no password)");
 	}
-	fclose(file);
-	return text;
+	ctl_print(out);
+}
+
+static void list_accounts(bool json, struct slice accounts, const struct credentials *credentials)
+{
+	struct buf out = buf_with_limit(65536);
+	struct cursor c = cursor_over(accounts);
+	bool is_first = true;
+
+	while (!cursor_done(&c)) {
+		struct slice line = cursor_take_until(&c, '\n');
+		struct credential found;
+
+		cursor_skip(&c, 1);
+		if (line_key(line).len == 0)
+			continue;
+		list_account(&out, json, is_first, line, credentials_find(credentials, line_key(line), &found));
+		is_first = false;
+	}
+	if (json)
+		puts(is_first ? "[]" : "\n]");
+	buf_free(&out);
 }
 
 static int list(const struct ctl *ctl)
 {
-	size_t len, credentials_len;
-	char *text = read_text(settings->directory.tables, "accounts", &len);
-	char *secrets = read_text(settings->directory.auth, "credentials", &credentials_len);
-	struct buf error = buf_with_limit(512), out = buf_with_limit(65536);
-	struct credentials *credentials = credentials_parse(slice_of(secrets, credentials_len), "credentials", &error);
-	struct cursor c = cursor_over(slice_of(text, len));
-	unsigned count = 0;
+	struct buf accounts = buf_with_limit(TABLE_TEXT_MAX), secrets = buf_with_limit(CREDENTIALS_FILE_MAX);
+	struct buf error = buf_with_limit(512);
+	struct credentials *credentials = NULL;
+	int status = EX_NOINPUT;
 
-	if (credentials == NULL)
-		ctl_fail(EX_DATAERR, "%.*s", (int)error.len, error.data);
-	while (!cursor_done(&c)) {
-		struct slice line = cursor_take_until(&c, '\n'), key = line_key(line);
-		struct credential found;
-		bool may_log_in = credentials != NULL && credentials_find(credentials, key, &found);
-
-		cursor_skip(&c, 1);
-		if (key.len == 0)
-			continue;
-		if (ctl->json) {
-			buf_append_string(&out, count == 0 ? "[\n  {\"account\": " : ",\n  {\"account\": ");
-			json_string(&out, key);
-			buf_append_string(&out, ", \"options\": ");
-			json_string(&out, slice_trim(slice_from(line, key.len)));
-			buf_printf(&out, ", \"password\": %s}", may_log_in ? "true" : "false");
-		} else {
-			buf_printf(&out, "%.*s%s\n", (int)line.len, line.data, may_log_in ? "" : "  (no password)");
-		}
-		count++;
-		ctl_print(&out);
+	if (read_text(settings->directory.tables, "accounts", &accounts) &&
+	    read_text(settings->directory.auth, "credentials", &secrets)) {
+		credentials = credentials_parse(buf_slice(&secrets), "credentials", &error);
+		status = credentials == NULL ? ctl_fail(EX_DATAERR, "%.*s", (int)error.len, error.data) : EX_OK;
 	}
-	if (ctl->json)
-		puts(count == 0 ? "[]" : "\n]");
+	if (credentials != NULL)
+		list_accounts(ctl->json, buf_slice(&accounts), credentials);
 	credentials_free(credentials);
-	if (secrets != NULL)
-		explicit_bzero(secrets, credentials_len);
-	free(secrets);
-	free(text);
-	buf_free(&out);
+	buf_wipe(&secrets);
+	buf_free(&accounts);
 	buf_free(&error);
-	return EX_OK;
+	return status;
 }
 
 static int dispatch(const struct ctl *ctl, int argc, char **argv, struct change *change)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/channel_keys.h"
+#include "common/io.h"
 #include "common/log.h"
 #include "common/process.h"
 #include "common/tls.h"
@@ -34,21 +35,6 @@ static struct keyring *current, *previous;
 static struct event *farewell; /* to the previous ring */
 
 /* --- files --------------------------------------------------------------------------- */
-
-static bool read_file(int descriptor, struct buf *out)
-{
-	char piece[4096];
-	ssize_t n;
-
-	while ((n = read(descriptor, piece, sizeof piece)) > 0)
-		if (!buf_append(out, piece, (size_t)n)) {
-			errno = EFBIG;
-			n = -1;
-			break;
-		}
-	explicit_bzero(piece, sizeof piece);
-	return n == 0;
-}
 
 static void log_key(const char *name, const uint8_t id[KEYS_ID_OCTETS])
 {
@@ -69,7 +55,7 @@ static void take_file(enum control_file kind, const char *name, int descriptor)
 		buf_append_string(&error, "not a file for keys");
 	else if (fstat(descriptor, &st) != 0 || !S_ISREG(st.st_mode))
 		buf_append_string(&error, "not a regular file");
-	else if (!read_file(descriptor, &pem))
+	else if (!io_read(descriptor, &pem))
 		buf_printf(&error, "%s", strerror(errno));
 	else if (keyring_add(current, buf_slice(&pem), id, &error))
 		log_key(name, id);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/channel_resolver.h"
+#include "common/io.h"
 #include "common/log.h"
 #include "common/process.h"
 #include "resolver/question.h"
@@ -29,16 +30,14 @@ static bool has_started;
 static bool read_file(const char *path, struct buf *out)
 {
 	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	char chunk[4096];
-	ssize_t got;
+	bool whole;
 
 	*out = buf_with_limit(FILE_MAX);
 	if (file < 0)
 		return false;
-	while ((got = read(file, chunk, sizeof chunk)) > 0)
-		buf_append(out, chunk, (size_t)got);
+	whole = io_read(file, out);
 	close(file);
-	return got == 0 && !out->overflowed;
+	return whole;
 }
 
 static void refuse_server(struct slice server)

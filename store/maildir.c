@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/io.h"
 #include "common/siphash.h"
 #include "store/home.h"
 #include "store/index.h"
@@ -63,41 +64,6 @@ static bool name_it(struct job *job)
 
 /* ---- writing ---- */
 
-static bool write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		data += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-/* Read exactly `len` octets; a file that ends before is an error. */
-static bool read_all(int fd, char *data, size_t len, uint64_t offset)
-{
-	while (len > 0) {
-		ssize_t n = pread(fd, data, len, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			if (n == 0)
-				errno = EIO;
-			return false;
-		}
-		data += n;
-		len -= (size_t)n;
-		offset += (uint64_t)n;
-	}
-	return true;
-}
-
 /*
  * Headers and content to the file.  The block is converted where it lies: reading
  * begins one octet behind the place where the converted octets go.
@@ -117,21 +83,21 @@ static const char *write_content(struct job *job, int fd, struct to_disk *state)
 		size_t piece = what->size - done < block ? (size_t)(what->size - done) : block;
 		char *in = buffer + filled + 1;
 
-		if (!read_all(what->content_fd, in, piece, what->offset + done)) {
+		if (!io_read_at(what->content_fd, in, piece, what->offset + done)) {
 			step = "read";
 			break;
 		}
 		done += piece;
 		filled += to_disk_block(state, slice_of(in, piece), in - 1);
 		if (done < what->size) {
-			if (!write_all(fd, buffer, filled))
+			if (!io_write(fd, slice_of(buffer, filled)))
 				step = "write";
 			filled = 0;
 		}
 	}
 	if (step == NULL) {
 		filled += to_disk_end(state, buffer + filled);
-		if (!write_all(fd, buffer, filled))
+		if (!io_write(fd, slice_of(buffer, filled)))
 			step = "write";
 		else if (what->flush && fsync(fd) != 0)
 			step = "flush";

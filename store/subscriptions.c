@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "common/io.h"
 #include "store/private.h"
 
 static const char path_of_file[] = "subscriptions";
@@ -50,21 +51,6 @@ static bool line_of_name(const char *name, struct buf *out)
 	       buf_append_octet(out, '\n');
 }
 
-static bool read_file(int fd, struct buf *out)
-{
-	ssize_t n;
-
-	do {
-		char *at = buf_extend(out, 16384);
-
-		if (at == NULL)
-			return false;
-		n = read(fd, at, 16384);
-		out->len -= 16384 - (n < 0 ? 0 : (size_t)n);
-	} while (n > 0);
-	return n == 0;
-}
-
 enum store_error subscriptions_read(struct store *store, struct buf *names)
 {
 	int fd = open_beneath(store->maildir_fd, path_of_file, O_RDONLY | O_NOFOLLOW, 0);
@@ -74,7 +60,7 @@ enum store_error subscriptions_read(struct store *store, struct buf *names)
 
 	if (fd < 0)
 		return errno == ENOENT ? STORE_OK : failed(store, "open");
-	if (!read_file(fd, &text)) {
+	if (!io_read(fd, &text)) {
 		enum store_error result = failed(store, "read");
 
 		close(fd);
@@ -118,8 +104,7 @@ static enum store_error write_names(struct store *store, struct slice names)
 	}
 	if (text.overflowed)
 		result = STORE_LIMIT;
-	else if ((text.len > 0 && write(fd, text.data, text.len) != (ssize_t)text.len) ||
-		 fsync(fd) != 0)
+	else if (!io_write(fd, buf_slice(&text)) || fsync(fd) != 0)
 		result = failed(store, "write");
 	else if (renameat(store->maildir_fd, "subscriptions.petrel", store->maildir_fd,
 		     path_of_file) != 0 ||
