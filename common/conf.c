@@ -145,6 +145,10 @@ static bool set_value(struct conf *conf, size_t row, struct slice word, struct b
 	int64_t number = 0;
 	bool parsed = true;
 
+	if (s->form != NULL && !s->form->fits(word)) {
+		buf_printf(problem, "\"%.*s\" is not %s", SLICE_PRINTF(word), s->form->what);
+		return false;
+	}
 	switch (s->type) {
 	case CONF_PATH:
 		if (word.len == 0 || word.data[0] != '/') {
@@ -310,6 +314,10 @@ static bool fail(struct parser *p, const char *format, ...)
 	if (len > 0 && len < CONF_ERROR_MAX)
 		vsnprintf(p->error + len, (size_t)(CONF_ERROR_MAX - len), format, arguments);
 	va_end(arguments);
+	/* A word of the file goes to a terminal and to the log. */
+	for (char *c = p->error; *c != '\0'; c++)
+		if (octet_is_control((unsigned char)*c))
+			*c = '?';
 	return false;
 }
 
@@ -400,7 +408,12 @@ static bool next_token_over_lines(struct parser *p)
 
 enum { NAME_MAX_COMPARED = 48 };
 
-/* How many single-letter changes lead from a to b (with a neighbour swap as one). */
+static int letter(struct slice s, size_t i)
+{
+	return octet_lower((unsigned char)s.data[i]);
+}
+
+/* How many single-letter changes lead from a to b, in any case (with a neighbour swap as one). */
 static unsigned distance(struct slice a, struct slice b)
 {
 	unsigned rows[3][NAME_MAX_COMPARED + 1];
@@ -415,13 +428,14 @@ static unsigned distance(struct slice a, struct slice b)
 
 		row[0] = i;
 		for (unsigned j = 1; j <= b.len; j++) {
-			unsigned best = above[j - 1] + (a.data[i - 1] != b.data[j - 1]);
+			unsigned best = above[j - 1] + (letter(a, i - 1) != letter(b, j - 1));
 
 			if (above[j] + 1 < best)
 				best = above[j] + 1;
 			if (row[j - 1] + 1 < best)
 				best = row[j - 1] + 1;
-			if (i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1] && before[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && letter(a, i - 1) == letter(b, j - 2) && letter(a, i - 2) == letter(b, j - 1) &&
+			    before[j - 2] + 1 < best)
 				best = before[j - 2] + 1;
 			row[j] = best;
 		}
@@ -441,10 +455,27 @@ static struct slice component(const char *name, size_t from)
 	return dot < 0 ? s : slice_part(s, 0, (size_t)dot);
 }
 
+/* The setting whose name without its group is `word` (queue.expire for "expire"), where there is one only. */
+static struct slice in_another_group(struct slice word)
+{
+	struct slice found = slice_of(NULL, 0);
+
+	for (size_t row = 0; row < conf_table_size; row++) {
+		struct slice full = slice_string(conf_table[row].name);
+
+		if (!slice_equal(slice_from(full, (size_t)(slice_find_last(full, '.') + 1)), word))
+			continue;
+		if (found.len > 0)
+			return slice_of(NULL, 0);
+		found = full;
+	}
+	return found;
+}
+
 static bool unknown_setting(struct parser *p, struct slice group, struct slice word)
 {
-	struct slice best = slice_of(NULL, 0);
-	unsigned best_distance = 4;
+	struct slice best = in_another_group(word);
+	unsigned best_distance = best.len > 0 ? 1 : 4;
 	char where[128] = "";
 
 	if (group.len > 0)
@@ -491,8 +522,27 @@ static bool set_word(struct parser *p, size_t row)
 	return set;
 }
 
+/*
+ * One word of a list: "none" is the empty list, and stands alone; commas are what
+ * other programs want between words.
+ */
+static bool list_word(struct parser *p, size_t row, bool *none)
+{
+	const struct conf_list *list = field_of(p->conf, row);
+	struct slice word = buf_slice(&p->word);
+
+	if (word.len > 1 && word.data[word.len - 1] == ',')
+		return fail(p, "%s: no commas between the words of a list, as in \"%.*s\"", conf_table[row].name, SLICE_PRINTF(word));
+	if (*none || (slice_equal(word, SLICE("none")) && list->count > 0))
+		return fail(p, "%s: \"none\" is the empty list; no other word can stand beside it", conf_table[row].name);
+	*none = slice_equal(word, SLICE("none"));
+	return *none || set_word(p, row);
+}
+
 static bool list_in_braces(struct parser *p, size_t row)
 {
+	bool none = false;
+
 	for (;;) {
 		if (!next_token_over_lines(p))
 			return false;
@@ -500,16 +550,25 @@ static bool list_in_braces(struct parser *p, size_t row)
 			return next_token(p);
 		if (p->kind != TOKEN_WORD)
 			return fail(p, "%s: the list has no closing }", conf_table[row].name);
-		if (!set_word(p, row))
+		if (!list_word(p, row, &none))
 			return false;
 	}
+}
+
+static bool list_on_the_line(struct parser *p, size_t row)
+{
+	bool none = false;
+
+	while (p->kind == TOKEN_WORD)
+		if (!list_word(p, row, &none) || !next_token(p))
+			return false;
+	return true;
 }
 
 /* The value of a setting; the token after its name is current.  Leaves the token behind the value current. */
 static bool setting_value(struct parser *p, size_t row)
 {
 	const struct conf_setting *s = &conf_table[row];
-	struct conf_list *list = field_of(p->conf, row);
 
 	if (p->seen[row])
 		return fail(p, "%s: set before, at line %u of %s", s->name, p->conf->origins[row].line,
@@ -523,13 +582,9 @@ static bool setting_value(struct parser *p, size_t row)
 		return list_in_braces(p, row);
 	if (p->kind != TOKEN_WORD)
 		return fail(p, "%s: a value is missing", s->name);
-	do {
-		if (!set_word(p, row) || !next_token(p))
-			return false;
-	} while (s->type == CONF_LIST && p->kind == TOKEN_WORD);
-	if (s->type == CONF_LIST && list->count == 1 && strcmp(list->words[0], "none") == 0)
-		list_clear(list);
-	return true;
+	if (slice_equal(buf_slice(&p->word), SLICE("=")))
+		return fail(p, "%s: nothing stands between the name and the value, not even \"=\"", s->name);
+	return s->type == CONF_LIST ? list_on_the_line(p, row) : set_word(p, row) && next_token(p);
 }
 
 static bool read_file(struct parser *p, const char *path);
@@ -626,6 +681,7 @@ static bool statement(struct parser *p, struct slice group)
 static bool parse(struct parser *p, struct slice text)
 {
 	p->in = cursor_over(text);
+	cursor_accept_nocase(&p->in, SLICE("\xef\xbb\xbf")); /* some editors begin a file with a byte order mark */
 	p->line = 1;
 	for (;;) {
 		if (!next_token_over_lines(p))
@@ -641,6 +697,15 @@ static bool parse(struct parser *p, struct slice text)
 	}
 }
 
+/* An included file is missed at the line that includes it. */
+static void cannot_read(struct parser *p, const char *path, const char *why)
+{
+	if (p->depth > 0)
+		fail(p, "include: %s: %s", path, why);
+	else
+		snprintf(p->error, CONF_ERROR_MAX, "%s: %s", path, why);
+}
+
 static bool read_file(struct parser *p, const char *path)
 {
 	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -649,11 +714,13 @@ static bool read_file(struct parser *p, const char *path)
 	bool parsed = false;
 
 	if (file == -1 || fstat(file, &st) == -1) {
-		snprintf(p->error, CONF_ERROR_MAX, "%s: %s", path, strerror(errno));
-	} else if (!S_ISREG(st.st_mode) || st.st_size > CONF_FILE_MAX) {
-		snprintf(p->error, CONF_ERROR_MAX, "%s: not a file, or larger than %d octets", path, CONF_FILE_MAX);
+		cannot_read(p, path, strerror(errno));
+	} else if (!S_ISREG(st.st_mode)) {
+		cannot_read(p, path, "not a file");
+	} else if (st.st_size > CONF_FILE_MAX) {
+		cannot_read(p, path, "larger than a megabyte");
 	} else if (!io_read(file, &text)) {
-		snprintf(p->error, CONF_ERROR_MAX, "%s: %s", path, strerror(errno));
+		cannot_read(p, path, strerror(errno));
 	} else {
 		p->name = path;
 		parsed = parse(p, buf_slice(&text));
@@ -764,11 +831,10 @@ bool conf_check(struct conf *conf, char error[CONF_ERROR_MAX])
 			return false;
 		}
 	}
-	for (const char *c = s->hostname; *c != '\0'; c++)
-		if (!octet_is_alnum((unsigned char)*c) && strchr("-._", *c) == NULL) {
-			snprintf(error, CONF_ERROR_MAX, "hostname: \"%s\" is not a host name", s->hostname);
-			return false;
-		}
+	if (!conf_form_host.fits(slice_string(s->hostname))) {
+		snprintf(error, CONF_ERROR_MAX, "hostname: the system's own, \"%s\", is not a host name", s->hostname);
+		return false;
+	}
 	if ((s->tls.certificate == NULL) != (s->tls.key == NULL)) {
 		snprintf(error, CONF_ERROR_MAX, "tls: %s is set without %s",
 		    s->tls.key == NULL ? "certificate" : "key", s->tls.key == NULL ? "key" : "certificate");

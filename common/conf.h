@@ -22,6 +22,7 @@
 
 #include "common/buf.h"
 #include "common/codec.h"
+#include "common/conf_form.h"
 #include "common/slice.h"
 
 /* A list of words. */
@@ -170,6 +171,7 @@ struct conf_setting {
 	const char *const *choices; /* ends with NULL */
 	const char *about;          /* one sentence */
 	bool at_start;              /* a reload does not change it: it needs a restart */
+	const struct conf_form *form; /* of strings and lists; NULL: any word */
 };
 
 extern const struct conf_setting conf_table[];

@@ -14,7 +14,8 @@ libcommon_a_SOURCES = \
 	common/channel_session.c common/channel_session.h \
 	common/clock.c common/clock.h \
 	common/codec.c common/codec.h \
-	common/conf.c common/conf.h common/settings.c \
+	common/conf.c common/conf.h common/conf_form.c common/conf_form.h \
+	common/settings.c \
 	common/crc32c.c common/crc32c.h \
 	common/drop.c common/drop.h \
 	common/id.c common/id.h \

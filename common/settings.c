@@ -6,30 +6,34 @@
 #include "common/channel_control.h"
 #include "common/conf.h"
 
-#define STRING(name, field, value, about)                                                          \
-	{name, CONF_STRING, offsetof(struct settings, field), value, 0, 0, NULL, about, false}
 #define PATH(name, field, value, about)                                                            \
-	{name, CONF_PATH, offsetof(struct settings, field), value, 0, 0, NULL, about, true}
+	{name, CONF_PATH, offsetof(struct settings, field), value, 0, 0, NULL, about, true, NULL}
 #define FILE_PATH(name, field, value, about)                                                       \
-	{name, CONF_PATH, offsetof(struct settings, field), value, 0, 0, NULL, about, false}
+	{name, CONF_PATH, offsetof(struct settings, field), value, 0, 0, NULL, about, false, NULL}
 #define FIXED(name, field, value, about)                                                           \
-	{name, CONF_STRING, offsetof(struct settings, field), value, 0, 0, NULL, about, true}
-#define LIST(name, field, value, about)                                                            \
-	{name, CONF_LIST, offsetof(struct settings, field), value, 0, 0, NULL, about, false}
+	{name, CONF_STRING, offsetof(struct settings, field), value, 0, 0, NULL, about, true, NULL}
 #define NUMBER(name, field, value, min, max, about)                                                \
-	{name, CONF_NUMBER, offsetof(struct settings, field), value, min, max, NULL, about, false}
+	{name, CONF_NUMBER, offsetof(struct settings, field), value, min, max, NULL, about, false, NULL}
 #define COUNT(name, field, value, min, max, about)                                                 \
-	{name, CONF_NUMBER, offsetof(struct settings, field), value, min, max, NULL, about, true}
+	{name, CONF_NUMBER, offsetof(struct settings, field), value, min, max, NULL, about, true, NULL}
 #define SIZE(name, field, value, min, max, about)                                                  \
-	{name, CONF_SIZE, offsetof(struct settings, field), value, min, max, NULL, about, false}
+	{name, CONF_SIZE, offsetof(struct settings, field), value, min, max, NULL, about, false, NULL}
 #define FIXED_SIZE(name, field, value, min, max, about)                                            \
-	{name, CONF_SIZE, offsetof(struct settings, field), value, min, max, NULL, about, true}
+	{name, CONF_SIZE, offsetof(struct settings, field), value, min, max, NULL, about, true, NULL}
 #define DURATION(name, field, value, min, max, about)                                              \
-	{name, CONF_DURATION, offsetof(struct settings, field), value, min, max, NULL, about, false}
+	{name, CONF_DURATION, offsetof(struct settings, field), value, min, max, NULL, about, false, NULL}
 #define CHOICE(name, field, value, choices, about)                                                 \
-	{name, CONF_CHOICE, offsetof(struct settings, field), value, 0, 0, choices, about, false}
+	{name, CONF_CHOICE, offsetof(struct settings, field), value, 0, 0, choices, about, false, NULL}
 #define FIXED_CHOICE(name, field, value, choices, about)                                           \
-	{name, CONF_CHOICE, offsetof(struct settings, field), value, 0, 0, choices, about, true}
+	{name, CONF_CHOICE, offsetof(struct settings, field), value, 0, 0, choices, about, true, NULL}
+
+/* Words that have a form of their own (conf_form.h). */
+#define STRING_OF(form, name, field, value, about)                                                 \
+	{name, CONF_STRING, offsetof(struct settings, field), value, 0, 0, NULL, about, false,      \
+	    &conf_form_##form}
+#define LIST_OF(form, name, field, value, about)                                                   \
+	{name, CONF_LIST, offsetof(struct settings, field), value, 0, 0, NULL, about, false,        \
+	    &conf_form_##form}
 
 #define KILO ((int64_t)1024)
 #define MEGA (1024 * KILO)
@@ -44,26 +48,26 @@ static const char *const cleartext_choices[] = {"never", "loopback", "always", N
 static const char *const outbound_tls_choices[] = {"opportunistic", "required", "off", NULL};
 
 const struct conf_setting conf_table[] = {
-    STRING("hostname", hostname, NULL,
+    STRING_OF(host, "hostname", hostname, NULL,
 	"The name of this host: in greetings, trace headers and reports.  Default: the system's own."),
-    LIST("domains", domains, NULL, "The domains whose mail ends here."),
-    STRING("postmaster", postmaster, NULL,
+    LIST_OF(domain, "domains", domains, NULL, "The domains whose mail ends here."),
+    STRING_OF(address, "postmaster", postmaster, NULL,
 	"Who gets mail for postmaster where no alias says so.  Default: the first account."),
-    STRING("recipient-delimiter", recipient_delimiter, "+",
+    STRING_OF(delimiter, "recipient-delimiter", recipient_delimiter, "+",
 	"What separates a user's name from an extension (alice+lists); empty: nothing does."),
-    STRING("relay", relay, NULL,
+    STRING_OF(relay, "relay", relay, NULL,
 	"Send all mail for other hosts to this one, as host or host:port, instead of looking up MX records."),
 
     FILE_PATH("tls.certificate", tls.certificate, NULL, "The certificate chain, PEM, this host's certificate first."),
     FILE_PATH("tls.key", tls.key, NULL, "The private key that belongs to it, PEM.  Only the process keys sees it."),
 
-    LIST("listen.mx", listen[SERVICE_MX], "*:25", "Where mail from other hosts is taken: address:port; none: nowhere."),
-    LIST("listen.submission", listen[SERVICE_SUBMISSION], "*:587", "Where users submit mail, with STARTTLS."),
-    LIST("listen.submissions", listen[SERVICE_SUBMISSIONS], "*:465", "Where users submit mail, with TLS from the start."),
-    LIST("listen.imap", listen[SERVICE_IMAP], "*:143", "Where IMAP is served, with STARTTLS."),
-    LIST("listen.imaps", listen[SERVICE_IMAPS], "*:993", "Where IMAP is served, with TLS from the start."),
-    LIST("listen.pop3", listen[SERVICE_POP3], "*:110", "Where POP3 is served, with STLS."),
-    LIST("listen.pop3s", listen[SERVICE_POP3S], "*:995", "Where POP3 is served, with TLS from the start."),
+    LIST_OF(listen, "listen.mx", listen[SERVICE_MX], "*:25", "Where mail from other hosts is taken: address:port; none: nowhere."),
+    LIST_OF(listen, "listen.submission", listen[SERVICE_SUBMISSION], "*:587", "Where users submit mail, with STARTTLS."),
+    LIST_OF(listen, "listen.submissions", listen[SERVICE_SUBMISSIONS], "*:465", "Where users submit mail, with TLS from the start."),
+    LIST_OF(listen, "listen.imap", listen[SERVICE_IMAP], "*:143", "Where IMAP is served, with STARTTLS."),
+    LIST_OF(listen, "listen.imaps", listen[SERVICE_IMAPS], "*:993", "Where IMAP is served, with TLS from the start."),
+    LIST_OF(listen, "listen.pop3", listen[SERVICE_POP3], "*:110", "Where POP3 is served, with STLS."),
+    LIST_OF(listen, "listen.pop3s", listen[SERVICE_POP3S], "*:995", "Where POP3 is served, with TLS from the start."),
 
     PATH("directory.run", directory.run, PETREL_RUNSTATEDIR "/petrel", "The pid file and the control socket."),
     PATH("directory.spool", directory.spool, PETREL_LOCALSTATEDIR "/spool/petrel", "The queue."),
@@ -92,7 +96,7 @@ const struct conf_setting conf_table[] = {
     DURATION("smtp.command-timeout", smtp.command_timeout, "5m", 1, DAY, "How long a client may take for its next command."),
     DURATION("smtp.data-timeout", smtp.data_timeout, "5m", 1, DAY, "How long a client may be silent inside a message."),
     NUMBER("smtp.received-limit", smtp.received_limit, "50", 5, 1000, "Received headers at which a message is taken to go in circles."),
-    LIST("smtp.relay-networks", smtp.relay_networks, "127.0.0.0/8 ::1/128",
+    LIST_OF(network, "smtp.relay-networks", smtp.relay_networks, "127.0.0.0/8 ::1/128",
 	"Clients that may send to other hosts without authentication; none: nobody."),
 
     FIXED_CHOICE("queue.durability", queue.durability, "journal", durability_choices,
@@ -122,7 +126,7 @@ const struct conf_setting conf_table[] = {
     COUNT("delivery.maildir-processes", delivery.maildir_processes, "1", 1, 64, "How many processes write to mailboxes."),
     NUMBER("delivery.maildir-jobs", delivery.maildir_jobs, "64", 1, 10000, "Messages that one of them is given at a time."),
 
-    LIST("resolver.forward", resolver.forward, NULL, "Ask these DNS servers (address or address@port).  Default: those of resolv.conf(5)."),
+    LIST_OF(nameserver, "resolver.forward", resolver.forward, NULL, "Ask these DNS servers (address or address@port).  Default: those of resolv.conf(5)."),
     DURATION("resolver.timeout", resolver.timeout, "30s", 1, 300, "How long an answer may take."),
     PATH("resolver.trust-anchor", resolver.trust_anchor, NULL, "The DNSSEC root key; without it nothing is validated."),
 

@@ -79,6 +79,55 @@ Test(conf, an_error_names_file_line_word_and_what_was_meant)
 	expect_error("hostname \"a\n", "petrel.conf:1: a quoted word has no closing quote");
 	expect_error("}\n", "petrel.conf:1: unexpected }");
 	expect_error("include more.conf\n", "petrel.conf:1: include: \"more.conf\" is not an absolute path");
+	expect_error("\ninclude /nonexistent/more.conf\n",
+	    "petrel.conf:2: include: /nonexistent/more.conf: No such file or directory");
+	expect_error("expire 5d\n", "petrel.conf:1: unknown setting \"expire\"; did you mean \"queue.expire\"?");
+	expect_error("smtp { expire 5d }\n", "petrel.conf:1: smtp: unknown setting \"expire\"; did you mean \"queue.expire\"?");
+	expect_error("TLS { key /x }\n", "petrel.conf:1: unknown setting \"TLS\"; did you mean \"tls\"?");
+	expect_error("queue.expire = 5d\n",
+	    "petrel.conf:1: queue.expire: nothing stands between the name and the value, not even \"=\"");
+	expect_error("\"a\033[2J\"\n", "petrel.conf:1: unknown setting \"a?[2J\"; petrel config --defaults lists them all");
+}
+
+Test(conf, a_word_that_cannot_be_meant_is_refused_where_it_stands)
+{
+	static const char *const refused[] = {
+	    "hostname mail..example.org", "hostname -mail.example.org", "hostname \"\"", "domains *.example.org",
+	    "domains alice@example.org", "postmaster alice@", "postmaster \"alice smith\"", "recipient-delimiter +-",
+	    "recipient-delimiter a", "relay smtp.example.net:x", "relay smtp.example.net:70000", "relay smtp.example.net:",
+	    "relay [1.2.3]:25", "relay 2001:db8::1", "relay \"smtp example\"", "listen.mx 25", "listen.mx 127.0.0.1:65993",
+	    "listen.mx ::1:25", "listen.mx mail.example.org:25", "listen.mx 127.0.0.1:0", "smtp.relay-networks 10.0.0.0/33",
+	    "smtp.relay-networks localhost", "smtp.relay-networks 10.0.0.0/", "resolver.forward 127.0.0.1:53",
+	    "resolver.forward dns.example.org", "resolver.forward 127.0.0.1@"};
+	static const char *const taken[] = {
+	    "hostname mail_1.example-2.org", "domains m\303\274ller.example", "postmaster alice", "postmaster alice@example.org",
+	    "recipient-delimiter -", "recipient-delimiter \"\"", "relay smtp.example.net", "relay smtp.example.net:587",
+	    "relay 192.0.2.1:25", "relay [2001:db8::1]:25", "relay [192.0.2.1]", "listen.mx *:25 [::1]:25 127.0.0.1:25",
+	    "smtp.relay-networks { 10.0.0.0/8 192.0.2.1 2001:db8::/32 ::1 }", "resolver.forward 127.0.0.1@5353 ::1 fe80::1%eth0"};
+
+	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+		cr_assert_null(read_text(refused[i]), "taken: %s", refused[i]);
+		cr_assert_not_null(strstr(error, " is not "), "%s: %s", refused[i], error);
+	}
+	for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+		struct conf *conf = read_text(taken[i]);
+
+		cr_assert_not_null(conf, "%s: %s", taken[i], error);
+		conf_free(conf);
+	}
+}
+
+Test(conf, none_is_the_empty_list_and_stands_alone)
+{
+	struct conf *conf = read_text("listen { imap none\n pop3 { none } }\n");
+
+	cr_assert_not_null(conf, "%s", error);
+	cr_assert_eq(conf->values.listen[3].count, 0);
+	cr_assert_eq(conf->values.listen[5].count, 0);
+	conf_free(conf);
+	expect_error("listen.mx none *:25\n", "petrel.conf:1: listen.mx: \"none\" is the empty list; no other word can stand beside it");
+	expect_error("listen.mx *:25 none\n", "petrel.conf:1: listen.mx: \"none\" is the empty list; no other word can stand beside it");
+	expect_error("domains { a.test, b.test }\n", "petrel.conf:1: domains: no commas between the words of a list, as in \"a.test,\"");
 }
 
 Test(conf, every_truncation_of_a_file_is_read_or_refused_with_a_message)
@@ -152,7 +201,7 @@ Test(conf, durations_and_sizes_print_as_they_are_read)
 
 Test(conf, settings_arrive_in_another_process_as_they_were)
 {
-	struct conf *conf = read_text("hostname a\nrecipient-delimiter \"\"\ndomains { a \"b c\" }\nqueue.retry-first 7m\nlisten.imap none\nlog.to stderr\n");
+	struct conf *conf = read_text("hostname a\nrecipient-delimiter \"\"\ndomains { a b }\nuser.keys \"b c\"\nqueue.retry-first 7m\nlisten.imap none\nlog.to stderr\n");
 	struct buf encoded = buf_with_limit(65536);
 	struct writer w = {&encoded};
 	struct conf *copy;
