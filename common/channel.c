@@ -29,13 +29,15 @@ enum {
 	FLAG_CALL = 2,         /* the request number is the sender's own: an answer is wanted */
 	PACKETS_PER_TURN = 16, /* read from one peer before others have theirs */
 	SWEEP_SECONDS = 1,     /* how often calls are checked for their time-out */
-	SOCKET_BUFFER = 1024 * 1024
+	SOCKET_BUFFER = 1024 * 1024,
+	BODY_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL /* of a memory file with a body */
 };
 
 /* A packet that waits to be sent. */
 struct packet {
 	TAILQ_ENTRY(packet) entry;
 	struct buf octets;
+	size_t weight; /* octets that count as queued: bodies in memory files, too */
 	int descriptors[CHANNEL_DESCRIPTORS_MAX];
 	size_t descriptor_count;
 };
@@ -235,6 +237,7 @@ static void lose_all_calls(struct channel *c)
 
 void channel_lose(struct channel *c)
 {
+	c->broken = true;
 	c->busy++;
 	lose_all_calls(c);
 	c->busy--;
@@ -347,12 +350,12 @@ struct writer *channel_call(struct channel *c, uint16_t type, channel_answer ans
 	size_t slot;
 	uint32_t number;
 
-	if (c->first_free_call == -1 && !grow_calls(c)) {
-		/* Too many: the answer is lost at the end of this turn, with all others. */
-		break_channel(c);
+	if (c->broken || (c->first_free_call == -1 && !grow_calls(c))) {
 		if (request != NULL)
 			*request = 0;
-		return channel_begin(c, type, 0);
+		channel_begin(c, type, 0);
+		c->building->octets.overflowed = true; /* channel_end refuses it */
+		return &c->writer;
 	}
 	slot = (size_t)c->first_free_call;
 	call = &c->calls[slot];
@@ -389,7 +392,11 @@ static struct packet *move_to_new_packet(struct channel *c)
 
 	if (new == NULL)
 		return NULL;
-	buf_append_slice(&new->octets, slice_from(buf_slice(&old->octets), c->message_start));
+	if (!buf_append_slice(&new->octets, slice_from(buf_slice(&old->octets), c->message_start))) {
+		TAILQ_REMOVE(&c->queue, new, entry);
+		packet_free(new);
+		return NULL;
+	}
 	old->octets.len = c->message_start;
 	while (old->descriptor_count > c->message_descriptors) {
 		size_t which = c->message_descriptors + new->descriptor_count;
@@ -414,7 +421,7 @@ static bool move_body_to_file(struct packet *p)
 		return false;
 	if (p->descriptor_count == CHANNEL_DESCRIPTORS_MAX ||
 	    !io_write(file, slice_from(buf_slice(&p->octets), HEADER_OCTETS)) ||
-	    fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == -1) {
+	    fcntl(file, F_ADD_SEALS, BODY_SEALS) == -1) {
 		close(file);
 		return false;
 	}
@@ -446,6 +453,7 @@ static void abandon(struct channel *c)
 	}
 	if (c->message_call != 0)
 		channel_forget(c, c->message_call);
+	c->building = NULL;
 }
 
 bool channel_end(struct channel *c)
@@ -457,28 +465,22 @@ bool channel_end(struct channel *c)
 
 	if (p->octets.overflowed || length > CHANNEL_BODY_MAX) {
 		abandon(c);
-		c->building = NULL;
 		return false;
 	}
 	if (c->message_start > 0 && p->octets.len > CHANNEL_PACKET_MAX)
 		p = move_to_new_packet(c);
-	if (p == NULL) {
-		break_channel(c);
+	if (p == NULL || (p->octets.len > CHANNEL_PACKET_MAX && !move_body_to_file(p))) {
+		abandon(c);
 		return false;
 	}
-	if (p->octets.len > CHANNEL_PACKET_MAX) {
-		if (!move_body_to_file(p)) {
-			abandon(c);
-			c->building = NULL;
-			return false;
-		}
+	if (p->octets.len - c->message_start < HEADER_OCTETS + length)
 		flags |= FLAG_BODY_IN_FILE;
-	}
 	header = p->octets.data + c->message_start;
 	header[2] = (char)flags;
 	header[3] = (char)(p->descriptor_count - c->message_descriptors);
 	put_u32(header + 8, (uint32_t)length);
-	c->queued += p->octets.len - c->message_start;
+	p->weight += HEADER_OCTETS + length;
+	c->queued += HEADER_OCTETS + length;
 	c->building = NULL;
 	if (c->queued > CHANNEL_QUEUE_MAX)
 		break_channel(c);
@@ -532,14 +534,14 @@ void channel_flush(struct channel *c)
 		int sent = send_packet(c, p);
 
 		if (sent < 0) {
-			c->broken = true;
+			break_channel(c);
 			return;
 		}
 		if (sent == 0) {
 			event_add(c->writable, NULL);
 			return;
 		}
-		c->queued -= p->octets.len;
+		c->queued -= p->weight;
 		TAILQ_REMOVE(&c->queue, p, entry);
 		packet_free(p);
 	}
@@ -611,13 +613,18 @@ static bool deliver(struct channel *c, struct message *m, bool is_call)
 	return slot < 0 || answer_call(c, (size_t)slot, m);
 }
 
-/* Copy a body out of the memory file that it came in.  NULL where it is not what the header says. */
+/*
+ * Copy a body out of the memory file that it came in.  NULL where it is not what
+ * the header says: sealed, so that nobody changes it meanwhile, and memory, so
+ * that reading it never waits.
+ */
 static char *read_body_file(int file, size_t length)
 {
+	int seals = fcntl(file, F_GET_SEALS);
 	struct stat st;
 	char *body;
 
-	if (fstat(file, &st) == -1 || !S_ISREG(st.st_mode) || st.st_size != (off_t)length)
+	if (seals == -1 || (seals & BODY_SEALS) != BODY_SEALS || fstat(file, &st) == -1 || st.st_size != (off_t)length)
 		return NULL;
 	body = malloc(length);
 	if (body != NULL && !io_read_at(file, body, length, 0)) {

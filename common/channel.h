@@ -85,7 +85,11 @@ void channel_free(struct channel *channel);
  */
 struct writer *channel_begin(struct channel *channel, uint16_t type, uint32_t request);
 void channel_attach(struct channel *channel, int descriptor);
-/* False where the body did not fit CHANNEL_BODY_MAX: nothing is sent (and a call is not made). */
+/*
+ * False: nothing is sent, and a call is not made: its `answer` will not be
+ * called.  So it is where the body does not fit CHANNEL_BODY_MAX, and for a call
+ * where there are CHANNEL_CALLS_MAX already or the peer is known to be gone.
+ */
 bool channel_end(struct channel *channel);
 
 /*

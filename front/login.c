@@ -165,7 +165,11 @@ void front_login(struct front_client *client, const char *mechanism, struct slic
 	client->auth = auth;
 	auth_password_write(
 	    channel_call(auth, AUTH_PASSWORD, on_answer, client, &client->question), &question);
-	channel_end(auth);
+	if (channel_end(auth))
+		return;
+	client->auth = NULL;
+	client->state = FRONT_TALKING;
+	front_protocol->refused(client, client->context, AUTH_TEMPORARY);
 }
 
 /* [authorize] NUL name NUL password */

@@ -106,9 +106,8 @@ static void ask_mailboxes(void)
 
 	if (!state.needs_mailboxes || state.mailboxes_asked || agent == NULL)
 		return;
-	state.mailboxes_asked = true;
 	channel_call(agent, DELIVERY_CHECKPOINT, mailboxes_flushed, NULL, NULL);
-	channel_end(agent);
+	state.mailboxes_asked = channel_end(agent);
 }
 
 void checkpoint_agent_opened(void)

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -327,4 +328,105 @@ Test(channel, a_queue_beyond_its_bound_gives_the_peer_up, .init = set_up)
 	}
 	run();
 	cr_assert_eq(left.closed, 1);
+}
+
+Test(channel, one_call_too_many_is_refused_and_harms_none_of_the_others, .init = set_up)
+{
+	unsigned made = 0;
+
+	right.answer_calls = true;
+	for (int i = 0; i < CHANNEL_CALLS_MAX + 10; i++) {
+		channel_call(left.channel, 10, on_answer, &left, NULL);
+		made += channel_end(left.channel);
+	}
+	cr_assert_eq(made, CHANNEL_CALLS_MAX);
+	for (int i = 0; i < 200 && left.answers < made; i++)
+		run();
+	cr_assert_eq(left.answers, CHANNEL_CALLS_MAX);
+	cr_assert_eq(left.closed, 0);
+}
+
+static unsigned refused;
+
+/* Does what a careless caller does: asks the same peer again at once. */
+static bool on_answer_ask_again(struct message *answer, void *context)
+{
+	struct end *end = context;
+
+	if (answer == NULL) {
+		end->lost++;
+		channel_call(end->channel, 10, on_answer_ask_again, end, NULL);
+		refused += !channel_end(end->channel);
+	}
+	return true;
+}
+
+Test(channel, a_call_made_while_calls_are_being_lost_is_refused, .init = set_up)
+{
+	for (int i = 0; i < 40; i++) {
+		channel_call(left.channel, 10, on_answer_ask_again, &left, NULL);
+		channel_end(left.channel);
+	}
+	run();
+	channel_free(right.channel);
+	run();
+	cr_assert_eq(left.lost, 40);
+	cr_assert_eq(refused, 40, "who is told that it was not made waits for no answer");
+	cr_assert_eq(left.closed, 1);
+}
+
+Test(channel, bodies_in_memory_files_count_towards_the_bound_of_the_queue, .init = set_up)
+{
+	static char large[CHANNEL_BODY_MAX];
+
+	channel_pause(right.channel);
+	for (int i = 0; i < CHANNEL_QUEUE_MAX / CHANNEL_BODY_MAX + 2; i++) {
+		struct writer *w = channel_begin(left.channel, 1, 0);
+
+		buf_append(w->out, large, sizeof large);
+		cr_assert(channel_end(left.channel));
+	}
+	cr_assert_geq(channel_queued(left.channel), CHANNEL_QUEUE_MAX);
+	run();
+	cr_assert_eq(left.closed, 1);
+}
+
+/* A packet that says that its body is in the file. */
+static void send_with_file(int raw, int file, uint8_t length)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	char octets[12] = {1, 0, 1, 1, 0, 0, 0, 0, (char)length};
+	struct iovec iov = {octets, sizeof octets};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+
+	CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
+	CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
+	CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &file, sizeof(int));
+	cr_assert_eq(sendmsg(raw, &m, 0), 12);
+}
+
+Test(channel, a_body_in_a_file_that_could_change_or_be_slow_closes_the_channel)
+{
+	enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL };
+	char path[] = "/var/tmp/petrel-channel-XXXXXX";
+	int files[] = {mkstemp(path), memfd_create("unsealed", MFD_ALLOW_SEALING), memfd_create("sealed", MFD_ALLOW_SEALING)};
+
+	unlink(path);
+	for (int i = 0; i < 3; i++) {
+		int raw = raw_set_up();
+
+		cr_assert_eq(write(files[i], "hello", 5), 5);
+		if (i == 2)
+			cr_assert_eq(fcntl(files[i], F_ADD_SEALS, SEALS), 0);
+		send_with_file(raw, files[i], 5);
+		run();
+		cr_assert_eq(left.closed, i < 2, "file %d", i);
+		cr_assert_eq(left.messages, i == 2, "file %d", i);
+		close(raw);
+		close(files[i]);
+	}
 }
