@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -28,6 +29,8 @@
 #include "master/directories.h"
 #include "master/listeners.h"
 #include "master/sessions.h"
+
+enum { LISTEN_TRIES = 50, LISTEN_AGAIN_MS = 100 };
 
 static const char *conf_path = PETREL_CONFDIR "/petrel.conf";
 static const char *programs = PETREL_LIBEXECDIR;
@@ -236,8 +239,11 @@ static bool watch_signals(void)
 
 /* --- start ------------------------------------------------------------------------ */
 
-/* Only one master at a time: the lock on the pid file is held for life and falls with the process. */
-static bool lock_pid_file(void)
+/*
+ * Only one master at a time: the lock on the pid file is held for life and falls
+ * with the process.  A file that is there without a lock was left by one that died.
+ */
+static bool lock_pid_file(bool *was_left_behind)
 {
 	char text[32] = "";
 
@@ -247,8 +253,8 @@ static bool lock_pid_file(void)
 		fprintf(stderr, "petrel: %s: %s\n", pid_path, strerror(errno));
 		return false;
 	}
+	*was_left_behind = read(pid_file, text, sizeof text - 1) > 0;
 	if (flock(pid_file, LOCK_EX | LOCK_NB) == -1) {
-		(void)!read(pid_file, text, sizeof text - 1);
 		fprintf(stderr, "petrel: already running as process %lu (%s is locked)\n", strtoul(text, NULL, 10), pid_path);
 		return false;
 	}
@@ -292,10 +298,26 @@ static void close_terminal(void)
 	/* Errors of the start still reach the terminal; so does a log that goes to standard error. */
 }
 
+/* The processes of a master that died end when they notice, and let go of its sockets then. */
+static bool listen_patiently(bool is_after_crash, char *error)
+{
+	const struct timespec pause = {0, LISTEN_AGAIN_MS * 1000000};
+	unsigned changed;
+
+	for (int tries = is_after_crash ? LISTEN_TRIES : 1;; tries--) {
+		errno = 0;
+		if (listeners_update(settings, &changed, error))
+			return true;
+		if (errno != EADDRINUSE || tries <= 1)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+}
+
 static bool prepare(void)
 {
 	char error[DIRECTORY_ERROR_MAX];
-	unsigned changed;
+	bool is_after_crash;
 
 	if (!privileged)
 		fprintf(stderr, "petrel: started as uid %u: every process runs as that user and keeps the host's root directory\n", (unsigned)geteuid());
@@ -303,9 +325,9 @@ static bool prepare(void)
 		fprintf(stderr, "petrel: %s\n", error);
 		return false;
 	}
-	if (!lock_pid_file() || !write_pid())
+	if (!lock_pid_file(&is_after_crash) || !write_pid())
 		return false;
-	if (!listeners_update(settings, &changed, error)) {
+	if (!listen_patiently(is_after_crash, error)) {
 		fprintf(stderr, "petrel: %s\n", error);
 		return false;
 	}
