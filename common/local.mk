@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libcommon.a
 libcommon_a_SOURCES = \
 	common/buf.c common/buf.h \
+	common/capabilities.c common/capabilities.h \
 	common/channel.c common/channel.h \
 	common/channel_admin.c common/channel_admin.h \
 	common/channel_control.c common/channel_control.h \

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/capabilities.h"
 #include "common/log.h"
 #include "common/sandbox.h"
 
@@ -399,9 +400,19 @@ static bool limit_resources(void)
 	return setrlimit(RLIMIT_NOFILE, &files) == 0;
 }
 
+/* The parent of session processes stays root, but only as far as making such a process takes it. */
+static bool keep_what_sessions_need(void)
+{
+	if (setgroups(0, NULL) == 0 &&
+	    capabilities_keep(CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETGID) | CAPABILITY(CAP_SYS_CHROOT)))
+		return true;
+	log_error("cannot-drop-capabilities", log_errno(errno));
+	return false;
+}
+
 /*
  * Root directory, group, user, in this order: each takes away the right to do
- * the one before.  A uid of 0 keeps root (the parent of session processes).
+ * the one before.
  */
 static bool change_identity(void)
 {
@@ -412,7 +423,7 @@ static bool change_identity(void)
 		return false;
 	}
 	if (setup.uid == 0)
-		return setgroups(0, NULL) == 0;
+		return keep_what_sessions_need();
 	if (setgroups(0, NULL) == -1 || setresgid(setup.gid, setup.gid, setup.gid) == -1 ||
 	    setresuid(setup.uid, setup.uid, setup.uid) == -1) {
 		log_error("cannot-change-user", log_number("uid", setup.uid), log_errno(errno));

@@ -59,7 +59,7 @@ static const int file_write_calls[] = {
 /* The parent of session processes makes children and gives them their user's identity. */
 static const int session_parent_calls[] = {
     SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(wait4), SCMP_SYS(chroot), SCMP_SYS(chdir), SCMP_SYS(fchdir), SCMP_SYS(setresuid),
-    SCMP_SYS(setresgid), SCMP_SYS(setgroups), SCMP_SYS(seccomp), SCMP_SYS(prctl), SCMP_SYS(setrlimit), SCMP_SYS(fchown), SCMP_SYS(fchownat), SCMP_SYS(close_range),
+    SCMP_SYS(setresgid), SCMP_SYS(setgroups), SCMP_SYS(seccomp), SCMP_SYS(prctl), SCMP_SYS(setfsuid), SCMP_SYS(setrlimit), SCMP_SYS(close_range),
 };
 
 enum {

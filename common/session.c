@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/fsuid.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,7 +26,9 @@
 #include "common/sandbox.h"
 
 /* Where a child keeps what the parent gave it. */
-enum { CONTROL_SOCKET_OF_CHILD = 3, LOG_SOCKET_OF_CHILD = 4, HOME_OF_CHILD = 5, FREE_IN_CHILD = 6, LIFTED = 16 };
+enum { CONTROL_SOCKET_OF_CHILD = 3, LOG_SOCKET_OF_CHILD = 4, FREE_IN_CHILD = 5, LIFTED = 16 };
+
+enum { EXIT_MILLISECONDS = 500 /* how long a child's last messages may take to leave */ };
 
 struct session {
 	LIST_ENTRY(session) entry;
@@ -46,7 +49,7 @@ static bool privileged;
 
 /* In a child. */
 static struct event_base *base;
-static struct channel *to_master;
+static struct channel *to_master, *to_log;
 static struct event *linger;
 static LIST_HEAD(, session) sessions = LIST_HEAD_INITIALIZER(sessions);
 static uint32_t connections_seen;
@@ -103,6 +106,8 @@ void session_each(void (*each)(struct session *session, void *context, void *arg
 static void over(struct session *s)
 {
 	s->ended = true;
+	/* Whoever paused it does not wait for its end: the front closes the channel, and that has to be seen. */
+	channel_resume(s->channel);
 	event_active(s->farewell, EV_TIMEOUT, 0);
 }
 
@@ -295,6 +300,7 @@ static void on_log_closed(struct channel *channel, void *context)
 {
 	(void)channel;
 	(void)context;
+	to_log = NULL;
 	log_set_channel(NULL);
 }
 
@@ -302,29 +308,21 @@ static const struct channel_handlers log_handlers = {on_log_message, on_log_clos
 
 /* --- from parent to child -------------------------------------------------------------- */
 
-/* Open one component of a mailbox's path, making it where it is missing; it then belongs to the mailboxes' owner. */
+/* Open one component of a mailbox's path, making it where it is missing. */
 static int open_component(int parent, const char *name)
 {
-	int directory;
-
-	if (mkdirat(parent, name, 0700) == 0) {
-		directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (directory != -1 && privileged && fchown(directory, owner_uid, owner_gid) == -1) {
-			close(directory);
-			return -1;
-		}
-		return directory;
-	}
-	return errno == EEXIST ? openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	if (mkdirat(parent, name, 0700) == -1 && errno != EEXIST)
+		return -1;
+	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* The home directory below the mail root; each component is a plain name. */
-static int open_home(int root, const char *mailbox)
+/* The home directory below the mail root; each component is a plain name, and there is at least one. */
+static int open_home(const char *mailbox)
 {
 	struct cursor c = cursor_over(slice_string(mailbox));
-	int directory = fcntl(root, F_DUPFD_CLOEXEC, 0);
+	int directory = open(privileged ? "/" : settings->directory.mail, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	while (directory != -1 && !cursor_done(&c)) {
+	while (directory != -1 && (!cursor_done(&c) || mailbox[0] == '\0')) {
 		struct slice component = cursor_take_until(&c, '/');
 		char name[256];
 		int next;
@@ -342,65 +340,82 @@ static int open_home(int root, const char *mailbox)
 	return directory;
 }
 
+/* Touch files as the mailboxes' owner, as whom they are then made, too. */
+static bool take_owners_files(void)
+{
+	if (!privileged)
+		return true;
+	if (setgroups(0, NULL) == -1 || setresgid(owner_gid, owner_gid, owner_gid) == -1)
+		return false;
+	setfsuid(owner_uid);
+	/* The only way to ask what it is now. */
+	return setfsuid((uid_t)-1) == (int)owner_uid;
+}
+
 /* Go into the home for good. */
 static bool confine(int home)
 {
-	if (privileged && (fchdir(home) == -1 || chroot(".") == -1))
-		return false;
-	if (privileged && (setgroups(0, NULL) == -1 || setresgid(owner_gid, owner_gid, owner_gid) == -1 ||
-			      setresuid(owner_uid, owner_uid, owner_uid) == -1))
+	if (privileged &&
+	    (fchdir(home) == -1 || chroot(".") == -1 || setresuid(owner_uid, owner_uid, owner_uid) == -1))
 		return false;
 	return sandbox_enter_session();
 }
 
-static void open_child_log(void)
+/* From the parent's rights to the user's; the open home, or -1. */
+static int move_in(const struct control_session *who)
 {
-	struct channel *channel = channel_new(base, LOG_SOCKET_OF_CHILD, &log_handlers, NULL);
+	int home = take_owners_files() ? open_home(who->mailbox) : -1;
 
-	log_set_channel(channel);
+	if (home == -1) {
+		log_error("cannot-open-home", log_string("account", who->account), log_errno(errno));
+	} else if (!confine(home)) {
+		log_error("cannot-confine-session", log_string("account", who->account), log_errno(errno));
+		close(home);
+		home = -1;
+	}
+	return home;
 }
 
 /* A child's whole life. */
-static int serve(const struct control_session *who, int home)
+static int serve(const struct control_session *who)
 {
+	int home;
+
 	base = event_base_new();
 	if (base == NULL)
 		return EX_OSERR;
-	open_child_log();
-	linger = event_new(base, -1, 0, on_linger, NULL);
+	to_log = channel_new(base, LOG_SOCKET_OF_CHILD, &log_handlers, NULL);
+	log_set_channel(to_log);
 	to_master = channel_new(base, CONTROL_SOCKET_OF_CHILD, &order_handlers, NULL);
-	if (linger == NULL || to_master == NULL || !confine(home)) {
-		log_error("cannot-confine-session", log_string("account", who->account), log_errno(errno));
+	linger = event_new(base, -1, 0, on_linger, NULL);
+	if (linger == NULL || to_master == NULL)
 		return EX_OSERR;
-	}
-	if (!protocol->start(base, home, who->account))
+	home = move_in(who);
+	if (home == -1 || !protocol->start(base, home, who->account))
 		return EX_TEMPFAIL;
 	event_base_dispatch(base);
 	return EX_OK;
 }
 
 /*
- * In the child: keep the control channel, the log and the home, close all that
- * was the parent's.  What libevent has in memory is the parent's and is left alone.
+ * In the child: keep the control channel and the log, close all that was the
+ * parent's.  What libevent has in memory is the parent's and is left alone.
  */
 static void become_session(const struct control_session *who, int control, int log_socket)
 {
-	int root = open(privileged ? "/" : settings->directory.mail, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int home = root == -1 ? -1 : open_home(root, who->mailbox);
+	int status;
 
-	if (home == -1) {
-		log_error("cannot-open-home", log_string("account", who->account), log_errno(errno));
-		_exit(EX_TEMPFAIL);
-	}
 	/* Lift what is kept above what it is moved to. */
-	home = fcntl(home, F_DUPFD_CLOEXEC, LIFTED);
 	control = fcntl(control, F_DUPFD_CLOEXEC, LIFTED);
 	log_socket = fcntl(log_socket, F_DUPFD_CLOEXEC, LIFTED);
-	dup3(control, CONTROL_SOCKET_OF_CHILD, O_CLOEXEC);
-	dup3(log_socket, LOG_SOCKET_OF_CHILD, O_CLOEXEC);
-	dup3(home, HOME_OF_CHILD, O_CLOEXEC);
-	close_range(FREE_IN_CHILD, ~0u, 0);
-	_exit(serve(who, HOME_OF_CHILD));
+	/* Where that fails, the parent's own channels are still in their places: there is nobody to tell. */
+	if (control == -1 || log_socket == -1 || dup3(control, CONTROL_SOCKET_OF_CHILD, O_CLOEXEC) == -1 ||
+	    dup3(log_socket, LOG_SOCKET_OF_CHILD, O_CLOEXEC) == -1 || close_range(FREE_IN_CHILD, ~0u, 0) == -1)
+		_exit(EX_OSERR);
+	status = serve(who);
+	if (to_log != NULL)
+		channel_drain(to_log, EXIT_MILLISECONDS);
+	_exit(status);
 }
 
 /* --- the parent -------------------------------------------------------------------------- */

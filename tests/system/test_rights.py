@@ -42,6 +42,14 @@ CHANNELS = {
 LISTENS = {"smtpd": {"mx", "submission", "submissions"}, "imapd": {"imap", "imaps"}, "pop3d": {"pop3", "pop3s"}}
 
 
+# What it takes to give a session its user and its root directory; numbers of capabilities(7).
+SESSION_PARENT = {6: "setgid", 7: "setuid", 18: "sys_chroot"}.keys()
+
+
+def capabilities(status, which):
+    return {n for n in range(64) if int(status[which], 16) >> n & 1}
+
+
 def status_of(pid):
     with open("/proc/%d/status" % pid) as f:
         return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
@@ -81,9 +89,14 @@ def test_uid_root_and_confinement_of_every_process(suite):
         assert status["NoNewPrivs"].strip() == "1", p
         if "ASAN_OPTIONS" not in os.environ:
             assert status["Seccomp"].strip() == "2", p
+        assert int(status["CapInh"], 16) == int(status["CapAmb"], 16) == 0, p
         if user != "root":
             assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0, p
             assert status["Groups"].split() in ([], [str(pwd.getpwnam(user).pw_gid)]), p
+        else:
+            assert capabilities(status, "CapEff") == capabilities(status, "CapPrm") == SESSION_PARENT, p
+            assert capabilities(status, "CapBnd") == SESSION_PARENT, p
+            assert status["Groups"].split() == [], p
         limits = open("/proc/%d/limits" % p["pid"]).read()
         assert re.search(r"Max core file size\s+0\s+0", limits), p
     assert seen == set(EXPECTED)
@@ -99,7 +112,9 @@ def test_a_users_session_is_confined_to_that_users_mailbox(suite):
         status = status_of(sessions[0])
         assert set(map(int, status["Uid"].split())) == {pwd.getpwnam("petrelm").pw_uid}
         assert os.readlink("/proc/%d/root" % sessions[0]) == str(suite.path("mail/example.test/alice"))
-        assert int(status["CapEff"], 16) == 0
+        assert set(map(int, status["Gid"].split())) == {pwd.getpwnam("petrelm").pw_gid}
+        assert status["Groups"].split() == []
+        assert [int(status[c], 16) for c in ("CapEff", "CapPrm", "CapInh", "CapAmb")] == [0] * 4
         assert status["NoNewPrivs"].strip() == "1"
         if "ASAN_OPTIONS" not in os.environ:
             assert status["Seccomp"].strip() == "2"
