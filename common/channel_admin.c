@@ -3,9 +3,25 @@
  */
 #include "common/channel_admin.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 enum { ENTRY_RECIPIENT_OCTETS_MIN = 8 }; /* two empty slices */
+
+bool admin_address(const char *directory, struct sockaddr_un *address, int *opened)
+{
+	const size_t size = sizeof address->sun_path;
+
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	*opened = -1;
+	if (snprintf(address->sun_path, size, "%s/control", directory) < (int)size)
+		return true;
+	*opened = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	snprintf(address->sun_path, size, "/proc/self/fd/%d/control", *opened);
+	return *opened != -1;
+}
 
 void admin_filter_write(struct writer *w, const struct admin_filter *filter)
 {

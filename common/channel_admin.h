@@ -10,7 +10,17 @@
 #ifndef PETREL_COMMON_CHANNEL_ADMIN_H
 #define PETREL_COMMON_CHANNEL_ADMIN_H
 
+#include <sys/un.h>
+
 #include "common/codec.h"
+
+/*
+ * The control socket of the suite whose directory.run is `directory`.  A path that
+ * is longer than an address can be is given by way of a descriptor of its
+ * directory, which is to be closed after the bind or connect (-1: there is none).
+ * False, with errno, where that directory cannot be opened.
+ */
+bool admin_address(const char *directory, struct sockaddr_un *address, int *opened);
 
 enum admin_type {
 	/* client to master: the first and only message that master reads */

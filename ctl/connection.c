@@ -66,15 +66,31 @@ static void on_closed(struct channel *channel, void *context)
 
 static const struct channel_handlers handlers = {on_message, on_closed, NULL};
 
+static int connect_socket(void)
+{
+	struct sockaddr_un address;
+	int directory, failure, sock;
+	bool connected;
+
+	if (!admin_address(settings->directory.run, &address, &directory))
+		return -1;
+	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	connected = sock != -1 && connect(sock, (struct sockaddr *)&address, sizeof address) == 0;
+	failure = errno;
+	if (directory != -1)
+		close(directory);
+	if (!connected && sock != -1)
+		close(sock);
+	errno = failure;
+	return connected ? sock : -1;
+}
+
 struct ctl_connection *ctl_connect(void)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct ctl_connection *c = calloc(1, sizeof *c);
-	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int sock = connect_socket();
 
-	if (c == NULL || sock == -1 ||
-	    snprintf(address.sun_path, sizeof address.sun_path, "%s/control", settings->directory.run) >= (int)sizeof address.sun_path ||
-	    connect(sock, (struct sockaddr *)&address, sizeof address) == -1 || (c->base = event_base_new()) == NULL ||
+	if (c == NULL || sock == -1 || (c->base = event_base_new()) == NULL ||
 	    (c->channel = channel_new(c->base, sock, &handlers, c)) == NULL) {
 		int failure = errno;
 

@@ -43,7 +43,7 @@ static unsigned client_count;
 static struct event_base *base;
 static struct event *acceptor;
 static int listening = -1;
-static char socket_path[sizeof((struct sockaddr_un *)0)->sun_path];
+static char socket_path[1100];
 static struct admin_orders orders;
 
 static void client_free(struct client *c)
@@ -214,30 +214,39 @@ static void on_connection(int socket, short what, void *argument)
 		take(connection);
 }
 
+static bool bind_control(const char *run)
+{
+	struct sockaddr_un address;
+	int directory;
+	bool bound;
+
+	if (!admin_address(run, &address, &directory))
+		return false;
+	bound = bind(listening, (struct sockaddr *)&address, sizeof address) == 0;
+	if (directory != -1)
+		close(directory);
+	return bound;
+}
+
 bool admin_open(struct event_base *loop, const struct settings *s, bool privileged, const struct admin_orders *wanted,
     char error[ADMIN_ERROR_MAX])
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	mode_t mask;
 	bool bound;
 
 	base = loop;
 	orders = *wanted;
-	if (snprintf(address.sun_path, sizeof address.sun_path, "%s/control", s->directory.run) >= (int)sizeof address.sun_path) {
-		snprintf(error, ADMIN_ERROR_MAX, "directory.run: too long for the name of a socket");
-		return false;
-	}
-	memcpy(socket_path, address.sun_path, sizeof socket_path);
+	snprintf(socket_path, sizeof socket_path, "%s/control", s->directory.run);
 	/* The lock on the pid file says that whoever left it there is dead. */
 	unlink(socket_path);
 	listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* Anybody may submit mail; what else a client may do its uid decides. */
 	mask = umask(privileged ? 0111 : 0177);
-	bound = listening != -1 && bind(listening, (struct sockaddr *)&address, sizeof address) == 0 && listen(listening, 64) == 0;
+	bound = listening != -1 && bind_control(s->directory.run) && listen(listening, 64) == 0;
 	umask(mask);
 	acceptor = bound ? event_new(base, listening, EV_READ | EV_PERSIST, on_connection, NULL) : NULL;
 	if (acceptor == NULL || event_add(acceptor, NULL) == -1) {
-		snprintf(error, ADMIN_ERROR_MAX, "%s: %s", socket_path, strerror(errno));
+		snprintf(error, ADMIN_ERROR_MAX, "%.400s: %s", socket_path, strerror(errno));
 		return false;
 	}
 	return true;
