@@ -39,10 +39,11 @@ static bool split(const char *text, char *host, size_t host_size, char *port, si
 	return slice_copy(h, host, host_size) && slice_copy(slice_from(s, (size_t)colon + 1), port, port_size) && port[0] != '\0';
 }
 
+/* The listener at that address, whatever it is for. */
 static struct listener *find(const struct listener *wanted)
 {
 	for (size_t i = 0; i < listener_count; i++)
-		if (listeners[i].service == wanted->service && listeners[i].length == wanted->length &&
+		if (listeners[i].length == wanted->length &&
 		    memcmp(&listeners[i].address, &wanted->address, wanted->length) == 0)
 			return &listeners[i];
 	return NULL;
@@ -72,9 +73,15 @@ static bool add(struct listener wanted, const char *text, char *error)
 {
 	struct listener *existing = find(&wanted);
 
-	if (existing != NULL) {
+	if (existing != NULL && existing->service == wanted.service) {
 		existing->kept = true;
 		return true;
+	}
+	if (existing != NULL && existing->kept) {
+		snprintf(error, LISTENER_ERROR_MAX, "listen.%s: %s is listen.%s's already", service_name(wanted.service), text,
+		    service_name(existing->service));
+		errno = EADDRINUSE;
+		return false;
 	}
 	if (listener_count == LISTENERS_MAX) {
 		snprintf(error, LISTENER_ERROR_MAX, "listen.%s: more than %d addresses in all", service_name(wanted.service), LISTENERS_MAX);
