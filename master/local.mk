@@ -2,6 +2,7 @@
 pkglibexec_PROGRAMS += master/master
 master_master_SOURCES = \
 	master/admin.c master/admin.h \
+	master/background.c master/background.h \
 	master/children.c master/children.h \
 	master/directories.c master/directories.h \
 	master/listeners.c master/listeners.h \

@@ -25,6 +25,7 @@
 #include "common/conf.h"
 #include "common/log.h"
 #include "master/admin.h"
+#include "master/background.h"
 #include "master/children.h"
 #include "master/directories.h"
 #include "master/listeners.h"
@@ -37,7 +38,6 @@ static const char *programs = PETREL_LIBEXECDIR;
 static struct conf *conf;
 static struct event_base *base;
 static bool privileged, stopping, failed;
-static int ready_pipe = -1; /* to the process that put us into the background: one octet when ready */
 static int pid_file = -1;
 static char pid_path[1100];
 
@@ -143,11 +143,7 @@ static void all_ready(void)
 	children_send_listeners(~0u);
 	log_info("ready", log_string("version", PACKAGE_VERSION), log_string("hostname", settings->hostname));
 	notify("READY=1\nSTATUS=Taking mail");
-	if (ready_pipe != -1) {
-		(void)!write(ready_pipe, "", 1);
-		close(ready_pipe);
-		ready_pipe = -1;
-	}
+	background_ready();
 }
 
 static void all_gone(void)
@@ -227,7 +223,6 @@ static bool watch_signals(void)
 		event_callback_fn callback;
 	} watched[] = {{SIGCHLD, on_sigchld}, {SIGHUP, on_sighup}, {SIGTERM, on_sigterm}, {SIGINT, on_sigterm}};
 
-	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
 		struct event *e = evsignal_new(base, watched[i].number, watched[i].callback, NULL);
 
@@ -269,33 +264,21 @@ static bool write_pid(void)
 	return ftruncate(pid_file, 0) == 0 && pwrite(pid_file, text, (size_t)len, 0) == len;
 }
 
-/* Go on in the background; the process that was started waits for readiness and gives it as its exit status. */
-static void go_to_background(void)
+/* What is read again at a reload is found from any directory; ours may go away. */
+static bool leave_directory(void)
 {
-	int ends[2];
-	char octet;
-	pid_t child;
+	char *directory = NULL, *whole = NULL;
 
-	if (pipe2(ends, O_CLOEXEC) == -1 || (child = fork()) == -1) {
-		fprintf(stderr, "petrel: %s\n", strerror(errno));
-		exit(EX_OSERR);
+	if (conf_path[0] != '/') {
+		directory = getcwd(NULL, 0);
+		if (directory == NULL || asprintf(&whole, "%s/%s", directory, conf_path) == -1)
+			whole = NULL;
+		free(directory);
+		if (whole == NULL)
+			return false;
+		conf_path = whole;
 	}
-	if (child > 0) {
-		close(ends[1]);
-		exit(read(ends[0], &octet, 1) == 1 ? EX_OK : EX_UNAVAILABLE);
-	}
-	close(ends[0]);
-	ready_pipe = ends[1];
-	setsid();
-}
-
-static void close_terminal(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	/* Errors of the start still reach the terminal; so does a log that goes to standard error. */
+	return chdir("/") == 0;
 }
 
 /* The processes of a master that died end when they notice, and let go of its sockets then. */
@@ -395,12 +378,16 @@ int main(int argc, char **argv)
 	}
 	put_in_force(initial);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	/* Who reads the errors of the start may be gone later. */
+	signal(SIGPIPE, SIG_IGN);
 	if (background)
-		go_to_background();
+		background_enter(settings->log.to == LOG_TO_STDERR);
 	if (!prepare())
 		return EX_UNAVAILABLE;
-	if (background)
-		close_terminal();
+	if (!leave_directory()) {
+		fprintf(stderr, "petrel: cannot leave this directory: %s\n", strerror(errno));
+		return EX_OSERR;
+	}
 	ran = run();
 	unlink(pid_path);
 	return !ran ? EX_OSERR : failed ? EX_UNAVAILABLE : EX_OK;
