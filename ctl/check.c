@@ -27,6 +27,7 @@ enum { SOON_DAYS = 14, FINDING_MAX = 1024 };
 
 struct findings {
 	bool json;
+	bool only_errors; /* and those on standard error: this is not petrel check */
 	unsigned errors, warnings;
 	struct buf out;
 };
@@ -41,7 +42,10 @@ static void find(struct findings *f, bool is_error, const char *format, ...)
 	va_start(arguments, format);
 	buf_vprintf(&text, format, arguments);
 	va_end(arguments);
-	if (f->json) {
+	if (f->only_errors) {
+		if (is_error)
+			ctl_fail(EX_CONFIG, "%.*s", (int)text.len, text.data);
+	} else if (f->json) {
 		buf_printf(&f->out, "%s  {\"level\": \"%s\", \"text\": ", f->errors + f->warnings == 0 ? "[\n" : ",\n", is_error ? "error" : "warning");
 		json_string(&f->out, buf_slice(&text));
 		buf_append_octet(&f->out, '}');
@@ -222,24 +226,41 @@ static void check_directories(struct findings *f)
 	}
 }
 
+static void check_all(struct findings *f)
+{
+	check_names(f);
+	check_users(f);
+	check_tls(f);
+	check_directories(f);
+	check_tables(f);
+	check_credentials(f);
+	check_listeners(f);
+}
+
+unsigned ctl_check_files(void)
+{
+	struct findings f = {.only_errors = true};
+
+	check_tls(&f);
+	check_tables(&f);
+	check_credentials(&f);
+	return f.errors;
+}
+
 int ctl_check(const struct ctl *ctl, int argc, char **argv)
 {
 	struct findings f = {.json = ctl->json, .out = buf_with_limit(65536)};
+	char error[CONF_ERROR_MAX] = "out of memory";
 	struct conf *conf;
 
 	(void)argv;
 	if (argc > 0)
 		return ctl_fail(EX_USAGE, "check: takes no arguments");
-	conf = ctl_read_configuration(ctl);
+	conf = ctl_try_configuration(ctl, error);
 	if (conf == NULL)
-		return EX_CONFIG;
-	check_names(&f);
-	check_users(&f);
-	check_tls(&f);
-	check_directories(&f);
-	check_tables(&f);
-	check_credentials(&f);
-	check_listeners(&f);
+		find(&f, true, "%s", error);
+	else
+		check_all(&f);
 	if (ctl->json)
 		puts(f.errors + f.warnings == 0 ? "[]" : "\n]");
 	else if (f.errors + f.warnings == 0)

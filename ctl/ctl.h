@@ -29,6 +29,14 @@ int ctl_trace(const struct ctl *ctl, int argc, char **argv);
 
 /* Read and check the configuration, and point `settings` at it; says what is wrong on standard error.  NULL then. */
 struct conf *ctl_read_configuration(const struct ctl *ctl);
+/* The same, with what is wrong in `error`. */
+struct conf *ctl_try_configuration(const struct ctl *ctl, char error[CONF_ERROR_MAX]);
+
+/*
+ * Say on standard error what is wrong with the files that the settings name: the
+ * certificate and its key, the tables, the credentials.  How many errors.
+ */
+unsigned ctl_check_files(void);
 
 /* Say "petrel: ..." on standard error and give the status back. */
 int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -49,9 +49,8 @@ int ctl_fail(int status, const char *format, ...)
 	return status;
 }
 
-struct conf *ctl_read_configuration(const struct ctl *ctl)
+struct conf *ctl_try_configuration(const struct ctl *ctl, char error[CONF_ERROR_MAX])
 {
-	char error[CONF_ERROR_MAX] = "out of memory";
 	struct conf *conf = conf_new();
 
 	if (conf != NULL && conf_read_file(conf, ctl->conf_path, error) && conf_check(conf, error)) {
@@ -59,8 +58,17 @@ struct conf *ctl_read_configuration(const struct ctl *ctl)
 		return conf;
 	}
 	conf_free(conf);
-	ctl_fail(EX_CONFIG, "%s", error);
 	return NULL;
+}
+
+struct conf *ctl_read_configuration(const struct ctl *ctl)
+{
+	char error[CONF_ERROR_MAX] = "out of memory";
+	struct conf *conf = ctl_try_configuration(ctl, error);
+
+	if (conf == NULL)
+		ctl_fail(EX_CONFIG, "%s", error);
+	return conf;
 }
 
 /* Take the options that stand in front of the command or, for --json, anywhere before "--". */

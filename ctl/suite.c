@@ -27,6 +27,8 @@ int ctl_start(const struct ctl *ctl, int argc, char **argv)
 		ctl_disconnect(running);
 		return ctl_fail(EX_UNAVAILABLE, "already running (see petrel status)");
 	}
+	/* Mail flows without a key, and waits for a table; better that than no mail at all. */
+	ctl_check_files();
 	/* execv takes pointers to what it does not change. */
 	execv(PETREL_LIBEXECDIR "/master", (char *const *)arguments);
 	return ctl_fail(EX_OSFILE, "%s/master: %s", PETREL_LIBEXECDIR, strerror(errno));
@@ -63,9 +65,19 @@ int ctl_stop(const struct ctl *ctl, int argc, char **argv)
 
 int ctl_reload(const struct ctl *ctl, int argc, char **argv)
 {
+	struct conf *conf;
+	unsigned errors;
+
 	(void)argv;
 	if (argc > 0)
 		return ctl_fail(EX_USAGE, "reload: takes no arguments");
+	conf = ctl_read_configuration(ctl);
+	if (conf == NULL)
+		return EX_CONFIG;
+	errors = ctl_check_files();
+	conf_free(conf);
+	if (errors > 0)
+		return ctl_fail(EX_CONFIG, "not reloaded: what is in force stays so");
 	return ask_master(ctl, ADMIN_RELOAD, NULL, NULL);
 }
 
