@@ -355,8 +355,9 @@ static bool end_by_order(struct mail *mail)
 		end_in(mail, MAIL_ACTIVE, SPOOL_NOWHERE, 0);
 		return true;
 	}
-	if (!l->is_to_be_held || (!l->is_cut_short && mail_count(mail, TARGET_DEFERRED) == 0 &&
-				     mail_count(mail, TARGET_PENDING) == 0))
+	if (!l->is_to_be_held ||
+	    (!l->is_cut_short && !l->is_unfinished && mail_count(mail, TARGET_DEFERRED) == 0 &&
+		mail_count(mail, TARGET_PENDING) == 0))
 		return false;
 	record_all(mail);
 	end_in(mail, MAIL_HELD, SPOOL_HOLD, 0);
@@ -372,7 +373,7 @@ static void end_attempt(struct mail *mail)
 	if (end_by_order(mail))
 		return;
 	if (!l->is_report_lost) {
-		if (mail_count(mail, TARGET_DEFERRED) > 0)
+		if (mail_count(mail, TARGET_DEFERRED) > 0 || l->is_unfinished)
 			next = retry_at(
 			    &limits, l->envelope.arrived_us, now, l->attempts + 1, arc4random());
 		if (next == 0)
@@ -381,8 +382,8 @@ static void end_attempt(struct mail *mail)
 		if (l->reports > 0)
 			return;
 	}
-	/* What could not be reported counts as deferred, however old it is. */
-	if (l->is_report_lost)
+	/* What could not be reported, or not even be tried, counts as deferred, however old it is. */
+	if (l->is_report_lost || (l->is_unfinished && next == 0))
 		next = now + retry_delay_us(&limits, l->attempts + 1, arc4random());
 	record_all(mail);
 	if (next != 0)

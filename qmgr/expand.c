@@ -75,21 +75,6 @@ static void log_expanded(const struct mail *mail, const struct question *questio
 	    log_number("count", expansion->count), log_slice("to", first->address));
 }
 
-static void defer(struct mail *mail, const struct question *question, const char *text)
-{
-	struct lookup_delivery error = {
-	    .kind = LOOKUP_ERROR,
-	    .address = question->address,
-	    .temporary = true,
-	    .status = SLICE("4.3.0"),
-	    .text = slice_string(text),
-	};
-	struct lookup_expansion expansion = {1, &error};
-
-	if (!mail_take_answer(mail, question, &expansion))
-		log_error("out-of-memory", log_id(mail->file.id));
-}
-
 static void close_question(struct mail *mail, struct question *question)
 {
 	question->is_open = false;
@@ -103,7 +88,7 @@ static void ask_again(struct mail *mail, struct question *question)
 	struct loaded *l = mail->loaded;
 
 	if (++question->losses >= LOSSES_MAX) {
-		defer(mail, question, "recipient could not be looked up");
+		mail_put_off(mail, question, "recipient could not be looked up");
 		close_question(mail, question);
 		return;
 	}
@@ -137,8 +122,11 @@ static bool answered(struct message *answer, void *context)
 		return false;
 	}
 	log_expanded(mail, question, &expansion);
-	if (!mail_take_answer(mail, question, &expansion))
-		defer(mail, question, "out of memory");
+	if (!mail_take_answer(mail, question, &expansion)) {
+		log_warning("expansion-put-off", log_id(mail->file.id),
+		    log_slice("recipient", question->address));
+		mail_put_off(mail, question, "too many recipients at a time");
+	}
 	lookup_expansion_free(&expansion);
 	close_question(mail, question);
 	pump();
@@ -194,8 +182,10 @@ void expand_forget(struct mail *mail)
 	leave_line(l);
 	if (l->questions_open > 0)
 		l->is_cut_short = true;
-	for (size_t i = 0; i < l->question_count; i++)
+	for (size_t i = 0; i < l->question_count; i++) {
+		l->questions[i].is_unfinished |= l->questions[i].is_open;
 		l->questions[i].is_open = false;
+	}
 	l->questions_open = 0;
 }
 

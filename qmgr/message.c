@@ -10,7 +10,6 @@
 
 enum {
 	PENDING_MAX = 32 * 1024 * 1024,
-	TARGETS_MAX = 100000,
 	FIRST_TARGETS = 4,
 	FIRST_BY_ADDRESS = 16,
 };
@@ -245,9 +244,12 @@ static size_t slot_of(const struct loaded *l, struct slice address)
 	return slot;
 }
 
-static bool make_room(struct loaded *l)
+static bool make_room(struct loaded *l, uint8_t kind)
 {
-	if (l->target_count >= TARGETS_MAX)
+	/* Each recipient may have a word of excuse besides. */
+	size_t most = MAIL_TARGETS_MAX + (kind == LOOKUP_ERROR ? ENVELOPE_RECIPIENTS_MAX : 0);
+
+	if (l->target_count >= most)
 		return false;
 	if (l->target_count == l->target_room) {
 		size_t room = l->target_room == 0 ? FIRST_TARGETS : l->target_room * 2;
@@ -283,11 +285,11 @@ static bool add_target(
 	char *text;
 
 	*out = NULL;
-	if (!make_room(l))
-		return false;
-	if (l->by_address[slot_of(l, d->address)] != 0 ||
+	if ((l->target_count > 0 && l->by_address[slot_of(l, d->address)] != 0) ||
 	    (history != NULL && is_final(history->status)))
 		return true;
+	if (!make_room(l, d->kind))
+		return false;
 	target = calloc(1, sizeof *target + d->address.len + place.len);
 	if (target == NULL)
 		return false;
@@ -335,11 +337,9 @@ static bool take_delivery(struct loaded *l, uint32_t recipient, const struct loo
 	return true;
 }
 
-bool mail_take_answer(
-    struct mail *mail, const struct question *question, const struct lookup_expansion *expansion)
+static bool take_answer(struct loaded *l, const struct question *question,
+    const struct lookup_expansion *expansion)
 {
-	struct loaded *l = mail->loaded;
-
 	for (uint32_t i = 0; question->is_final && i < expansion->count; i++)
 		if (slice_equal(expansion->deliveries[i].address, question->address))
 			return take_delivery(l, question->recipient, &expansion->deliveries[i]);
@@ -347,6 +347,31 @@ bool mail_take_answer(
 		if (!take_delivery(l, question->recipient, &expansion->deliveries[i]))
 			return false;
 	return true;
+}
+
+bool mail_take_answer(
+    struct mail *mail, struct question *question, const struct lookup_expansion *expansion)
+{
+	bool is_taken = take_answer(mail->loaded, question, expansion);
+
+	if (!is_taken)
+		question->is_unfinished = true;
+	return is_taken;
+}
+
+void mail_put_off(struct mail *mail, struct question *question, const char *reason)
+{
+	struct loaded *l = mail->loaded;
+	struct lookup_delivery excuse = {.kind = LOOKUP_ERROR, .address = question->address};
+	struct target *target = NULL;
+
+	question->is_unfinished = true;
+	/* Where the address is a target already, that one's end is not the recipient's. */
+	if (add_target(l, question->recipient, &excuse, &target) && target != NULL)
+		target_conclude(target, TARGET_DEFERRED, SLICE("4.3.0"), slice_of("", 0),
+		    slice_string(reason));
+	else
+		l->is_unfinished = true;
 }
 
 void target_conclude(struct target *target, enum target_state state, struct slice status,
@@ -429,6 +454,9 @@ static void see_what_became(const struct loaded *l, struct became *became)
 		if (target->kind == LOOKUP_ERROR && target->state == TARGET_DEFERRED)
 			b->is_unfinished = true;
 	}
+	for (size_t i = 0; i < l->question_count; i++)
+		if (l->questions[i].is_unfinished)
+			became[l->questions[i].recipient].is_unfinished = true;
 }
 
 bool mail_record_expansion(struct mail *mail)
@@ -444,7 +472,7 @@ bool mail_record_expansion(struct mail *mail)
 		return false;
 	see_what_became(l, became);
 	for (uint32_t i = 0; i < l->envelope.recipient_count && fitted; i++)
-		if (became[i].count == 0)
+		if (became[i].count == 0 && !became[i].is_unfinished)
 			fitted =
 			    expansion_append(&l->pending, &(struct expansion){i, slice_of("", 0)});
 	for (size_t i = 0; i < l->target_count && fitted; i++) {

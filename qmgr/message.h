@@ -24,6 +24,8 @@
 #include "qmgr/schedule.h"
 #include "qmgr/spool.h"
 
+enum { MAIL_TARGETS_MAX = 100000 }; /* in one attempt; who does not fit is in the next */
+
 enum mail_state {
 	MAIL_WAITING,  /* for its time, or for room: not loaded */
 	MAIL_HELD,     /* in hold/: not loaded */
@@ -84,6 +86,7 @@ struct question {
 	bool is_final;        /* only the answer with this very address counts, if there is one */
 	bool is_open;         /* not answered yet */
 	bool is_asked;        /* the answer is on its way */
+	bool is_unfinished;   /* the answer did not come, or could not be kept as a whole */
 	uint8_t losses;       /* answers lost with lookup */
 };
 
@@ -129,6 +132,7 @@ struct loaded {
 	unsigned reports;    /* bounces being accepted */
 	bool is_report_lost; /* a bounce could not be stored */
 	bool is_cut_short;   /* some questions were never answered */
+	bool is_unfinished;  /* somebody is left for whom no target could be made */
 	bool is_unwanted;    /* delete when the attempt is over */
 	bool is_to_be_held;  /* hold when the attempt is over */
 };
@@ -146,10 +150,13 @@ void mail_unload(struct mail *mail);
 
 /*
  * Take over an answer of lookup: adds the targets that are new.  Errors become
- * targets that are deferred or failed already.  False when out of memory.
+ * targets that are deferred or failed already.  False where not all of them could be
+ * kept (memory, MAIL_TARGETS_MAX): those who were go ahead, the question is put off.
  */
 bool mail_take_answer(
-    struct mail *mail, const struct question *question, const struct lookup_expansion *expansion);
+    struct mail *mail, struct question *question, const struct lookup_expansion *expansion);
+/* The answer did not come, or cannot be kept: it is deferred, and will be asked for again. */
+void mail_put_off(struct mail *mail, struct question *question, const char *reason);
 
 /* Note what came of a target, in memory; texts are copied, and may be cut off. */
 void target_conclude(struct target *target, enum target_state state, struct slice status,

@@ -42,7 +42,7 @@ struct delivery {
 static struct delivery deliveries[DELIVERIES_MAX];
 static unsigned delivery_count, jobs, no_more, flushes;
 static bool agents_are_mute; /* jobs are taken and not answered */
-static bool lookup_is_mute;
+static bool lookup_is_mute, lookup_is_slow;
 
 /* --- lookup ------------------------------------------------------------------------- */
 
@@ -53,7 +53,10 @@ static struct lookup_delivery mailbox(const char *address)
 	    .place = slice_string(address)};
 }
 
-/* "here.test" has mailboxes, a list and nobody called "nobody"; all else is elsewhere. */
+/*
+ * "here.test" has mailboxes, a list and nobody called "nobody", is unsure about
+ * "unsure" and silent about "slow"; all else is elsewhere.
+ */
 static bool on_lookup(struct channel *channel, struct message *m, void *context)
 {
 	struct reader r = message_reader(m);
@@ -64,7 +67,7 @@ static bool on_lookup(struct channel *channel, struct message *m, void *context)
 	(void)context;
 	cr_assert_eq(m->type, LOOKUP_EXPAND);
 	cr_assert(reader_finished(&r));
-	if (lookup_is_mute)
+	if (lookup_is_mute || (lookup_is_slow && slice_equal(address, SLICE("slow@here.test"))))
 		return true;
 	if (slice_equal(address, SLICE("list@here.test"))) {
 		found[0] = mailbox("alice@here.test");
@@ -76,6 +79,12 @@ static bool on_lookup(struct channel *channel, struct message *m, void *context)
 		    .address = address,
 		    .status = SLICE("5.1.1"),
 		    .text = SLICE("no such user here")};
+	} else if (slice_equal(address, SLICE("unsure@here.test"))) {
+		found[0] = (struct lookup_delivery){.kind = LOOKUP_ERROR,
+		    .address = address,
+		    .temporary = true,
+		    .status = SLICE("4.3.0"),
+		    .text = SLICE("ask again")};
 	} else if (slice_ends_with(address, SLICE("@here.test"))) {
 		found[0] = (struct lookup_delivery){
 		    .kind = LOOKUP_MAILBOX, .address = address, .place = address};
@@ -947,6 +956,30 @@ Test(qmgr_daemon, the_administrator_lists_shows_holds_releases_flushes_and_delet
 	cr_assert_eq(queued(), 1);
 	cr_assert_eq(command(ADMIN_QUEUE_DELETE, all), 1);
 	run_until_empty();
+	channel_free(admin);
+	stop();
+}
+
+Test(qmgr_daemon, a_message_that_is_held_before_lookup_has_answered_forgets_no_recipient)
+{
+	static const char *const recipients[] = {"unsure@here.test", "slow@here.test", NULL};
+	struct admin_filter it = {.id = 0};
+
+	start();
+	open_admin();
+	lookup_is_slow = true;
+	open_files(1);
+	commit_to(0, text, "eve@there.test", recipients);
+	run_until(&answers, 1);
+	daemon_run_for(&d, 100);
+	it.id = opened_ids[0];
+	cr_assert_eq(command(ADMIN_QUEUE_HOLD, it), 1);
+	daemon_run_for(&d, 1300);
+	cr_assert_eq(files_in("hold"), 1);
+	lookup_is_slow = false;
+	cr_assert_eq(command(ADMIN_QUEUE_RELEASE, it), 1);
+	run_until(&delivery_count, 1);
+	cr_assert_str_eq(deliveries[0].address, "slow@here.test");
 	channel_free(admin);
 	stop();
 }

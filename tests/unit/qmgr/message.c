@@ -206,6 +206,76 @@ Test(message, a_member_that_could_not_be_looked_up_is_not_forgotten)
 	mail_free(mail);
 }
 
+Test(message, a_recipient_whose_answer_did_not_come_is_not_forgotten)
+{
+	const char *const recipients[] = {"a@here.test", "list@here.test", NULL};
+	struct mail *mail = load(records_to(recipients));
+	struct lookup_delivery error = {.kind = LOOKUP_ERROR,
+	    .address = SLICE("a@here.test"),
+	    .temporary = true,
+	    .status = SLICE("4.3.0")};
+	struct buf records;
+
+	/* The attempt was cut short by an administrator before the list was answered. */
+	answer(mail, 0, &error, 1);
+	mail->loaded->questions[1].is_unfinished = true;
+	records = written(mail);
+	mail = load(records);
+	cr_assert_eq(mail->loaded->questions_open, 2);
+	mail_free(mail);
+}
+
+Test(message, of_more_members_than_one_attempt_takes_the_rest_is_in_the_next)
+{
+	enum { LISTS = 11, MEMBERS = 10000 };
+	const char *const recipients[] = {"many@here.test", NULL};
+	static char names[LISTS * MEMBERS][24];
+	struct lookup_delivery *members = calloc(LISTS * MEMBERS, sizeof *members);
+	struct lookup_expansion expansion = {LISTS * MEMBERS, members};
+	struct mail *mail = load(records_to(recipients));
+	struct buf records = buf_with_limit(64 << 20);
+
+	for (int i = 0; i < LISTS * MEMBERS; i++) {
+		snprintf(names[i], sizeof names[i], "u%d@x", i);
+		members[i] = (struct lookup_delivery){.kind = LOOKUP_REMOTE,
+		    .address = slice_string(names[i]),
+		    .place = SLICE("mx:x")};
+	}
+	cr_assert_not(mail_take_answer(mail, &mail->loaded->questions[0], &expansion));
+	mail_put_off(mail, &mail->loaded->questions[0], "too many");
+	cr_assert_eq(mail_count(mail, TARGET_PENDING), MAIL_TARGETS_MAX);
+	cr_assert_eq(mail_count(mail, TARGET_DEFERRED), 1);
+	for (size_t i = 0; i < MAIL_TARGETS_MAX; i++)
+		mail->loaded->targets[i]->state = TARGET_DELIVERED;
+	cr_assert(mail_record_expansion(mail));
+	for (size_t i = 0; i < mail->loaded->target_count; i++)
+		cr_assert(mail_record_outcome(mail, mail->loaded->targets[i], 5));
+	buf_append_slice(&records, buf_slice(&mail->loaded->records));
+	buf_append_slice(&records, buf_slice(&mail->loaded->pending));
+	mail_free(mail);
+
+	mail = load(records);
+	cr_assert_eq(mail->loaded->questions_open, 1);
+	cr_assert(mail_take_answer(mail, &mail->loaded->questions[0], &expansion));
+	cr_assert_eq(mail->loaded->target_count, LISTS * MEMBERS - MAIL_TARGETS_MAX);
+	mail_free(mail);
+	free(members);
+}
+
+Test(message, an_excuse_that_finds_its_address_taken_leaves_the_message_unfinished)
+{
+	const char *const recipients[] = {"list@here.test", NULL};
+	struct mail *mail = load(records_to(recipients));
+	struct lookup_delivery itself = {.kind = LOOKUP_MAILBOX,
+	    .address = SLICE("list@here.test"),
+	    .place = SLICE("list")};
+
+	answer(mail, 0, &itself, 1);
+	mail_put_off(mail, &mail->loaded->questions[0], "too many");
+	cr_assert(mail->loaded->is_unfinished);
+	mail_free(mail);
+}
+
 Test(message, an_error_of_lookup_is_an_outcome)
 {
 	const char *const recipients[] = {"nobody@here.test", NULL};
