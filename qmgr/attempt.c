@@ -113,7 +113,8 @@ void attempt_now(struct mail *mail)
 	if (mail->state != MAIL_WAITING)
 		return;
 	if (mail->loaded != NULL)
-		mail->loaded->is_wanted_now = true; /* its last update is still on its way to the disk */
+		mail->loaded->is_wanted_now =
+		    true; /* its last update is still on its way to the disk */
 	else
 		let_wait(mail, 0);
 }
@@ -214,7 +215,8 @@ void attempt_record(struct mail *mail, struct target *target)
 static void after_last_update(struct mail *mail, uint64_t next_attempt_us)
 {
 	struct loaded *l = mail->loaded;
-	bool is_wanted_now = l->is_wanted_now, is_unwanted = l->is_unwanted, is_to_be_held = l->is_to_be_held;
+	bool is_wanted_now = l->is_wanted_now, is_unwanted = l->is_unwanted,
+	     is_to_be_held = l->is_to_be_held;
 	bool was_held = mail->state == MAIL_HELD;
 
 	unload(mail);

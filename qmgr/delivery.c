@@ -193,7 +193,8 @@ static void log_outcome(const struct mail *mail, const struct target *target, co
 
 	if (!slice_equal(recipient, target->address))
 		fields[count++] = log_slice("orig_to", recipient);
-	fields[count++] = log_slice(target->kind == LOOKUP_MAILBOX ? "mailbox" : "site", target->place);
+	fields[count++] =
+	    log_slice(target->kind == LOOKUP_MAILBOX ? "mailbox" : "site", target->place);
 	if (target->host != NULL && target->host[0] != '\0')
 		fields[count++] = log_string("host", target->host);
 	if (tls[0] != '\0')

@@ -5,6 +5,7 @@
  * of open ones allows.  When lookup goes away its answers are lost, and the
  * questions are asked again when it is back.
  */
+#include <event2/event.h>
 #include <stdlib.h>
 
 #include "common/log.h"
@@ -12,13 +13,18 @@
 #include "qmgr/queue.h"
 
 enum {
-	ASKED_MAX = 2000, /* questions that wait for their answers */
-	LOSSES_MAX = 5,   /* answers lost, after which the recipient is deferred */
+	/*
+	 * Questions that wait for their answers.  Were each answered by a list as long as
+	 * fits into a packet, the answers would still stay below CHANNEL_QUEUE_MAX.
+	 */
+	ASKED_MAX = 200,
+	LOSSES_MAX = 5, /* answers lost, after which the recipient is deferred */
 };
 
 /* One question on its way. */
 struct asked {
 	message_id id;
+	uint64_t serial; /* of what was loaded then */
 	size_t question;
 	struct asked *next_free;
 };
@@ -27,10 +33,13 @@ TAILQ_HEAD(loaded_list, loaded);
 static struct loaded_list line = TAILQ_HEAD_INITIALIZER(line);
 static struct asked *free_asked;
 static unsigned asked_count;
+static struct event *again; /* what was lost is asked again in another turn */
+
+_Static_assert(ASKED_MAX *CHANNEL_PACKET_MAX < CHANNEL_QUEUE_MAX, "answers must not be too much");
 
 static void pump(void);
 
-static struct asked *asked_new(message_id id, size_t question)
+static struct asked *asked_new(const struct loaded *l, size_t question)
 {
 	struct asked *asked = free_asked;
 
@@ -38,7 +47,7 @@ static struct asked *asked_new(message_id id, size_t question)
 		free_asked = asked->next_free;
 	else if ((asked = malloc(sizeof *asked)) == NULL)
 		return NULL;
-	*asked = (struct asked){id, question, NULL};
+	*asked = (struct asked){l->mail->file.id, l->serial, question, NULL};
 	asked_count++;
 	return asked;
 }
@@ -95,6 +104,8 @@ static void ask_again(struct mail *mail, struct question *question)
 	question->is_asked = false;
 	l->question_next = 0;
 	enter_line(l);
+	/* Not now: the channel may be on its way out, or still there and only late. */
+	event_active(again, EV_TIMEOUT, 0);
 }
 
 static bool answered(struct message *answer, void *context)
@@ -105,12 +116,15 @@ static bool answered(struct message *answer, void *context)
 	struct question *question;
 	struct reader r;
 	size_t which = asked->question;
+	uint64_t serial = asked->serial;
 
 	asked_free(asked);
 	/* The message may have been deleted meanwhile, or even loaded anew. */
-	if (mail == NULL || mail->loaded == NULL || which >= mail->loaded->question_count ||
-	    !mail->loaded->questions[which].is_open)
+	if (mail == NULL || mail->loaded == NULL || mail->loaded->serial != serial ||
+	    !mail->loaded->questions[which].is_open) {
+		event_active(again, EV_TIMEOUT, 0);
 		return true;
+	}
 	question = &mail->loaded->questions[which];
 	if (answer == NULL) {
 		ask_again(mail, question);
@@ -146,7 +160,7 @@ static bool ask(struct channel *lookup, struct loaded *l)
 		leave_line(l);
 		return true;
 	}
-	asked = asked_new(l->mail->file.id, l->question_next);
+	asked = asked_new(l, l->question_next);
 	if (asked == NULL)
 		return false;
 	question = &l->questions[l->question_next];
@@ -167,6 +181,20 @@ static void pump(void)
 	while (lookup != NULL && (l = TAILQ_FIRST(&line)) != NULL && asked_count < ASKED_MAX &&
 	       !channel_is_congested(lookup) && ask(lookup, l))
 		continue;
+}
+
+static void on_again(int fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	(void)context;
+	pump();
+}
+
+bool expand_init(void)
+{
+	again = event_new(queue.base, -1, 0, on_again, NULL);
+	return again != NULL;
 }
 
 void expand_begin(struct mail *mail)

@@ -182,8 +182,8 @@ static bool start(struct event_base *base)
 	if (!recover())
 		return false;
 	self.adding = evtimer_new(base, add_some, NULL);
-	if (self.adding == NULL || !start_committer() || !delivery_init() || !checkpoint_init() ||
-	    !drop_init()) {
+	if (self.adding == NULL || !start_committer() || !expand_init() || !delivery_init() ||
+	    !checkpoint_init() || !drop_init()) {
 		log_error("cannot-start", log_errno(errno));
 		return false;
 	}

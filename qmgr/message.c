@@ -198,6 +198,7 @@ static struct siphash_key table_key(void)
 
 bool mail_load(struct mail *mail, struct buf *records)
 {
+	static uint64_t last_serial;
 	struct loaded *l = calloc(1, sizeof *l);
 	struct cursor in;
 	struct record first;
@@ -206,6 +207,7 @@ bool mail_load(struct mail *mail, struct buf *records)
 	if (l == NULL)
 		return false;
 	l->mail = mail;
+	l->serial = ++last_serial;
 	l->records = *records;
 	l->end = mail->file.size + records->len;
 	l->pending = buf_with_limit(PENDING_MAX);
@@ -337,8 +339,8 @@ static bool take_delivery(struct loaded *l, uint32_t recipient, const struct loo
 	return true;
 }
 
-static bool take_answer(struct loaded *l, const struct question *question,
-    const struct lookup_expansion *expansion)
+static bool take_answer(
+    struct loaded *l, const struct question *question, const struct lookup_expansion *expansion)
 {
 	for (uint32_t i = 0; question->is_final && i < expansion->count; i++)
 		if (slice_equal(expansion->deliveries[i].address, question->address))
@@ -368,8 +370,8 @@ void mail_put_off(struct mail *mail, struct question *question, const char *reas
 	question->is_unfinished = true;
 	/* Where the address is a target already, that one's end is not the recipient's. */
 	if (add_target(l, question->recipient, &excuse, &target) && target != NULL)
-		target_conclude(target, TARGET_DEFERRED, SLICE("4.3.0"), slice_of("", 0),
-		    slice_string(reason));
+		target_conclude(
+		    target, TARGET_DEFERRED, SLICE("4.3.0"), slice_of("", 0), slice_string(reason));
 	else
 		l->is_unfinished = true;
 }

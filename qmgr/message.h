@@ -100,6 +100,7 @@ struct history {
 
 struct loaded {
 	struct mail *mail;
+	uint64_t serial; /* of this loading: another one has other questions */
 	struct buf
 	    records;  /* of the file, as read or accepted; envelope and history point into it */
 	uint64_t end; /* of the file's whole records */

@@ -98,6 +98,7 @@ void attempt_remove_settled(struct mail *mail);
 
 /* --- expand.c: lookup */
 
+bool expand_init(void);
 void expand_begin(struct mail *mail);
 void expand_forget(struct mail *mail);
 void expand_opened(struct channel *channel);

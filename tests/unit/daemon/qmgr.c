@@ -43,6 +43,7 @@ static struct delivery deliveries[DELIVERIES_MAX];
 static unsigned delivery_count, jobs, no_more, flushes;
 static bool agents_are_mute; /* jobs are taken and not answered */
 static bool lookup_is_mute, lookup_is_slow;
+static uint32_t slow_question;
 
 /* --- lookup ------------------------------------------------------------------------- */
 
@@ -67,6 +68,8 @@ static bool on_lookup(struct channel *channel, struct message *m, void *context)
 	(void)context;
 	cr_assert_eq(m->type, LOOKUP_EXPAND);
 	cr_assert(reader_finished(&r));
+	if (slice_equal(address, SLICE("slow@here.test")) && lookup_is_slow)
+		slow_question = m->request;
 	if (lookup_is_mute || (lookup_is_slow && slice_equal(address, SLICE("slow@here.test"))))
 		return true;
 	if (slice_equal(address, SLICE("list@here.test"))) {
@@ -980,6 +983,41 @@ Test(qmgr_daemon, a_message_that_is_held_before_lookup_has_answered_forgets_no_r
 	cr_assert_eq(command(ADMIN_QUEUE_RELEASE, it), 1);
 	run_until(&delivery_count, 1);
 	cr_assert_str_eq(deliveries[0].address, "slow@here.test");
+	channel_free(admin);
+	stop();
+}
+
+Test(qmgr_daemon, an_answer_to_an_earlier_attempts_question_is_no_answer_to_this_ones)
+{
+	static const char *const recipients[] = {
+	    "unsure@here.test", "slow@here.test", "list@here.test", NULL};
+	struct admin_filter it = {.id = 0};
+	struct lookup_delivery late = mailbox("slow@here.test");
+
+	start();
+	open_admin();
+	lookup_is_slow = true;
+	open_files(1);
+	commit_to(0, text, "eve@there.test", recipients);
+	run_until(&answers, 1);
+	daemon_run_for(&d, 100);
+	it.id = opened_ids[0];
+	cr_assert_eq(command(ADMIN_QUEUE_HOLD, it), 1);
+	daemon_run_for(&d, 1300);
+	/* The list is known by its members now, so the second question is another one. */
+	lookup_is_slow = false;
+	lookup_is_mute = true;
+	cr_assert_eq(command(ADMIN_QUEUE_RELEASE, it), 1);
+	daemon_run_for(&d, 1300);
+	lookup_expansion_write(channel_begin(lookup, LOOKUP_EXPANSION, slow_question),
+	    &(struct lookup_expansion){1, &late});
+	channel_end(lookup);
+	daemon_run_for(&d, 100);
+	channel_free(lookup);
+	lookup_is_mute = false;
+	daemon_run_for(&d, 50);
+	open_peer(&lookup, ROLE_LOOKUP, &lookup_handlers);
+	run_until(&delivery_count, 3);
 	channel_free(admin);
 	stop();
 }

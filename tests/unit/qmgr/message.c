@@ -266,9 +266,8 @@ Test(message, an_excuse_that_finds_its_address_taken_leaves_the_message_unfinish
 {
 	const char *const recipients[] = {"list@here.test", NULL};
 	struct mail *mail = load(records_to(recipients));
-	struct lookup_delivery itself = {.kind = LOOKUP_MAILBOX,
-	    .address = SLICE("list@here.test"),
-	    .place = SLICE("list")};
+	struct lookup_delivery itself = {
+	    .kind = LOOKUP_MAILBOX, .address = SLICE("list@here.test"), .place = SLICE("list")};
 
 	answer(mail, 0, &itself, 1);
 	mail_put_off(mail, &mail->loaded->questions[0], "too many");
