@@ -422,6 +422,8 @@ static enum outcome_status outcome_of(enum target_state state)
 
 bool mail_record_outcome(struct mail *mail, const struct target *target, uint64_t now_us)
 {
+	struct loaded *l = mail->loaded;
+	bool is_ample = l->end - mail->file.size + l->pending.len > MAIL_RECORDS_AMPLE;
 	struct outcome outcome = {
 	    .address = target->address,
 	    .status = outcome_of(target->state),
@@ -434,7 +436,14 @@ bool mail_record_outcome(struct mail *mail, const struct target *target, uint64_
 	    .text = slice_string(target->text),
 	};
 
-	return outcome_append(&mail->loaded->pending, &outcome);
+	if (is_ample && outcome.status == OUTCOME_DEFERRED && l->is_attempt_counted)
+		return true;
+	if (is_ample)
+		outcome.host = outcome.text = slice_of("", 0);
+	if (!outcome_append(&l->pending, &outcome))
+		return false;
+	l->is_attempt_counted = true;
+	return true;
 }
 
 /* What is to be written of one recipient's expansion. */

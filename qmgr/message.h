@@ -24,7 +24,10 @@
 #include "qmgr/schedule.h"
 #include "qmgr/spool.h"
 
-enum { MAIL_TARGETS_MAX = 100000 }; /* in one attempt; who does not fit is in the next */
+enum {
+	MAIL_TARGETS_MAX = 100000,             /* in one attempt; who does not fit is in the next */
+	MAIL_RECORDS_AMPLE = 16 * 1024 * 1024, /* octets; far below SPOOL_RECORDS_MAX */
+};
 
 enum mail_state {
 	MAIL_WAITING,  /* for its time, or for room: not loaded */
@@ -125,7 +128,8 @@ struct loaded {
 	bool is_in_mailbox; /* some mailbox got it, in this attempt or an earlier one */
 	bool is_expanding;  /* in the line for lookup */
 	TAILQ_ENTRY(loaded) expanding;
-	struct buf pending; /* records that are not written yet */
+	struct buf pending;      /* records that are not written yet */
+	bool is_attempt_counted; /* some outcome of this attempt is recorded */
 	struct commit update;
 	bool is_updating;
 	bool is_ending;      /* the attempt is over: the next update is the last */
@@ -162,7 +166,11 @@ void mail_put_off(struct mail *mail, struct question *question, const char *reas
 /* Note what came of a target, in memory; texts are copied, and may be cut off. */
 void target_conclude(struct target *target, enum target_state state, struct slice status,
     struct slice host, struct slice text);
-/* Append to mail->loaded->pending what should be known of a target after a restart. */
+/*
+ * Append to mail->loaded->pending what should be known of a target after a restart.
+ * Once the file holds more than MAIL_RECORDS_AMPLE that is only what is needed: what
+ * is done, without words, and that there was one more attempt.
+ */
 bool mail_record_outcome(struct mail *mail, const struct target *target, uint64_t now_us);
 /* Append the expansion records, once, where recipients became something else than themselves. */
 bool mail_record_expansion(struct mail *mail);

@@ -18,9 +18,11 @@ bool record_append(struct buf *out, enum record_type type, struct slice payload)
 	write_u32(&w, (uint32_t)payload.len);
 	write_u8(&w, (uint8_t)type);
 	buf_append_slice(out, payload);
+	if (!out->overflowed)
+		write_u32(&w, crc32c(0, out->data + start, out->len - start));
+	/* Behind half a record nothing would be read any more. */
 	if (out->overflowed)
-		return false;
-	write_u32(&w, crc32c(0, out->data + start, out->len - start));
+		out->len = start;
 	return !out->overflowed;
 }
 

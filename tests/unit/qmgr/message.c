@@ -275,6 +275,52 @@ Test(message, an_excuse_that_finds_its_address_taken_leaves_the_message_unfinish
 	mail_free(mail);
 }
 
+Test(message, however_often_it_is_deferred_its_records_stay_below_what_can_be_read)
+{
+	enum { MEMBERS = 200, ATTEMPTS = 100 };
+	const char *const recipients[] = {"list@here.test", NULL};
+	static struct lookup_delivery members[MEMBERS];
+	static char names[MEMBERS][24], words[OUTCOME_TEXT_MAX];
+	struct buf records = records_to(recipients);
+	struct mail *mail = NULL;
+
+	memset(words, 'w', sizeof words);
+	for (int i = 0; i < MEMBERS; i++) {
+		snprintf(names[i], sizeof names[i], "u%d@x", i);
+		members[i] = (struct lookup_delivery){.kind = LOOKUP_REMOTE,
+		    .address = slice_string(names[i]),
+		    .place = SLICE("mx:x")};
+	}
+	records.limit = SPOOL_RECORDS_MAX;
+	for (uint32_t attempt = 0; attempt < ATTEMPTS; attempt++) {
+		struct buf now = buf_with_limit(SPOOL_RECORDS_MAX);
+
+		buf_append_slice(&now, buf_slice(&records));
+		mail = load(now);
+		cr_assert_eq(mail->loaded->attempts, attempt, "attempts are counted");
+		for (size_t i = 0; i < mail->loaded->question_count; i++)
+			cr_assert(mail_take_answer(mail, &mail->loaded->questions[i],
+			    &(struct lookup_expansion){attempt == 0 ? MEMBERS : 1,
+				attempt == 0 ? members
+					     : &members[attempt == ATTEMPTS - 1 ? i + 1 : i]}));
+		for (size_t i = 0; i < mail->loaded->target_count; i++) {
+			/* In the last but one attempt one is reached, and that is not forgotten. */
+			target_conclude(mail->loaded->targets[i],
+			    attempt == ATTEMPTS - 2 && i == 0 ? TARGET_DELIVERED : TARGET_DEFERRED,
+			    SLICE("4.0.0"), SLICE("host"), slice_of(words, sizeof words));
+			cr_assert(mail_record_expansion(mail));
+			cr_assert(mail_record_outcome(mail, mail->loaded->targets[i], attempt));
+		}
+		cr_assert(buf_append_slice(&records, buf_slice(&mail->loaded->pending)));
+		if (attempt < ATTEMPTS - 1)
+			mail_free(mail);
+	}
+	cr_assert_lt(records.len, SPOOL_RECORDS_MAX / 2);
+	cr_assert_eq(mail->loaded->target_count, MEMBERS - 1);
+	mail_free(mail);
+	buf_free(&records);
+}
+
 Test(message, an_error_of_lookup_is_an_outcome)
 {
 	const char *const recipients[] = {"nobody@here.test", NULL};

@@ -111,6 +111,22 @@ Test(outcome, what_was_said_is_read_back)
 	buf_free(&records);
 }
 
+Test(record, of_a_record_that_does_not_fit_nothing_stays)
+{
+	struct buf records = buf_with_limit(100);
+
+	cr_assert(record_append(&records, RECORD_OUTCOME, SLICE("it fits")));
+	for (size_t room = 0; room < 40; room++) {
+		struct buf full = buf_with_limit(records.len + room);
+
+		buf_append_slice(&full, buf_slice(&records));
+		record_append(&full, RECORD_OUTCOME, SLICE("does it fit, or does it not?"));
+		cr_assert_eq(record_whole_part(buf_slice(&full)).len, full.len);
+		buf_free(&full);
+	}
+	buf_free(&records);
+}
+
 Test(outcome, a_long_diagnostic_is_cut_off_and_still_read_back)
 {
 	char text[OUTCOME_TEXT_MAX * 2];
