@@ -3,6 +3,8 @@
  */
 #include "qmgr/record.h"
 
+#include <stdlib.h>
+
 #include "common/codec.h"
 #include "common/crc32c.h"
 
@@ -58,13 +60,61 @@ struct slice record_whole_part(struct slice records)
 	return cursor_since(&in, records.data);
 }
 
-bool record_is_among(struct slice records, const struct record *wanted)
+/* --- which are equal ------------------------------------------------------------- */
+
+static size_t count(struct slice records)
 {
 	struct cursor in = cursor_over(records);
 	struct record record;
+	size_t found = 0;
 
 	while (record_next(&in, &record) == RECORD_WHOLE)
-		if (record.type == wanted->type && slice_equal(record.payload, wanted->payload))
-			return true;
-	return false;
+		found++;
+	return found;
+}
+
+bool record_index_make(struct record_index *index, struct slice records, struct slice more)
+{
+	size_t wanted = 2 * (count(records) + count(more)) + 1;
+	struct cursor in = cursor_over(records);
+	struct record record;
+	size_t at = 0;
+
+	*index = (struct record_index){.key = siphash_key_random(), .size = 1};
+	while (index->size < wanted)
+		index->size *= 2;
+	index->slots = calloc(index->size, sizeof *index->slots);
+	if (index->slots == NULL)
+		return false;
+	for (; record_next(&in, &record) == RECORD_WHOLE; at = cursor_since(&in, records.data).len)
+		record_index_add(index, records, at);
+	return true;
+}
+
+void record_index_free(struct record_index *index)
+{
+	free(index->slots);
+	*index = (struct record_index){0};
+}
+
+/* Length, type and payload of the record that begins there, which is whole. */
+static struct slice record_at(struct slice records, size_t at)
+{
+	struct cursor in = cursor_over(slice_from(records, at));
+	struct record record;
+
+	record_next(&in, &record);
+	return slice_part(records, at, RECORD_OVERHEAD + record.payload.len);
+}
+
+bool record_index_add(struct record_index *index, struct slice records, size_t at)
+{
+	struct slice wanted = record_at(records, at);
+	size_t slot = siphash(index->key, wanted) & (index->size - 1);
+
+	for (; index->slots[slot] != 0; slot = (slot + 1) & (index->size - 1))
+		if (slice_equal(record_at(records, index->slots[slot] - 1), wanted))
+			return false;
+	index->slots[slot] = (uint32_t)at + 1;
+	return true;
 }

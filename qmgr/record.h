@@ -10,6 +10,7 @@
 #define PETREL_QMGR_RECORD_H
 
 #include "common/buf.h"
+#include "common/siphash.h"
 #include "common/slice.h"
 
 enum record_type {
@@ -43,7 +44,17 @@ enum record_result record_next(struct cursor *in, struct record *out);
 /* The part of `records` that consists of whole records. */
 struct slice record_whole_part(struct slice records);
 
-/* True where `records` holds a record with the same type and payload. */
-bool record_is_among(struct slice records, const struct record *wanted);
+/* Finds records that are equal to others, however many there are. */
+struct record_index {
+	struct siphash_key key;
+	uint32_t *slots; /* offset + 1 of a record; 0: free */
+	size_t size;     /* a power of two */
+};
+
+/* An index of `records` with room for as many again as are in `more`; false when out of memory. */
+bool record_index_make(struct record_index *index, struct slice records, struct slice more);
+void record_index_free(struct record_index *index);
+/* Add the record that begins at `at`; false where one with the same type and payload is there. */
+bool record_index_add(struct record_index *index, struct slice records, size_t at);
 
 #endif

@@ -137,12 +137,6 @@ static int by_id_and_place(const void *a, const void *b)
 
 /* --- one message ---------------------------------------------------------------- */
 
-static bool append_record(struct buf *records, const struct record *record)
-{
-	return record_is_among(buf_slice(records), record) ||
-	       record_append(records, record->type, record->payload);
-}
-
 /*
  * A delivery into a mailbox that no checkpoint has flushed may be gone there.
  * Say so in a record of its own, so that the message is taken up again for it.
@@ -219,11 +213,22 @@ static int complete_file(int fd, const struct story *story, struct buf *records,
 {
 	struct cursor in = cursor_over(buf_slice(&story->records));
 	size_t had = records->len;
+	struct record_index index;
 	struct record record;
+	bool fitted = record_index_make(&index, buf_slice(records), buf_slice(&story->records));
 
-	while (record_next(&in, &record) == RECORD_WHOLE)
-		if (!append_record(records, &record))
-			return -1;
+	while (fitted && record_next(&in, &record) == RECORD_WHOLE) {
+		size_t at = records->len;
+
+		fitted = record_append(records, record.type, record.payload);
+		if (fitted && !record_index_add(&index, buf_slice(records), at))
+			records->len = at;
+	}
+	record_index_free(&index);
+	if (!fitted) {
+		errno = ENOMEM;
+		return -1;
+	}
 	if (spool_append(fd, end, slice_from(buf_slice(records), had)) != 0 ||
 	    ftruncate(fd, (off_t)(end + records->len - had)) != 0)
 		return -1;

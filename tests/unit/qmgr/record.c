@@ -111,6 +111,32 @@ Test(outcome, what_was_said_is_read_back)
 	buf_free(&records);
 }
 
+Test(record, equal_ones_are_found_among_a_hundred_thousand)
+{
+	enum { COUNT = 100000 };
+	struct buf records = buf_with_limit(16 << 20);
+	struct record_index index;
+	uint32_t number;
+	size_t half;
+
+	for (number = 0; number < COUNT; number++)
+		record_append(&records, RECORD_OUTCOME, slice_of((char *)&number, sizeof number));
+	half = records.len / 2;
+	cr_assert(record_index_make(&index, slice_part(buf_slice(&records), 0, half),
+	    slice_from(buf_slice(&records), half)));
+	for (size_t at = 0; at < records.len; at += records.len / COUNT)
+		cr_assert_eq(record_index_add(&index, buf_slice(&records), at), at >= half);
+	for (size_t at = 0; at < records.len; at += records.len / COUNT)
+		cr_assert_not(record_index_add(&index, buf_slice(&records), at));
+	/* The same payload of another type is another record. */
+	half = records.len;
+	number = 0;
+	record_append(&records, RECORD_EXPANSION, slice_of((char *)&number, sizeof number));
+	cr_assert(record_index_add(&index, buf_slice(&records), half));
+	record_index_free(&index);
+	buf_free(&records);
+}
+
 Test(record, of_a_record_that_does_not_fit_nothing_stays)
 {
 	struct buf records = buf_with_limit(100);
