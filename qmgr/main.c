@@ -9,7 +9,9 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -27,6 +29,7 @@ enum {
 	ADDED_AT_ONCE = 5000,
 	STOP_SECONDS = 3, /* for deliveries that are running when we are told to stop */
 	STOP_CHECK_MS = 50,
+	LOCK_SECONDS = 15, /* for another queue to be gone from the spool */
 };
 
 static struct {
@@ -40,14 +43,31 @@ static struct {
 	uint64_t stop_us;
 } self = {.root = -1};
 
+/*
+ * A spool has one queue.  Where master was killed, the queue of before may still be
+ * on its way out when the next suite starts, with a commit in its hands.
+ */
+static bool lock_spool(void)
+{
+	uint64_t end = clock_monotonic_us() + (uint64_t)LOCK_SECONDS * 1000000;
+	const struct timespec moment = {.tv_nsec = 20 * 1000000};
+
+	while (flock(self.root, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK || clock_monotonic_us() > end)
+			return false;
+		nanosleep(&moment, NULL);
+	}
+	return true;
+}
+
 /* The spool is opened before the root directory changes: its path means nothing afterwards. */
 static bool prepare(void)
 {
 	self.root = open(settings->directory.spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (self.root >= 0)
+	if (self.root >= 0 && lock_spool())
 		return true;
-	log_error(
-	    "cannot-open", log_string("directory", settings->directory.spool), log_errno(errno));
+	log_error(self.root < 0 ? "cannot-open" : "cannot-lock",
+	    log_string("directory", settings->directory.spool), log_errno(errno));
 	return false;
 }
 

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -1020,4 +1021,24 @@ Test(qmgr_daemon, an_answer_to_an_earlier_attempts_question_is_no_answer_to_this
 	run_until(&delivery_count, 3);
 	channel_free(admin);
 	stop();
+}
+
+Test(qmgr_daemon, a_spool_has_one_queue)
+{
+	int other = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	/* The queue of before is still there for a moment. */
+	cr_assert_eq(flock(other, LOCK_EX), 0);
+	if (fork() == 0) {
+		usleep(300000);
+		flock(other, LOCK_UN);
+		_exit(0);
+	}
+	start();
+	cr_assert_eq(flock(other, LOCK_EX | LOCK_NB), -1);
+	send_mail("eve@there.test", "alice@here.test");
+	run_until(&delivery_count, 1);
+	stop();
+	cr_assert_eq(flock(other, LOCK_EX | LOCK_NB), 0);
+	close(other);
 }
