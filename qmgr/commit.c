@@ -231,10 +231,15 @@ static void journal_update(
 	    .records = buf_slice(&commit->records),
 	};
 	size_t length = updated_entry_length(commit->records.len);
+	/*
+	 * Room first: while it is waited for, a flush of the spool could make the file say
+	 * "delivered" before anything says that the mailbox was not flushed yet.
+	 */
+	bool has_room = c->journal != NULL && make_room(c, length, batch, done);
 
 	if (update_file(c, commit) != 0)
 		commit->error = errno;
-	if (c->journal == NULL || !make_room(c, length, batch, done))
+	if (!has_room)
 		return;
 	updated_entry_write(journal_begin(c->journal, JOURNAL_UPDATED, length), &entry);
 	journal_end(c->journal);

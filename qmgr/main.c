@@ -37,6 +37,7 @@ static struct {
 	struct recovery recovery;
 	size_t added;
 	bool may_be_delivered; /* the last life did not end in order */
+	uint64_t doubtful_us;  /* see struct mail */
 	struct event *adding;
 	struct event *finished;
 	struct event *stopping;
@@ -113,7 +114,8 @@ static void add_some(int fd, short what, void *context)
 			log_error("out-of-memory", log_id(file->id));
 			continue;
 		}
-		mail->is_recovered = self.may_be_delivered;
+		mail->may_be_there = self.may_be_delivered;
+		mail->doubtful_us = self.doubtful_us;
 		queue_add(mail);
 		if (mail->state == MAIL_WAITING)
 			schedule_set(&queue.schedule, &mail->due, next_attempt(file));
@@ -144,6 +146,9 @@ static bool recover(void)
 	}
 	self.may_be_delivered =
 	    journal_live_octets(queue.journal) > 0 || settings->queue.durability == DURABILITY_FILE;
+	/* Where durability is `file` the agents flush, and what is delivered is. */
+	if (journal_live_octets(queue.journal) > 0)
+		self.doubtful_us = clock_wall_us();
 	if (recovery_run(&queue.spool, queue.journal, report, NULL, r) != 0) {
 		log_error("cannot-recover", log_errno(errno));
 		return false;

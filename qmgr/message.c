@@ -8,6 +8,8 @@
 
 #include "qmgr/record.h"
 
+#define DOUBTFUL_US (UINT64_C(86400) * 1000000) /* far longer than a mailbox waits for its flush */
+
 enum {
 	PENDING_MAX = 32 * 1024 * 1024,
 	FIRST_TARGETS = 4,
@@ -93,9 +95,24 @@ static const struct history *find_history(const struct loaded *l, struct slice a
 	return NULL;
 }
 
-static bool is_final(enum outcome_status status)
+/* Nothing is left to do for this address. */
+static bool is_final(const struct history *history)
 {
-	return status == OUTCOME_DELIVERED || status == OUTCOME_FAILED;
+	return !history->is_doubtful &&
+	       (history->status == OUTCOME_DELIVERED || history->status == OUTCOME_FAILED);
+}
+
+/*
+ * The power went after this delivery, and perhaps before its mailbox was flushed.
+ * The journal tells so of most; but a file may have reached the disk before the
+ * journal did.  Looking once more costs little, and not long after it is safe:
+ * the store remembers what its owner expunged.
+ */
+static bool is_doubtful(const struct mail *mail, const struct outcome *outcome)
+{
+	return outcome->status == OUTCOME_DELIVERED && outcome->in_mailbox &&
+	       outcome->at_us < mail->doubtful_us &&
+	       mail->doubtful_us - outcome->at_us < DOUBTFUL_US;
 }
 
 static size_t count_records(struct slice records, enum record_type type)
@@ -124,8 +141,8 @@ static bool read_history(struct loaded *l)
 	while (record_next(&in, &record) == RECORD_WHOLE) {
 		if (record.type != RECORD_OUTCOME || !outcome_decode(record.payload, &outcome))
 			continue;
-		l->history[l->history_count++] = (struct history){
-		    outcome.address, outcome.status, outcome.attempts, outcome.text};
+		l->history[l->history_count++] = (struct history){outcome.address, outcome.status,
+		    outcome.attempts, is_doubtful(l->mail, &outcome), outcome.text};
 		if (outcome.attempts > l->attempts)
 			l->attempts = outcome.attempts;
 		if (outcome.status == OUTCOME_DELIVERED && outcome.in_mailbox)
@@ -146,7 +163,7 @@ static void ask(struct loaded *l, uint32_t recipient, struct slice address, bool
 {
 	const struct history *history = find_history(l, address);
 
-	if (history != NULL && is_final(history->status))
+	if (history != NULL && is_final(history))
 		return;
 	l->questions[l->question_count++] = (struct question){
 	    .recipient = recipient, .address = address, .is_final = only_itself, .is_open = true};
@@ -288,7 +305,7 @@ static bool add_target(
 
 	*out = NULL;
 	if ((l->target_count > 0 && l->by_address[slot_of(l, d->address)] != 0) ||
-	    (history != NULL && is_final(history->status)))
+	    (history != NULL && is_final(history)))
 		return true;
 	if (!make_room(l, d->kind))
 		return false;
@@ -305,7 +322,8 @@ static bool add_target(
 	target->kind = (enum lookup_kind)d->kind;
 	target->attempts = history == NULL ? 0 : history->attempts;
 	target->may_be_there =
-	    l->mail->is_recovered || (history != NULL && history->status == OUTCOME_UNSETTLED);
+	    l->mail->may_be_there ||
+	    (history != NULL && (history->is_doubtful || history->status == OUTCOME_UNSETTLED));
 	target->index = (uint32_t)l->target_count;
 	l->by_address[slot_of(l, d->address)] = target->index + 1;
 	l->targets[l->target_count++] = target;

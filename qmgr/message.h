@@ -47,7 +47,12 @@ struct mail {
 	struct spool_file file;
 	uint64_t generation; /* of the journal segment with its content; 0: none */
 	enum mail_state state;
-	bool is_recovered; /* was there at start: a mailbox may have it already */
+	bool may_be_there; /* a mailbox may have it already */
+	/*
+	 * Deliveries into mailboxes that the file says were made before this moment, not
+	 * long ago, may be gone again with the power; 0: none.  (Wall time.)
+	 */
+	uint64_t doubtful_us;
 	struct loaded *loaded;
 };
 
@@ -98,6 +103,7 @@ struct history {
 	struct slice address; /* points into the records */
 	enum outcome_status status;
 	uint32_t attempts;
+	bool is_doubtful; /* done, but not surely on disk there */
 	struct slice text;
 };
 

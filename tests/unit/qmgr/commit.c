@@ -414,3 +414,44 @@ Test(commit, what_was_submitted_before_the_end_is_finished)
 	cr_assert(done[1]);
 	buf_free(&first.records);
 }
+
+Test(commit, while_every_segment_waits_a_file_does_not_say_more_than_the_journal)
+{
+	enum { COUNT = 15 }; /* three segments, to the last page */
+	static struct commit commits[COUNT], update;
+	static bool done[COUNT + 1];
+	static char text[9000];
+	struct buf delivered = buf_with_limit(4096), file;
+	char name[SPOOL_NAME_MAX];
+	size_t before;
+
+	start(true, 0, 1 << 20);
+	for (int i = 0; i < COUNT; i++) {
+		commits[i] =
+		    accept_commit((message_id)i + 1, slice_of(text, sizeof text), &done[i]);
+		committer_submit(committer, &commits[i]);
+		collect(1);
+	}
+	scratch_outcome(&delivered, "bob@here.test", OUTCOME_DELIVERED, true, 1);
+	update = removal(&commits[0], &done[COUNT]);
+	update.to = SPOOL_NEW;
+	update.end = commits[0].end;
+	update.records = delivered;
+	spool_format_name(1, sizeof text, name);
+	file = scratch_read(&scratch, SPOOL_NEW, name);
+	before = file.len;
+	buf_free(&file);
+	committer_submit(committer, &update);
+	usleep(300000);
+	file = scratch_read(&scratch, SPOOL_NEW, name);
+	cr_assert_eq(file.len, before);
+	buf_free(&file);
+	journal_retire(scratch.journal, journal_full_generation(scratch.journal));
+	collect(1);
+	file = scratch_read(&scratch, SPOOL_NEW, name);
+	cr_assert_gt(file.len, before);
+	buf_free(&file);
+	buf_free(&delivered);
+	for (int i = 0; i < COUNT; i++)
+		buf_free(&commits[i].records);
+}

@@ -149,6 +149,47 @@ Test(message, what_is_done_is_not_asked_for_again_and_what_is_not_is)
 	mail_free(mail);
 }
 
+Test(message, a_mailbox_is_looked_at_again_where_the_power_went_soon_after_its_delivery)
+{
+	const char *const recipients[] = {"a@x", "b@x", "c@x", NULL};
+	const uint64_t crash = UINT64_C(1700000000) * 1000000;
+	struct spool_file file = {.id = 1, .place = SPOOL_NEW, .size = 100};
+	struct buf records = records_to(recipients);
+	struct outcome outcome = {.status = OUTCOME_DELIVERED, .attempts = 1, .in_mailbox = true};
+	struct mail *mail = mail_new(&file);
+
+	outcome.address = SLICE("a@x");
+	outcome.at_us = crash - 1000000;
+	outcome_append(&records, &outcome);
+	/* Of long ago, or elsewhere, or made after the start: they count. */
+	outcome.address = SLICE("b@x");
+	outcome.at_us = crash - UINT64_C(3 * 86400) * 1000000;
+	outcome_append(&records, &outcome);
+	outcome.address = SLICE("c@x");
+	outcome.at_us = crash - 1000000;
+	outcome.in_mailbox = false;
+	outcome_append(&records, &outcome);
+	mail->doubtful_us = crash;
+	cr_assert(mail_load(mail, &records));
+	cr_assert_eq(mail->loaded->questions_open, 1);
+	answer_itself(mail);
+	cr_assert_eq(mail->loaded->target_count, 1);
+	cr_assert(slice_equal(mail->loaded->targets[0]->address, SLICE("a@x")));
+	cr_assert(mail->loaded->targets[0]->may_be_there);
+	/* Found there, it is recorded anew, and that record is no longer in doubt. */
+	mail->loaded->targets[0]->kind = LOOKUP_MAILBOX;
+	target_conclude(
+	    mail->loaded->targets[0], TARGET_DELIVERED, SLICE("2.0.0"), SLICE(""), SLICE(""));
+	cr_assert(mail_record_outcome(mail, mail->loaded->targets[0], crash + 1000000));
+	records = buf_with_limit(65536);
+	buf_append_slice(&records, buf_slice(&mail->loaded->records));
+	buf_append_slice(&records, buf_slice(&mail->loaded->pending));
+	mail_unload(mail);
+	cr_assert(mail_load(mail, &records));
+	cr_assert_eq(mail->loaded->questions_open, 0);
+	mail_free(mail);
+}
+
 Test(message, a_list_that_changes_between_attempts_neither_repeats_nor_loses_a_member)
 {
 	const char *const recipients[] = {"list@here.test", NULL};
