@@ -35,7 +35,7 @@ tests_unit_test_common_SOURCES = tests/unit/common/channel.c \
 	tests/unit/common/channel_answers.c tests/unit/common/channel_delivery.c \
 	tests/unit/common/channel_queue.c tests/unit/common/codec.c \
 	tests/unit/common/conf.c tests/unit/common/io.c tests/unit/common/log.c \
-	tests/unit/common/siphash.c \
+	tests/unit/common/sandbox.c tests/unit/common/siphash.c \
 	tests/unit/common/slice.c
 tests_unit_test_common_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_common_LDADD = $(COMMON_LIBS) $(UNIT_LIBS)

@@ -13,14 +13,16 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <syslog.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/buf.h"
 #include "common/channel_log.h"
 #include "common/log.h"
+#include "common/io.h"
 #include "common/process.h"
+#include "logger/syslog.h"
 
 enum {
 	GATHERED_MAX = 256 * 1024, /* octets that wait for the end of a turn of the loop */
@@ -33,6 +35,7 @@ static int log_file = -1;
 static int directory = -1;
 static struct buf gathered;
 static struct event *write_out;
+static bool has_syslog; /* connected; without it, lines that are for syslog go to standard error */
 
 /* --- the file -------------------------------------------------------------------- */
 
@@ -53,19 +56,9 @@ static bool open_file(void)
 
 static void write_gathered(void)
 {
-	struct slice rest = buf_slice(&gathered);
-	int out = settings->log.to == LOG_TO_STDERR ? STDERR_FILENO : log_file;
-
-	while (rest.len > 0) {
-		ssize_t written = write(out, rest.data, rest.len);
-
-		if (written <= 0) {
-			/* The disk is full, and there is no log to say it in. */
-			dprintf(STDERR_FILENO, "logger: %zu octets lost: %s\n", rest.len, strerror(errno));
-			break;
-		}
-		rest = slice_from(rest, (size_t)written);
-	}
+	/* The disk is full, and there is no log to say it in. */
+	if (!io_write(settings->log.to == LOG_TO_FILE ? log_file : STDERR_FILENO, buf_slice(&gathered)))
+		dprintf(STDERR_FILENO, "logger: lines are lost: %s\n", strerror(errno));
 	buf_clear(&gathered);
 }
 
@@ -107,11 +100,20 @@ static void add_line(const char *name, unsigned instance, enum log_level level, 
 	event_active(write_out, EV_TIMEOUT, 0);
 }
 
-static void to_syslog(const char *name, unsigned instance, enum log_level level, struct slice text)
+/* Where syslogd is gone, we are started again and find the new one; the line is not lost. */
+static void to_syslog(const char *name, unsigned instance, enum log_level level, uint64_t wall_us, struct slice text)
 {
-	static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+	int failure;
 
-	syslog(priorities[level], "%s[%u]: %.*s", name, instance, SLICE_PRINTF(text));
+	if (syslog_send(name, instance, level, wall_us, text))
+		return;
+	failure = errno;
+	dprintf(STDERR_FILENO, "logger: syslog: %s\n", strerror(failure));
+	if (failure != ECONNREFUSED && failure != ENOTCONN && failure != ECONNRESET)
+		return;
+	has_syslog = false;
+	add_line(name, instance, level, wall_us, text);
+	process_exit(EX_TEMPFAIL);
 }
 
 /* A process that was taken over must not be able to write a second line into the first. */
@@ -134,8 +136,8 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 	(void)context;
 	if (m->type != LOG_LINE || !reader_finished(&r) || level > LEVEL_DEBUG || !is_one_line(text))
 		return false;
-	if (settings->log.to == LOG_TO_SYSLOG)
-		to_syslog(name, process_peer_instance(channel), (enum log_level)level, text);
+	if (has_syslog)
+		to_syslog(name, process_peer_instance(channel), (enum log_level)level, wall_us, text);
 	else
 		add_line(name, process_peer_instance(channel), (enum log_level)level, wall_us, text);
 	return true;
@@ -147,7 +149,9 @@ static bool prepare(void)
 {
 	/* The socket of syslog is outside the root directory: connect while it can be seen. */
 	if (settings->log.to == LOG_TO_SYSLOG)
-		openlog("petrel", LOG_NDELAY, LOG_MAIL);
+		has_syslog = syslog_connect();
+	if (settings->log.to == LOG_TO_SYSLOG && !has_syslog)
+		fprintf(stderr, "logger: /dev/log: %s; the log goes to standard error\n", strerror(errno));
 	directory = open(settings->directory.log, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory == -1)
 		fprintf(stderr, "logger: %s: %s\n", settings->directory.log, strerror(errno));
@@ -170,6 +174,9 @@ static void reload(void)
 		write_gathered();
 		open_file();
 	}
+	/* There may be a syslogd now. */
+	if (settings->log.to == LOG_TO_SYSLOG && !has_syslog)
+		process_exit(EX_TEMPFAIL);
 }
 
 static void stop(void)

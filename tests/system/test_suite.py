@@ -262,6 +262,18 @@ def test_the_log_goes_to_syslog_or_to_standard_error_where_it_is_told_to(make_su
             assert [line for line in lines if "master[0]: ready" in line][0].startswith("<%d>" % (2 * 8 + 6)), "facility mail, level info"
         finally:
             os.unlink("/dev/log")
+    # syslogd is started anew: another socket by the same name.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind("/dev/log")
+        try:
+            os.chmod("/dev/log", 0o666)
+            syslog.settimeout(20 * SLOW)
+            s.petrel("reload")
+            while "reloaded" not in syslog.recv(8192).decode():
+                s.petrel("reload")
+        finally:
+            os.unlink("/dev/log")
+    s.stop()
     s = make_suite("stderr", start=False, extra="log.to stderr\n")
     s.start(wait=False)
     wait_until(lambda: "master[0]: ready version=" in s.stderr())
