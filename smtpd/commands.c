@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "message/address.h"
 #include "smtpd/auth.h"
+#include "smtpd/chunk.h"
 #include "smtpd/data.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
@@ -85,6 +86,7 @@ static void cmd_ehlo(struct session *s, struct slice arguments)
 	if (s->login == NULL && session_may_authenticate(s))
 		reply_more(s, 250, NULL, "AUTH PLAIN LOGIN");
 	reply_more(s, 250, NULL, "8BITMIME");
+	reply_more(s, 250, NULL, "CHUNKING");
 	reply(s, 250, NULL, "ENHANCEDSTATUSCODES");
 	reply_flush(s);
 }
@@ -435,6 +437,8 @@ static void cmd_rcpt(struct session *s, struct slice arguments)
 
 	if (s->transaction == NULL)
 		reply(s, 503, "5.5.1", "Give the sender first: MAIL FROM:<address>");
+	else if (s->transaction->has_content)
+		reply(s, 503, "5.5.1", "The message was begun already");
 	else if (!parse_path(arguments, SLICE("TO:"), flags, &parsed, &parameters))
 		refuse_recipient(s, 501, "5.1.3", "Syntax: RCPT TO:<address>");
 	else if (slice_trim(parameters).len > 0)
@@ -455,10 +459,17 @@ static void cmd_data(struct session *s, struct slice arguments)
 	(void)arguments;
 	if (s->transaction == NULL)
 		reply(s, 503, "5.5.1", "Give sender and recipients first");
+	else if (s->transaction->has_content)
+		reply(s, 503, "5.5.1", "The message was begun with BDAT: go on with BDAT, or RSET");
 	else if (s->transaction->recipient_count == 0)
 		reply(s, 554, "5.5.1", "No valid recipients");
 	else
 		data_begin(s);
+}
+
+static void cmd_bdat(struct session *s, struct slice arguments)
+{
+	chunk_begin(s, arguments);
 }
 
 static void cmd_rset(struct session *s, struct slice arguments)
@@ -495,7 +506,7 @@ static void cmd_help(struct session *s, struct slice arguments)
 {
 	(void)arguments;
 	reply_more(
-	    s, 214, "2.0.0", "HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+	    s, 214, "2.0.0", "HELO EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
 	reply(s, 214, "2.0.0", "See RFC 5321; postmaster reads mail");
 }
 
@@ -509,20 +520,21 @@ static void cmd_quit(struct session *s, struct slice arguments)
 /* --- the table ---------------------------------------------------------------------------------- */
 
 static const struct command commands[] = {
-  /* verb, function, line_max, has_arguments, needs_greeting, joins_recipients, is_secret */
-    {SLICE("HELO"),     cmd_helo,     SESSION_LINE_MAX,      true,  false, false, false},
-    {SLICE("EHLO"),     cmd_ehlo,     SESSION_LINE_MAX,      true,  false, false, false},
-    {SLICE("MAIL"),     cmd_mail,     SESSION_PATH_LINE_MAX, true,  true,  false, false},
-    {SLICE("RCPT"),     cmd_rcpt,     SESSION_PATH_LINE_MAX, true,  true,  true,  false},
-    {SLICE("DATA"),     cmd_data,     SESSION_LINE_MAX,      false, true,  false, false},
-    {SLICE("RSET"),     cmd_rset,     SESSION_LINE_MAX,      false, false, false, false},
-    {SLICE("NOOP"),     cmd_noop,     SESSION_LINE_MAX,      true,  false, false, false},
-    {SLICE("QUIT"),     cmd_quit,     SESSION_LINE_MAX,      false, false, false, false},
-    {SLICE("STARTTLS"), cmd_starttls, SESSION_LINE_MAX,      false, false, false, false},
-    {SLICE("AUTH"),     cmd_auth,     SESSION_AUTH_LINE_MAX, true,  true,  false, true },
-    {SLICE("VRFY"),     cmd_vrfy,     SESSION_LINE_MAX,      true,  false, false, false},
-    {SLICE("EXPN"),     cmd_expn,     SESSION_LINE_MAX,      true,  false, false, false},
-    {SLICE("HELP"),     cmd_help,     SESSION_LINE_MAX,      true,  false, false, false},
+  /* verb, function, line_max, has_arguments, needs_greeting, joins_recipients, is_secret, is_followed */
+    {SLICE("HELO"),     cmd_helo,     SESSION_LINE_MAX,      true,  false, false, false, false},
+    {SLICE("EHLO"),     cmd_ehlo,     SESSION_LINE_MAX,      true,  false, false, false, false},
+    {SLICE("MAIL"),     cmd_mail,     SESSION_PATH_LINE_MAX, true,  true,  false, false, false},
+    {SLICE("RCPT"),     cmd_rcpt,     SESSION_PATH_LINE_MAX, true,  true,  true,  false, false},
+    {SLICE("DATA"),     cmd_data,     SESSION_LINE_MAX,      false, true,  false, false, false},
+    {SLICE("BDAT"),     cmd_bdat,     SESSION_LINE_MAX,      true,  false, false, false, true },
+    {SLICE("RSET"),     cmd_rset,     SESSION_LINE_MAX,      false, false, false, false, false},
+    {SLICE("NOOP"),     cmd_noop,     SESSION_LINE_MAX,      true,  false, false, false, false},
+    {SLICE("QUIT"),     cmd_quit,     SESSION_LINE_MAX,      false, false, false, false, false},
+    {SLICE("STARTTLS"), cmd_starttls, SESSION_LINE_MAX,      false, false, false, false, false},
+    {SLICE("AUTH"),     cmd_auth,     SESSION_AUTH_LINE_MAX, true,  true,  false, true,  false},
+    {SLICE("VRFY"),     cmd_vrfy,     SESSION_LINE_MAX,      true,  false, false, false, false},
+    {SLICE("EXPN"),     cmd_expn,     SESSION_LINE_MAX,      true,  false, false, false, false},
+    {SLICE("HELP"),     cmd_help,     SESSION_LINE_MAX,      true,  false, false, false, false},
 };
 
 /* What is said by programs that take us for something else; a browser made to talk to a mail server among them. */
@@ -577,8 +589,9 @@ static void unknown_command(struct session *s, struct slice line)
 	reply(s, 500, "5.5.1", "Command not recognized");
 }
 
-void command_run(struct session *s, const struct command *command, struct slice line, size_t octets,
-    struct slice arguments)
+/* It cannot even be tried, and the client was told why. */
+static bool is_refused(struct session *s, const struct command *command, struct slice line,
+    size_t octets, struct slice arguments)
 {
 	if (octets > (command == NULL ? SESSION_LINE_MAX : command->line_max))
 		reply(s, 500, "5.5.2", "Line too long");
@@ -591,5 +604,15 @@ void command_run(struct session *s, const struct command *command, struct slice 
 	else if (command->needs_greeting && !s->has_greeted)
 		reply(s, 503, "5.5.1", "Say HELO or EHLO first");
 	else
+		return false;
+	return true;
+}
+
+void command_run(struct session *s, const struct command *command, struct slice line, size_t octets,
+    struct slice arguments)
+{
+	if (!is_refused(s, command, line, octets, arguments))
 		command->run(s, arguments);
+	else if (command != NULL && command->is_followed)
+		session_close(s); /* what follows is no commands, and nobody knows where it ends */
 }

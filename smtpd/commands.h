@@ -16,6 +16,7 @@ struct command {
 	bool needs_greeting;   /* HELO or EHLO first */
 	bool joins_recipients; /* need not wait for the replies to RCPTs before it */
 	bool is_secret;        /* its line may hold a password */
+	bool is_followed;      /* by octets that are no commands */
 };
 
 /* The verb that the line begins with, in any case; NULL: no such.  `arguments` is what follows it, trimmed. */

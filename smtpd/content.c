@@ -1,5 +1,6 @@
 /*
- * content.c - a message's octets, from the client's 354 to the dot on a line of its own.
+ * content.c - a message's octets, from the client's 354 to the dot on a line of its own,
+ * or chunk by chunk.
  *
  * The scanner walks over lines, not octets: it looks for the next LF and keeps
  * on extending the current piece while lines end in CR LF and begin with no dot.
@@ -20,7 +21,7 @@ enum state {
 
 static const char line_end[2] = {'\r', '\n'};
 
-enum { PEEK_CHUNKS = 32 };
+enum { PEEK_PIECES = 32 };
 
 void content_begin(struct content *content, int file, uint64_t size_limit, unsigned received_limit)
 {
@@ -34,6 +35,13 @@ void content_begin(struct content *content, int file, uint64_t size_limit, unsig
 	    .in_header = true,
 	    .is_first_line = true,
 	};
+}
+
+void content_begin_chunks(
+    struct content *content, int file, uint64_t size_limit, unsigned received_limit)
+{
+	content_begin(content, file, size_limit, received_limit);
+	content->is_chunked = true;
 }
 
 void content_end(struct content *content)
@@ -176,7 +184,8 @@ static void scan_lines(struct content *content, struct cursor *in, struct conten
 	put(content, out, start, (size_t)(in->at - start) - kept);
 	if (alone)
 		put_line_end(content, out);
-	content->state = next;
+	/* Behind a LF alone a dot is no end mark; in chunks it is none anywhere. */
+	content->state = alone && content->is_chunked ? AT_LINE_START : next;
 }
 
 static void scan_step(struct content *content, struct cursor *in, struct content_segments *out)
@@ -185,7 +194,7 @@ static void scan_step(struct content *content, struct cursor *in, struct content
 
 	switch (content->state) {
 	case AT_LINE_START:
-		if (octet != '.') {
+		if (octet != '.' || content->is_chunked) {
 			scan_lines(content, in, out);
 			return;
 		}
@@ -297,31 +306,54 @@ static void flush(struct content *content, struct content_segments *out)
 	out->count = out->octets = 0;
 }
 
+/* Take some of the input, `max` octets at most; returns how many. */
+static size_t take_some(struct content *content, struct evbuffer *input, size_t max)
+{
+	struct content_segments out;
+	struct evbuffer_iovec pieces[PEEK_PIECES];
+	int n = evbuffer_peek(input, -1, NULL, pieces, PEEK_PIECES);
+	size_t taken = 0;
+
+	out.count = out.octets = 0;
+	for (int i = 0; i < n && i < PEEK_PIECES && !content->has_ended; i++) {
+		struct slice piece =
+		    slice_part(slice_of(pieces[i].iov_base, pieces[i].iov_len), 0, max - taken);
+
+		while (piece.len > 0 && !content->has_ended) {
+			size_t used = content_scan(content, piece, &out);
+
+			taken += used;
+			piece = slice_from(piece, used);
+			if (!has_room(&out))
+				flush(content, &out);
+		}
+	}
+	/* The pieces lie in the input: they leave before it does. */
+	flush(content, &out);
+	evbuffer_drain(input, taken);
+	return taken;
+}
+
 bool content_take(struct content *content, struct evbuffer *input)
+{
+	while (!content->has_ended && evbuffer_get_length(input) > 0)
+		take_some(content, input, SIZE_MAX);
+	return content->has_ended;
+}
+
+void content_take_chunk(struct content *content, struct evbuffer *input, uint64_t *left)
+{
+	while (*left > 0 && evbuffer_get_length(input) > 0)
+		*left -= take_some(content, input, *left > SIZE_MAX ? SIZE_MAX : (size_t)*left);
+}
+
+void content_finish_chunks(struct content *content)
 {
 	struct content_segments out;
 
 	out.count = out.octets = 0;
-	while (!content->has_ended && evbuffer_get_length(input) > 0) {
-		struct evbuffer_iovec chunks[PEEK_CHUNKS];
-		int n = evbuffer_peek(input, -1, NULL, chunks, PEEK_CHUNKS);
-		size_t taken = 0;
-
-		for (int i = 0; i < n && i < PEEK_CHUNKS && !content->has_ended; i++) {
-			struct slice chunk = slice_of(chunks[i].iov_base, chunks[i].iov_len);
-
-			while (chunk.len > 0 && !content->has_ended) {
-				size_t used = content_scan(content, chunk, &out);
-
-				taken += used;
-				chunk = slice_from(chunk, used);
-				if (!has_room(&out))
-					flush(content, &out);
-			}
-		}
-		/* The pieces lie in the input: they leave before it does. */
-		flush(content, &out);
-		evbuffer_drain(input, taken);
-	}
-	return content->has_ended;
+	if (content->state != AT_LINE_START)
+		put_line_end(content, &out);
+	content->has_ended = true;
+	flush(content, &out);
 }

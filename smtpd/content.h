@@ -1,7 +1,9 @@
 /*
- * content.h - a message's octets, from the client's 354 to the dot on a line of its own.
+ * content.h - a message's octets, from the client's 354 to the dot on a line of its own,
+ * or chunk by chunk.
  *
- * Only CR LF . CR LF ends a message (RFC 5321, 4.1.1.4).  Dots that the client
+ * Only CR LF . CR LF ends a message (RFC 5321, 4.1.1.4).  In chunks (RFC 3030) a
+ * dot means nothing: their sizes say where the message ends.  Dots that the client
  * doubled are undone, and nothing else is changed but this: a CR or LF that
  * stands alone is stored as CR LF, so that what is stored has one kind of line
  * end, which no later hop can read in another way than we did.  What such an
@@ -51,7 +53,8 @@ struct content {
 	unsigned received_count;
 	unsigned fields;         /* of enum content_field */
 	bool starts_with_header; /* the first line is a header field, or empty */
-	bool has_ended;          /* the end mark was seen */
+	bool has_ended;          /* the end mark was seen, or the last chunk was */
+	bool is_chunked;         /* a dot is a dot */
 	int error;               /* errno of CONTENT_NO_SPACE and CONTENT_NOT_STORED */
 	enum content_problem problem;
 
@@ -81,6 +84,9 @@ struct content_segments {
  * received_limit  a message with so many Received fields goes in circles
  */
 void content_begin(struct content *content, int file, uint64_t size_limit, unsigned received_limit);
+/* The same for a message that comes in chunks. */
+void content_begin_chunks(
+    struct content *content, int file, uint64_t size_limit, unsigned received_limit);
 /* Releases memory; the file stays the caller's. */
 void content_end(struct content *content);
 
@@ -97,5 +103,13 @@ size_t content_scan(struct content *content, struct slice in, struct content_seg
  * rest of the input is the client's next command.
  */
 bool content_take(struct content *content, struct evbuffer *input);
+
+/* Take what there is of a chunk; *left, the octets of it that have not come yet, goes down. */
+void content_take_chunk(struct content *content, struct evbuffer *input, uint64_t *left);
+/*
+ * The last chunk was taken.  A last line without an end gets one, as every line
+ * of a message has that comes by DATA.  All is written then, or there is a problem.
+ */
+void content_finish_chunks(struct content *content);
 
 #endif

@@ -196,7 +196,7 @@ static void committed(void *asker, enum queue_verdict verdict)
 	session_unblock(s);
 }
 
-static void commit(struct session *s)
+void data_commit(struct session *s)
 {
 	struct transaction *transaction = s->transaction;
 	message_id id = transaction->file.id;
@@ -232,7 +232,7 @@ static void log_problem(const struct session *s, const char *reason)
 	    log_string("client", s->client.text), log_string("reason", reason));
 }
 
-static void refuse_content(struct session *s)
+void data_refuse(struct session *s)
 {
 	const struct content *content = &s->transaction->content;
 	enum content_problem problem = content->problem;
@@ -273,8 +273,8 @@ bool data_take(struct session *s)
 		return false;
 	session_expect(s, PHASE_COMMAND);
 	if (content->problem == CONTENT_GOOD)
-		commit(s);
+		data_commit(s);
 	else
-		refuse_content(s);
+		data_refuse(s);
 	return true;
 }

@@ -13,4 +13,9 @@ void data_begin(struct session *s);
 /* Take what there is of the message.  False where more has to come first. */
 bool data_take(struct session *s);
 
+/* The message is complete, however it came: hand it to qmgr, whose answer is the reply. */
+void data_commit(struct session *s);
+/* It cannot be taken: say why, and forget it. */
+void data_refuse(struct session *s);
+
 #endif

@@ -3,6 +3,7 @@
 noinst_LIBRARIES += libsmtpd.a
 libsmtpd_a_SOURCES = \
 	smtpd/auth.c smtpd/auth.h \
+	smtpd/chunk.c smtpd/chunk.h \
 	smtpd/client.c smtpd/client.h \
 	smtpd/commands.c smtpd/commands.h \
 	smtpd/content.c smtpd/content.h \
@@ -24,6 +25,7 @@ check_PROGRAMS += tests/unit/test_smtpd
 TESTS += tests/unit/test_smtpd
 tests_unit_test_smtpd_SOURCES = \
 	tests/unit/smtpd/auth.c \
+	tests/unit/smtpd/chunk.c \
 	tests/unit/smtpd/client.c \
 	tests/unit/smtpd/content.c \
 	tests/unit/smtpd/dialogue.c tests/unit/smtpd/dialogue.h \

@@ -15,6 +15,7 @@
 #include "common/conf.h"
 #include "common/log.h"
 #include "smtpd/auth.h"
+#include "smtpd/chunk.h"
 #include "smtpd/commands.h"
 #include "smtpd/data.h"
 #include "smtpd/reply.h"
@@ -133,10 +134,16 @@ void session_close(struct session *s)
 
 /* --- waiting --------------------------------------------------------------------- */
 
+/* The client is in the middle of a message's octets. */
+static bool is_receiving(const struct session *s)
+{
+	return s->phase == PHASE_CONTENT || s->phase == PHASE_CHUNK;
+}
+
 static void restart_timer(struct session *s)
 {
-	int64_t seconds = s->phase == PHASE_CONTENT ? settings->smtp.data_timeout
-						    : settings->smtp.command_timeout;
+	int64_t seconds =
+	    is_receiving(s) ? settings->smtp.data_timeout : settings->smtp.command_timeout;
 
 	event_add(s->timer, &(struct timeval){.tv_sec = seconds});
 }
@@ -157,7 +164,7 @@ static void timed_out(int descriptor, short events, void *context)
 		return;
 	}
 	log_info("client-timed-out", log_string("client", s->client.text),
-	    log_string("during", s->phase == PHASE_CONTENT ? "message" : "commands"));
+	    log_string("during", is_receiving(s) ? "message" : "commands"));
 	reply(s, 421, "4.4.2", "%s timed out, closing connection", settings->hostname);
 	session_close(s);
 }
@@ -167,7 +174,7 @@ void session_expect(struct session *s, enum session_phase phase)
 	struct stream_limits limits = stream_default_limits;
 
 	s->phase = (uint8_t)phase;
-	limits.input = phase == PHASE_CONTENT ? SESSION_CONTENT_INPUT : SESSION_COMMAND_INPUT;
+	limits.input = is_receiving(s) ? SESSION_CONTENT_INPUT : SESSION_COMMAND_INPUT;
 	limits.read_seconds = 0; /* our own timer, so that the client is told */
 	limits.handshake_seconds = SESSION_HANDSHAKE_SECONDS;
 	stream_set_limits(s->stream, &limits);
@@ -320,6 +327,9 @@ static bool take_input(struct session *s)
 	case PHASE_CONTENT:
 		restart_timer(s);
 		return data_take(s);
+	case PHASE_CHUNK:
+		restart_timer(s);
+		return chunk_take(s);
 	default:
 		return false;
 	}
@@ -353,10 +363,10 @@ static void settle(struct session *s)
 		reply_flush(s);
 	if (awaits_answer(s))
 		return;
-	if (is_stopping && s->phase != PHASE_CONTENT) {
+	if (is_stopping && !is_receiving(s)) {
 		shut_down(s);
 	} else if (s->input_ended && stream_has_room(s->stream) && !s->house->is_congested()) {
-		if (s->phase == PHASE_CONTENT)
+		if (is_receiving(s))
 			log_info("client-gone", log_string("client", s->client.text));
 		session_close(s);
 	}
@@ -432,7 +442,7 @@ static void stream_ended(struct stream *stream, enum stream_end end, void *conte
 		break;
 	case STREAM_FAILED:
 	case STREAM_TIMED_OUT:
-		if (s->phase == PHASE_CONTENT)
+		if (is_receiving(s))
 			log_info("client-gone", log_string("client", s->client.text),
 			    log_string("reason", stream_error(stream)));
 		else
@@ -510,7 +520,7 @@ static void session_stop(struct session *s)
 
 	if (s->phase == PHASE_CLOSING || is_committing)
 		return;
-	if (s->phase == PHASE_CONTENT)
+	if (is_receiving(s))
 		session_end(s);
 	else
 		shut_down(s);

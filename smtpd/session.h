@@ -40,10 +40,29 @@ enum session_phase {
 	PHASE_COMMAND,
 	PHASE_AUTH,    /* a response in the exchange of AUTH */
 	PHASE_CONTENT, /* a message */
+	PHASE_CHUNK,   /* a part of one (BDAT) */
 	PHASE_CLOSING  /* nothing that is looked at */
 };
 
 struct sasl;
+
+/* Why a chunk is thrown away: the replies are in chunk.c. */
+enum chunk_refusal {
+	CHUNK_TAKEN,
+	CHUNK_UNGREETED,
+	CHUNK_WITHOUT_SENDER,
+	CHUNK_WITHOUT_RECIPIENTS,
+	CHUNK_WITHOUT_SPACE,
+	CHUNK_WITHOUT_FILE
+};
+
+/* The chunk that is being read. */
+struct chunk {
+	uint64_t size;
+	uint64_t left; /* of its octets, to come */
+	bool is_last;
+	uint8_t refusal; /* enum chunk_refusal */
+};
 
 /* A RCPT command whose reply has not been given yet. */
 struct session_recipient {
@@ -88,6 +107,7 @@ struct session {
 	    recipients; /* whose replies are outstanding, in the order of the commands */
 	unsigned recipient_count;
 	struct transaction *transaction;
+	struct chunk chunk;
 	struct sasl *sasl;
 	struct buf held; /* replies that have not been given to the stream */
 };

@@ -50,6 +50,9 @@ static void check_commit(const struct fake_commit *commit)
 		if (commit->content[i] == '\r' && i + 1 < sizeof commit->content - 1)
 			REQUIRE(commit->content[i + 1] == '\n');
 	}
+	/* However it came, its last line has an end. */
+	if (len > 0 && len == commit->size)
+		REQUIRE(commit->content[len - 1] == '\n');
 	REQUIRE(commit->recipients[0] != '\0');
 	REQUIRE(strncmp(commit->prepend, "Received: ", 10) == 0);
 }
