@@ -22,3 +22,10 @@ tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c
 check_PROGRAMS += $(FUZZ_TARGETS)
 TESTS += $(FUZZ_TARGETS)
 endif
+
+# Measuring, which is no test: see tests/bench/README.md.
+EXTRA_DIST += tests/bench/README.md tests/bench/compare
+noinst_PROGRAMS += tests/bench/smtp_load tests/bench/smtp_sink
+tests_bench_smtp_load_SOURCES = tests/bench/smtp_load.c
+tests_bench_smtp_load_LDADD = $(COMMON_LIBS)
+tests_bench_smtp_sink_SOURCES = tests/bench/smtp_sink.c
