@@ -7,7 +7,8 @@ delivery_delivery_maildir_SOURCES = \
 	delivery/maildir/deliver.c delivery/maildir/deliver.h \
 	delivery/maildir/homes.c delivery/maildir/homes.h \
 	delivery/maildir/jobs.c delivery/maildir/jobs.h \
-	delivery/maildir/main.c
+	delivery/maildir/main.c \
+	delivery/maildir/watches.c delivery/maildir/watches.h
 delivery_delivery_maildir_LDADD = $(STORE_LIBS) $(COMMON_LIBS)
 
 if HAVE_CRITERION

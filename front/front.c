@@ -471,7 +471,7 @@ static void stop(void)
 static const struct process_peer peers[] = {
     {.role = ROLE_AUTH,          .message = no_message},
     {.role = ROLE_KEYS			 },
-    {.role = ROLE_DELIVERY_MAILDIR, .message = front_new_mail},
+    {.role = ROLE_DELIVERY_MAILDIR, .opened = front_maildir_opened, .message = front_new_mail},
     {.role = ROLE_NONE},
 };
 

@@ -126,6 +126,80 @@ void front_pass_drained(struct front_client *client)
 		channel_resume(client->session);
 }
 
+/* ---- new mail --------------------------------------------------------------------- */
+
+static void say_of_account(struct channel *maildir, enum mailbox_type type, const char *account)
+{
+	write_string(channel_begin(maildir, (uint16_t)type, 0), account);
+	channel_end(maildir);
+}
+
+static void watch(struct channel *maildir, void *account)
+{
+	say_of_account(maildir, MAILBOX_WATCH, account);
+}
+
+static void unwatch(struct channel *maildir, void *account)
+{
+	say_of_account(maildir, MAILBOX_UNWATCH, account);
+}
+
+static struct front_client *first_of(const char *account)
+{
+	struct front_client from = {.number = 0};
+	struct front_client *client;
+
+	snprintf(from.account, sizeof from.account, "%s", account);
+	client = RB_NFIND(front_accounts, &accounts, &from);
+	return client != NULL && strcmp(client->account, account) == 0 ? client : NULL;
+}
+
+static void enter_account(struct front_client *client)
+{
+	bool is_first = first_of(client->account) == NULL;
+
+	RB_INSERT(front_accounts, &accounts, client);
+	if (is_first)
+		process_each_peer(ROLE_DELIVERY_MAILDIR, watch, client->account);
+}
+
+static void leave_account(struct front_client *client)
+{
+	RB_REMOVE(front_accounts, &accounts, client);
+	if (first_of(client->account) == NULL)
+		process_each_peer(ROLE_DELIVERY_MAILDIR, unwatch, client->account);
+}
+
+/* It knows nothing yet of what we want to hear. */
+void front_maildir_opened(struct channel *maildir)
+{
+	const char *last = "";
+	struct front_client *client;
+
+	RB_FOREACH (client, front_accounts, &accounts) {
+		if (strcmp(client->account, last) != 0)
+			say_of_account(maildir, MAILBOX_WATCH, client->account);
+		last = client->account;
+	}
+}
+
+bool front_new_mail(struct channel *channel, struct message *m, void *context)
+{
+	char account[sizeof((struct front_client *)NULL)->account];
+	struct reader r = message_reader(m);
+
+	(void)channel;
+	(void)context;
+	read_string(&r, account, sizeof account);
+	if (m->type != MAILBOX_NEW || !reader_finished(&r))
+		return false;
+	for (struct front_client *client = first_of(account);
+	     client != NULL && strcmp(client->account, account) == 0;
+	     client = RB_NEXT(front_accounts, &accounts, client))
+		channel_send(client->session, SESSION_NEW_MAIL, 0);
+	return true;
+}
+
 /* ---- beginning and end --------------------------------------------------------- */
 
 static void describe_tls(const struct front_client *client, char *text, size_t size)
@@ -159,7 +233,7 @@ bool front_pass_begin(struct front_client *client)
 	limits.read_seconds = 0;
 	stream_set_limits(client->stream, &limits);
 	client->state = FRONT_PASSING;
-	RB_INSERT(front_accounts, &accounts, client);
+	enter_account(client);
 	log_info("login", log_string("account", client->account),
 	    log_string("client", client->address),
 	    log_string("tls", begin.tls[0] == '\0' ? "none" : begin.tls));
@@ -182,24 +256,7 @@ void front_pass_tell_end(struct front_client *client, bool goodbye)
 void front_pass_end(struct front_client *client)
 {
 	if (client->state == FRONT_PASSING)
-		RB_REMOVE(front_accounts, &accounts, client);
+		leave_account(client);
 	channel_free(client->session);
 	client->session = NULL;
-}
-
-bool front_new_mail(struct channel *channel, struct message *m, void *context)
-{
-	struct front_client from = {.number = 0};
-	struct reader r = message_reader(m);
-
-	(void)channel;
-	(void)context;
-	read_string(&r, from.account, sizeof from.account);
-	if (m->type != MAILBOX_NEW || !reader_finished(&r))
-		return false;
-	for (struct front_client *client = RB_NFIND(front_accounts, &accounts, &from);
-	     client != NULL && strcmp(client->account, from.account) == 0;
-	     client = RB_NEXT(front_accounts, &accounts, client))
-		channel_send(client->session, SESSION_NEW_MAIL, 0);
-	return true;
 }

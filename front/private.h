@@ -65,7 +65,8 @@ void front_pass_drained(struct front_client *client);
 /* The client is gone, or the suite stops (`goodbye`). */
 void front_pass_tell_end(struct front_client *client, bool goodbye);
 void front_pass_end(struct front_client *client);
-/* From delivery/maildir. */
+/* delivery/maildir is there, and what it says. */
+void front_maildir_opened(struct channel *maildir);
 bool front_new_mail(struct channel *channel, struct message *m, void *context);
 
 #endif

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "common/channel_delivery.h"
-#include "common/channel_mailbox.h"
 #include "common/clock.h"
 #include "common/conf.h"
 #include "common/process.h"
 #include "delivery/maildir/deliver.h"
+#include "delivery/maildir/watches.h"
 
 enum { TURN_MICROSECONDS = 5000 }; /* of delivering before the event loop gets its turn */
 
@@ -41,14 +41,6 @@ static void job_free(struct job *job)
 	free(job);
 }
 
-static void tell_of_new_mail(struct channel *imapd, void *context)
-{
-	const struct slice *account = context;
-
-	write_slice(channel_begin(imapd, MAILBOX_NEW, 0), *account);
-	channel_end(imapd);
-}
-
 static void send_result(struct job *job)
 {
 	struct delivery_result result = {
@@ -70,7 +62,7 @@ static void advance(struct job *job)
 	deliver_to_mailbox(homes, &job->what, job->content, recipient,
 	    settings->queue.durability == DURABILITY_FILE, result);
 	if (result->outcome == DELIVERY_DELIVERED)
-		process_each_peer(ROLE_IMAPD, tell_of_new_mail, &recipient->address);
+		watches_tell(recipient->address);
 	job->done++;
 }
 

@@ -19,6 +19,7 @@
 #include "delivery/maildir/checkpoint.h"
 #include "delivery/maildir/homes.h"
 #include "delivery/maildir/jobs.h"
+#include "delivery/maildir/watches.h"
 
 enum { STOP_SECONDS = 10 /* how long an orderly stop may wait for jobs under way */ };
 
@@ -95,7 +96,7 @@ static const struct process_peer peers[] = {
      .opened = on_qmgr_opened,
      .message = on_qmgr_message,
      .closed = on_qmgr_closed},
-    {.role = ROLE_IMAPD}, /* is told, says nothing */
+    {.role = ROLE_IMAPD, .message = watches_message, .closed = watches_closed},
     {.role = ROLE_NONE			 },
 };
 

@@ -26,6 +26,7 @@ static struct delivery_recipient recipients[2] = {
 
 /* What each of two imapd workers was told. */
 static struct told {
+	struct channel *channel;
 	unsigned count;
 	char accounts[512];
 } told[2];
@@ -63,7 +64,7 @@ static void start(void)
 	    "hostname mail.example.org\ndirectory.mail %s\ndelivery.maildir-jobs 50\n", root);
 	daemon_start(&d, "delivery/delivery-maildir", ROLE_DELIVERY_MAILDIR, conf);
 	for (unsigned i = 0; i < 2; i++)
-		daemon_peer_with(&d, ROLE_IMAPD, i, &imapd_handlers, &told[i]);
+		told[i].channel = daemon_peer_with(&d, ROLE_IMAPD, i, &imapd_handlers, &told[i]);
 	qmgr_open(&qmgr, &d);
 }
 
@@ -112,7 +113,46 @@ static size_t files(const char *pattern)
 	return count;
 }
 
-Test(delivery_maildir_daemon, each_recipient_gets_a_copy_and_every_imapd_is_told)
+/* A worker speaks of an account, and has been heard when this returns. */
+static void say(struct told *t, enum mailbox_type type, const char *account)
+{
+	unsigned before = t->count;
+
+	write_string(channel_begin(t->channel, (uint16_t)type, 0), account);
+	channel_end(t->channel);
+	for (int i = 0; i < 100 && t->count == before; i++)
+		daemon_run_for(&d, type == MAILBOX_WATCH ? 10 : 1);
+}
+
+Test(delivery_maildir_daemon, an_imapd_is_told_of_new_mail_for_those_whom_it_watches)
+{
+	say(&told[0], MAILBOX_WATCH, "alice@example.org");
+	say(&told[1], MAILBOX_WATCH, "alice@example.org");
+	say(&told[1], MAILBOX_WATCH, "bob@example.org");
+	/* Mail may have come before the worker was heard: it is told to look. */
+	cr_assert_str_eq(told[0].accounts, "alice@example.org ");
+	cr_assert_str_eq(told[1].accounts, "alice@example.org bob@example.org ");
+	say(&told[1], MAILBOX_UNWATCH, "alice@example.org");
+	give(1, 2);
+	qmgr_await(&qmgr);
+	daemon_run_for(&d, 100);
+	cr_assert_str_eq(told[0].accounts, "alice@example.org alice@example.org ");
+	cr_assert_str_eq(told[1].accounts, "alice@example.org bob@example.org bob@example.org ");
+}
+
+Test(delivery_maildir_daemon, an_imapd_that_ends_is_watched_for_no_more)
+{
+	say(&told[0], MAILBOX_WATCH, "alice@example.org");
+	channel_free(told[0].channel);
+	say(&told[1], MAILBOX_WATCH, "alice@example.org");
+	give(1, 1);
+	qmgr_await(&qmgr);
+	cr_assert_eq(qmgr.outcomes[0].outcome, DELIVERY_DELIVERED);
+	daemon_run_for(&d, 100);
+	cr_assert_str_eq(told[1].accounts, "alice@example.org alice@example.org ");
+}
+
+Test(delivery_maildir_daemon, each_recipient_gets_a_copy)
 {
 	cr_assert_eq(qmgr.slots, 50);
 	give(1, 2);
@@ -125,8 +165,7 @@ Test(delivery_maildir_daemon, each_recipient_gets_a_copy_and_every_imapd_is_told
 	cr_assert_eq(files("example.org/alice/Maildir/new/*"), 1);
 	cr_assert_eq(files("example.org/bob/Maildir/new/*"), 1);
 	daemon_run_for(&d, 100);
-	for (int i = 0; i < 2; i++)
-		cr_assert_str_eq(told[i].accounts, "alice@example.org bob@example.org ");
+	cr_assert_eq(told[0].count, 0, "nobody has asked to be told");
 }
 
 Test(delivery_maildir_daemon, many_messages_are_all_delivered)
@@ -149,13 +188,14 @@ Test(delivery_maildir_daemon, a_mailbox_that_cannot_be_written_to_defers_and_say
 	snprintf(path, sizeof path, "%s/example.org", root);
 	fd = open(path, O_CREAT | O_WRONLY, 0600); /* a file in the place of a directory */
 	close(fd);
+	say(&told[0], MAILBOX_WATCH, "alice@example.org");
 	give(1, 2);
 	qmgr_await(&qmgr);
 	cr_assert_eq(qmgr.outcomes[0].outcome, DELIVERY_DEFERRED);
 	cr_assert_str_eq(qmgr.outcomes[0].status, "4.3.0");
 	cr_assert_str_eq(qmgr.outcomes[0].text, "the mailbox cannot be written to");
 	daemon_run_for(&d, 50);
-	cr_assert_eq(told[0].count, 0, "nothing is new");
+	cr_assert_eq(told[0].count, 1, "nothing is new");
 }
 
 Test(delivery_maildir_daemon, a_checkpoint_is_answered_when_the_file_system_is_flushed)
