@@ -37,7 +37,8 @@ if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_daemon
 TESTS += tests/unit/test_daemon
 tests_unit_test_daemon_SOURCES = tests/unit/daemon/daemon.c tests/unit/daemon/daemon.h \
-	tests/unit/daemon/auth.c tests/unit/daemon/keys.c tests/unit/daemon/tls.c \
+	tests/unit/daemon/auth.c tests/unit/daemon/keys.c tests/unit/daemon/process.c \
+	tests/unit/daemon/tls.c \
 	tests/unit/tls/pair.c tests/unit/tls/pair.h
 tests_unit_test_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_daemon_LDADD = $(AUTH_LIBS) libkeyring.a $(COMMON_LIBS) $(UNIT_LIBS)

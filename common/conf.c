@@ -372,16 +372,15 @@ static bool next_token(struct parser *p)
 		cursor_skip(&p->in, 1);
 		p->kind = c == '{' ? TOKEN_OPEN : c == '}' ? TOKEN_CLOSE : TOKEN_LINE_END;
 		return true;
-	case '"':
-		cursor_skip(&p->in, 1);
-		return quoted_word(p);
 	default:
 		break;
 	}
-	if (!is_word_octet(c))
-		return fail(p, "a control character (%d) where a word was expected", c);
 	if (++p->words > CONF_WORDS_MAX)
 		return fail(p, "more than %d words", CONF_WORDS_MAX);
+	if (cursor_accept(&p->in, '"'))
+		return quoted_word(p);
+	if (!is_word_octet(c))
+		return fail(p, "a control character (%d) where a word was expected", c);
 	if (!buf_append_slice(&p->word, cursor_take_while(&p->in, is_word_octet)))
 		return fail(p, "a word is longer than %zu characters", p->word.limit);
 	return true;
@@ -819,6 +818,18 @@ void conf_free(struct conf *conf)
 	free(conf);
 }
 
+static bool fits_a_message(const struct conf *conf)
+{
+	struct buf encoded = buf_with_limit(CONF_ENCODED_MAX);
+	struct writer w = {&encoded};
+	bool fits;
+
+	conf_encode(&w, conf);
+	fits = !encoded.overflowed;
+	buf_free(&encoded);
+	return fits;
+}
+
 bool conf_check(struct conf *conf, char error[CONF_ERROR_MAX])
 {
 	struct settings *s = &conf->values;
@@ -842,6 +853,10 @@ bool conf_check(struct conf *conf, char error[CONF_ERROR_MAX])
 	}
 	if (s->queue.retry_longest < s->queue.retry_first) {
 		snprintf(error, CONF_ERROR_MAX, "queue.retry-longest is shorter than queue.retry-first");
+		return false;
+	}
+	if (!fits_a_message(conf)) {
+		snprintf(error, CONF_ERROR_MAX, "the settings are more than %d octets in all", CONF_ENCODED_MAX);
 		return false;
 	}
 	return true;

@@ -188,7 +188,13 @@ struct conf {
 	struct conf_origin *origins; /* as many as conf_table has rows */
 };
 
-enum { CONF_ERROR_MAX = 512, CONF_FILE_MAX = 1024 * 1024, CONF_INCLUDE_DEPTH = 8, CONF_WORDS_MAX = 10000 };
+enum {
+	CONF_ERROR_MAX = 512,
+	CONF_FILE_MAX = 1024 * 1024,       /* octets of one file */
+	CONF_INCLUDE_DEPTH = 8,
+	CONF_WORDS_MAX = 10000,            /* in all files together */
+	CONF_ENCODED_MAX = 2 * 1024 * 1024 /* octets of a whole configuration on its way to another process */
+};
 
 /* Everything at its default.  NULL when out of memory. */
 struct conf *conf_new(void);

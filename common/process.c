@@ -2,15 +2,13 @@
  * process.c - what every process of the suite does to come into being.
  *
  * Descriptor 3 is the control channel.  CONTROL_SETUP is the first message on
- * it and is read before there is an event loop; everything after it, the
- * channel to the logger included, comes through the loop.
+ * it; nothing more is read until the rights that it speaks of are all that is left.
  */
 #include "common/process.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <grp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +42,7 @@ static struct channel *log_channel;
 static struct peer *peers;
 static struct conf *conf;
 static struct control_setup setup;
+static enum { UNBORN, SET_UP, LIVING } state;
 static unsigned turn; /* among several instances of a role */
 static bool stopping;
 static int exit_status;
@@ -322,10 +321,30 @@ static void stop(void)
 		process_exit(EX_OK);
 }
 
+/* Who we are to be.  It comes alone: what master says to the process that we become is not for the one we are. */
+static bool take_setup(struct channel *channel, struct message *m)
+{
+	struct reader r = message_reader(m);
+	struct conf *initial;
+
+	if (state != UNBORN || m->type != CONTROL_SETUP || !control_setup_read(&r, &setup) || setup.role != self->role)
+		return false;
+	initial = conf_decode(setup.settings);
+	setup.settings = slice_of(NULL, 0);
+	if (initial == NULL)
+		return false;
+	take_settings(initial);
+	state = SET_UP;
+	channel_pause(channel);
+	event_base_loopbreak(base);
+	return true;
+}
+
 static bool on_master_message(struct channel *channel, struct message *m, void *context)
 {
-	(void)channel;
 	(void)context;
+	if (state != LIVING)
+		return take_setup(channel, m);
 	switch (m->type) {
 	case CONTROL_PEER:
 		return open_peer(m);
@@ -363,28 +382,6 @@ void process_exit(int status)
 }
 
 /* --- coming into being --------------------------------------------------------- */
-
-/* The first message, read as it comes, before there is a loop to read it.  What it points to lives in `packet`. */
-static bool receive_setup(char *packet, size_t size, struct conf **initial)
-{
-	struct pollfd p = {CONTROL_SOCKET, POLLIN, 0};
-	struct reader r;
-	ssize_t len;
-	uint32_t length;
-
-	if (poll(&p, 1, SETUP_SECONDS * 1000) != 1 || (len = recv(CONTROL_SOCKET, packet, size, 0)) <= 0)
-		return false;
-	r = reader_over(slice_of(packet, (size_t)len));
-	if (read_u16(&r) != CONTROL_SETUP || read_u8(&r) != 0 || read_u8(&r) != 0)
-		return false;
-	read_u32(&r);
-	length = read_u32(&r);
-	if (!reader_ok(&r) || length != cursor_left(&r.in) || !control_setup_read(&r, &setup) || setup.role != self->role)
-		return false;
-	*initial = conf_decode(setup.settings);
-	setup.settings = slice_of(NULL, 0);
-	return *initial != NULL;
-}
 
 static bool limit_resources(void)
 {
@@ -455,31 +452,63 @@ static bool start_loop(void)
 	return master != NULL;
 }
 
+static bool is_started_by_master(void)
+{
+	int type;
+	socklen_t length = sizeof type;
+
+	return getsockopt(CONTROL_SOCKET, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET;
+}
+
+static void on_no_setup(int socket, short what, void *argument)
+{
+	(void)socket;
+	(void)what;
+	(void)argument;
+	event_base_loopbreak(base);
+}
+
+/* Run the loop for the first message alone: who we are to be. */
+static bool wait_for_setup(void)
+{
+	const struct timeval limit = {SETUP_SECONDS, 0};
+	struct event *timer = event_new(base, -1, 0, on_no_setup, NULL);
+
+	if (timer == NULL || event_add(timer, &limit) == -1)
+		return false;
+	event_base_dispatch(base);
+	event_free(timer);
+	return state == SET_UP && master != NULL;
+}
+
 /* From the first message to the last; an exit status. */
 static int live(char **argv)
 {
-	static char packet[CHANNEL_PACKET_MAX];
-	struct conf *initial;
-
 	log_set_name(role_name(self->role));
 	tzset(); /* reads a file that the root directory will hide */
 	ignore_signals();
-	if (!receive_setup(packet, sizeof packet, &initial)) {
+	if (!is_started_by_master()) {
 		fprintf(stderr, "%s: this program is a part of Petrel and is started by it; see petrel(8)\n", argv[0]);
 		return EX_USAGE;
 	}
-	take_settings(initial);
-	explicit_bzero(packet, sizeof packet);
+	if (!start_loop())
+		return EX_OSERR;
+	if (!wait_for_setup()) {
+		log_error("no-settings-from-master");
+		return EX_PROTOCOL;
+	}
 	if (!limit_resources()) {
 		log_error("cannot-limit-resources", log_errno(errno));
 		return EX_OSERR;
 	}
-	if (!start_loop() || (self->prepare != NULL && !self->prepare()) || !change_identity())
+	if ((self->prepare != NULL && !self->prepare()) || !change_identity())
 		return EX_OSERR;
 	if (!sandbox_enter(self->role)) {
 		log_error("cannot-enter-sandbox", log_errno(errno));
 		return EX_OSERR;
 	}
+	state = LIVING;
+	channel_resume(master);
 	if (self->start != NULL && !self->start(base))
 		return EX_OSERR;
 	event_base_dispatch(base);

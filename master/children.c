@@ -167,7 +167,7 @@ static void wire(struct child *child)
 
 static bool send_setup(struct child *child)
 {
-	struct buf encoded = buf_with_limit(CHANNEL_PACKET_MAX / 2);
+	struct buf encoded = buf_with_limit(CONF_ENCODED_MAX);
 	struct writer settings_writer = {&encoded};
 	struct control_setup setup = {
 	    .role = child->row->role,
@@ -191,12 +191,10 @@ static bool send_setup(struct child *child)
 	sent = slice_copy(slice_string(table_root_path(child->row, &orders.conf->values)), setup.root, sizeof setup.root);
 	conf_encode(&settings_writer, orders.conf);
 	setup.settings = buf_slice(&encoded);
-	if (encoded.overflowed)
-		log_error("settings-too-large", log_number("limit", encoded.limit));
 	sent = sent && !encoded.overflowed;
 	control_setup_write(channel_begin(child->channel, CONTROL_SETUP, 0), &setup);
 	sent = channel_end(child->channel) && sent;
-	/* It is read before there is an event loop on the other side, so it goes out as a packet of its own. */
+	/* A packet of its own: nothing else is read before the rights in it are all that is left. */
 	channel_flush(child->channel);
 	buf_free(&encoded);
 	return sent;

@@ -239,3 +239,28 @@ Test(conf, every_row_of_the_table_has_a_sentence_and_a_default_that_parses)
 	}
 	conf_free(conf);
 }
+
+static bool reads_words(const char *word, unsigned count)
+{
+	struct conf *conf = conf_new();
+	struct buf text = buf_with_limit(CONF_FILE_MAX);
+	bool read;
+
+	buf_append_string(&text, "smtp.relay-networks {");
+	for (unsigned i = 0; i < count; i++)
+		buf_printf(&text, " %s", word);
+	buf_append_string(&text, " }\n");
+	cr_assert_not(text.overflowed);
+	read = conf_read_text(conf, buf_slice(&text), "test", error) && conf_check(conf, error);
+	buf_free(&text);
+	conf_free(conf);
+	return read;
+}
+
+Test(conf, words_are_counted_whether_they_are_quoted_or_not)
+{
+	cr_assert(reads_words("192.0.2.0/24", 9000));
+	cr_assert(reads_words("\"192.0.2.0/24\"", 9000));
+	cr_assert_not(reads_words("192.0.2.0/24", 10000));
+	cr_assert_not(reads_words("\"192.0.2.0/24\"", 10000));
+}
