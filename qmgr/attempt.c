@@ -23,11 +23,11 @@ enum {
 	TAKEN_UP_AT_ONCE = 200,
 	SECOND_US = 1000000,
 	UNREADABLE_RETRY_SECONDS = 60,
-	TIMER_LONGEST_US = 60 * SECOND_US,
+	OTHER_WAITS_US = 60 * SECOND_US, /* the longest of those that are no retries */
 };
 
 static struct event *timer;
-static uint64_t timer_due_us; /* wall time; 0: not set */
+static uint64_t timer_due_us; /* 0: not set */
 
 static struct retry_limits retry_limits(void)
 {
@@ -53,14 +53,12 @@ static void on_timer(int fd, short what, void *context)
 static void set_timer(void)
 {
 	struct schedule_entry *first = schedule_first(&queue.schedule);
-	uint64_t now = clock_wall_us(), due;
+	uint64_t now = clock_monotonic_us(), due;
 	struct timeval wait;
 
 	if (first == NULL || queue.is_closed || queue.active >= ACTIVE_MAX)
 		return;
 	due = first->due_us > now ? first->due_us : now;
-	if (due > now + TIMER_LONGEST_US)
-		due = now + TIMER_LONGEST_US; /* the wall clock may be set meanwhile */
 	if (timer_due_us != 0 && timer_due_us <= due)
 		return;
 	timer_due_us = due;
@@ -72,10 +70,20 @@ static void set_timer(void)
 		log_error("cannot-set-timer");
 }
 
-static void let_wait(struct mail *mail, uint64_t until_us)
+static struct schedule_now both_clocks(void)
 {
+	return (struct schedule_now){clock_wall_us(), clock_monotonic_us()};
+}
+
+void attempt_wait(struct mail *mail, uint64_t until_us)
+{
+	uint64_t longest = (uint64_t)settings->queue.retry_longest * SECOND_US;
+
+	if (longest < OTHER_WAITS_US)
+		longest = OTHER_WAITS_US;
 	mail->state = MAIL_WAITING;
-	if (!schedule_set(&queue.schedule, &mail->due, until_us))
+	if (!schedule_set(
+		&queue.schedule, &mail->due, schedule_moment(both_clocks(), until_us, longest)))
 		log_error("out-of-memory", log_id(mail->file.id));
 	set_timer();
 }
@@ -96,7 +104,7 @@ static void take_up(struct mail *mail)
 void attempt_pump(void)
 {
 	struct schedule_entry *first;
-	uint64_t now = clock_wall_us();
+	uint64_t now = clock_monotonic_us();
 
 	for (int i = 0; i < TAKEN_UP_AT_ONCE; i++) {
 		first = schedule_first(&queue.schedule);
@@ -116,7 +124,14 @@ void attempt_now(struct mail *mail)
 		mail->loaded->is_wanted_now =
 		    true; /* its last update is still on its way to the disk */
 	else
-		let_wait(mail, 0);
+		attempt_wait(mail, 0);
+}
+
+uint64_t attempt_due_us(const struct mail *mail)
+{
+	return mail->due.place == SCHEDULE_NOWHERE
+		   ? 0
+		   : schedule_wall_time(both_clocks(), mail->due.due_us);
 }
 
 /* --- loading -------------------------------------------------------------------- */
@@ -155,8 +170,8 @@ bool attempt_load(struct mail *mail)
 	} else {
 		log_error("cannot-load", log_id(mail->file.id), log_errno(error));
 		if (mail->state == MAIL_WAITING)
-			schedule_set(&queue.schedule, &mail->due,
-			    clock_wall_us() + (uint64_t)UNREADABLE_RETRY_SECONDS * SECOND_US);
+			attempt_wait(
+			    mail, clock_wall_us() + (uint64_t)UNREADABLE_RETRY_SECONDS * SECOND_US);
 	}
 	return false;
 }
@@ -223,7 +238,7 @@ static void after_last_update(struct mail *mail, uint64_t next_attempt_us)
 	if (was_held)
 		log_info("held", log_id(mail->file.id));
 	else
-		let_wait(mail, next_attempt_us);
+		attempt_wait(mail, next_attempt_us);
 	if (is_unwanted)
 		attempt_delete(mail);
 	else if (was_held && is_wanted_now)
@@ -338,7 +353,7 @@ static void end_short_of_room(struct mail *mail)
 		return;
 	}
 	unload(mail);
-	let_wait(mail, next);
+	attempt_wait(mail, next);
 }
 
 static void record_all(struct mail *mail)

@@ -144,7 +144,7 @@ static void list(struct client *c, const struct mail *mail)
 	    .id = mail->file.id,
 	    .size = mail->file.size,
 	    .arrived_us = l->envelope.arrived_us,
-	    .next_attempt_us = mail->due.place == SCHEDULE_NOWHERE ? 0 : mail->due.due_us,
+	    .next_attempt_us = attempt_due_us(mail),
 	    .attempts = l->attempts,
 	    .state = states[mail->state],
 	    .sender = l->envelope.sender,

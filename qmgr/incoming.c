@@ -120,7 +120,7 @@ static void enter_queue(struct reception *reception)
 	/* Too many are in memory: it waits on disk for its turn. */
 	mail_unload(mail);
 	queue.active--;
-	schedule_set(&queue.schedule, &mail->due, clock_wall_us());
+	attempt_wait(mail, 0);
 }
 
 static enum queue_verdict verdict_of(int error)

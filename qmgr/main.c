@@ -118,7 +118,7 @@ static void add_some(int fd, short what, void *context)
 		mail->doubtful_us = self.doubtful_us;
 		queue_add(mail);
 		if (mail->state == MAIL_WAITING)
-			schedule_set(&queue.schedule, &mail->due, next_attempt(file));
+			attempt_wait(mail, next_attempt(file));
 	}
 	attempt_pump();
 	if (self.added < self.recovery.file_count) {

@@ -83,6 +83,10 @@ void attempt_review(struct mail *mail);
 void attempt_record(struct mail *mail, struct target *target);
 /* Load what is due, as far as there is room; sets the timer for what is not. */
 void attempt_pump(void);
+/* Let a message that is not loaded wait until then (wall time; 0: for its turn). */
+void attempt_wait(struct mail *mail, uint64_t until_us);
+/* Until when it waits; 0 where it does not. */
+uint64_t attempt_due_us(const struct mail *mail);
 /* Try at the next opportunity: an administrator's word. */
 void attempt_now(struct mail *mail);
 /* Delete, hold or release; at once, or when a running attempt is over. */

@@ -90,6 +90,19 @@ struct schedule_entry *schedule_first(const struct schedule *s)
 	return s->count == 0 ? NULL : s->heap[0];
 }
 
+uint64_t schedule_moment(struct schedule_now now, uint64_t wall_us, uint64_t longest_us)
+{
+	uint64_t wait = wall_us > now.wall_us ? wall_us - now.wall_us : 0;
+
+	return now.monotonic_us + (wait < longest_us ? wait : longest_us);
+}
+
+uint64_t schedule_wall_time(struct schedule_now now, uint64_t moment_us)
+{
+	return moment_us > now.monotonic_us ? now.wall_us + (moment_us - now.monotonic_us)
+					    : now.wall_us;
+}
+
 uint64_t retry_delay_us(const struct retry_limits *limits, uint32_t attempts, uint32_t random)
 {
 	uint64_t delay = limits->first_us;

@@ -1,8 +1,9 @@
 /*
  * schedule.h - when what is tried next.
  *
- * A heap of moments, and the arithmetic of delays.  Nothing here looks at a
- * clock: the caller says what time it is, so that tests can.
+ * A heap of moments, and the arithmetic of delays.  The heap runs by the monotonic
+ * clock: setting the wall clock back must not make mail wait.  Nothing here looks at
+ * a clock: the caller says what time it is, so that tests can.
  */
 #ifndef PETREL_QMGR_SCHEDULE_H
 #define PETREL_QMGR_SCHEDULE_H
@@ -13,7 +14,7 @@
 
 /* Embedded in what is scheduled. */
 struct schedule_entry {
-	uint64_t due_us; /* wall time; 0: at once */
+	uint64_t due_us; /* by the monotonic clock; 0: at once */
 	size_t place;    /* the schedule's; SCHEDULE_NOWHERE while it is in none */
 };
 
@@ -38,6 +39,20 @@ bool schedule_set(struct schedule *schedule, struct schedule_entry *entry, uint6
 void schedule_remove(struct schedule *schedule, struct schedule_entry *entry);
 /* The earliest entry, left in; NULL where there is none. */
 struct schedule_entry *schedule_first(const struct schedule *schedule);
+
+/* The two clocks at one moment. */
+struct schedule_now {
+	uint64_t wall_us;
+	uint64_t monotonic_us;
+};
+
+/*
+ * The moment of this wall time on the monotonic clock, but no later than `longest_us`
+ * from now: no wait is longer, so the wall clock was set meanwhile.
+ */
+uint64_t schedule_moment(struct schedule_now now, uint64_t wall_us, uint64_t longest_us);
+/* The other way round. */
+uint64_t schedule_wall_time(struct schedule_now now, uint64_t moment_us);
 
 /*
  * The wait after attempt number `attempts` (1 for the first): doubling from

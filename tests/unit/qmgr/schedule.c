@@ -121,6 +121,20 @@ static const char *label(struct site_job *job)
 	return ((struct work *)job)->label;
 }
 
+Test(schedule, a_clock_that_is_set_back_makes_nothing_wait_longer_than_the_longest_wait)
+{
+	const uint64_t hour = UINT64_C(3600) * 1000000;
+	struct schedule_now now = {.wall_us = 100 * hour, .monotonic_us = hour};
+
+	cr_assert_eq(schedule_moment(now, 101 * hour, 4 * hour), 2 * hour);
+	cr_assert_eq(schedule_moment(now, 99 * hour, 4 * hour), hour, "it is due");
+	cr_assert_eq(schedule_moment(now, 0, 4 * hour), hour);
+	/* The file's time was written before the clock was set back by a day. */
+	cr_assert_eq(schedule_moment(now, 125 * hour, 4 * hour), 5 * hour);
+	cr_assert_eq(schedule_wall_time(now, 2 * hour), 101 * hour);
+	cr_assert_eq(schedule_wall_time(now, 0), 100 * hour);
+}
+
 Test(site, sites_take_turns)
 {
 	struct sites sites;
