@@ -544,6 +544,8 @@ static void give_back(struct job *job)
 		if (target->state == TARGET_PENDING)
 			is_done = false;
 	}
+	/* Also in the next attempt, which makes its targets anew. */
+	job->mail->may_be_there = true;
 	if (is_done || ++job->deaths >= DEATHS_MAX) {
 		site_finish(pool, &job->at_site, SITE_UNKNOWN);
 		defer_job(job, "4.3.0", slice_of("", 0), SLICE("the delivery agent failed"));
@@ -589,6 +591,7 @@ static void cancel(struct job *job)
 	write_u64(channel_begin(agent->channel, DELIVERY_CANCEL, 0), job->number);
 	channel_end(agent->channel);
 	take_from_agent(job);
+	job->mail->may_be_there = true;
 	site_finish(pool_of(job->kind), &job->at_site, SITE_UNKNOWN);
 	defer_job(job, "4.4.7", slice_of("", 0), SLICE("the delivery took too long"));
 }
@@ -607,6 +610,7 @@ static void sweep(int fd, short what, void *context)
 		    (job = TAILQ_FIRST(&agent->running)) != NULL && now - job->started_us > longest)
 			cancel(job);
 	}
+	pump();
 }
 
 static void on_pump(int fd, short what, void *context)
@@ -643,4 +647,12 @@ void delivery_forgive(void)
 unsigned delivery_running(void)
 {
 	return running_count;
+}
+
+bool delivery_may_be_in_mailbox(void)
+{
+	for (const struct agent *agent = agents; agent != NULL; agent = agent->next)
+		if (agent->kind == LOOKUP_MAILBOX && !TAILQ_EMPTY(&agent->running))
+			return true;
+	return false;
 }

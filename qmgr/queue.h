@@ -93,6 +93,8 @@ void attempt_now(struct mail *mail);
 void attempt_delete(struct mail *mail);
 void attempt_hold(struct mail *mail);
 void attempt_release(struct mail *mail);
+/* It is held, or will be. */
+bool attempt_is_held(const struct mail *mail);
 /* Read the records of a message that is not loaded, and load it; false where that fails (it may be gone then). */
 bool attempt_load(struct mail *mail);
 /* Before the end: put what is known of running attempts into the last flush. */
@@ -127,6 +129,8 @@ bool delivery_message(struct channel *channel, struct message *m, void *context)
 void delivery_closed(struct channel *channel, void *context);
 void delivery_drained(struct channel *channel, void *context);
 unsigned delivery_running(void);
+/* Some mailbox may have got what its agent has not told of yet. */
+bool delivery_may_be_in_mailbox(void);
 
 /* --- bounce.c */
 

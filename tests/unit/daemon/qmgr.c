@@ -425,6 +425,71 @@ static message_id send_mail(const char *sender, const char *recipient)
 	return opened_ids[0];
 }
 
+/* --- the administrator ------------------------------------------------------------------------------ */
+
+static struct channel *admin;
+static unsigned entries, dones;
+static uint64_t affected;
+static char detail[65536];
+
+static bool on_admin(struct channel *channel, struct message *m, void *context)
+{
+	struct reader r = message_reader(m);
+	struct admin_entry entry;
+
+	(void)channel;
+	(void)context;
+	switch (m->type) {
+	case ADMIN_GO:
+		dones++;
+		return true;
+	case ADMIN_QUEUE_ENTRY:
+		cr_assert(admin_entry_read(&r, &entry));
+		entries++;
+		snprintf(detail, sizeof detail, "%.*s>%.*s %.*s", SLICE_PRINTF(entry.sender),
+		    SLICE_PRINTF(entry.recipients[0].address),
+		    SLICE_PRINTF(entry.recipients[0].reason));
+		admin_entry_free(&entry);
+		return true;
+	case ADMIN_QUEUE_DETAIL:
+		slice_copy(read_slice(&r), detail, sizeof detail);
+		return true;
+	case ADMIN_DONE:
+		read_u8(&r);
+		affected = read_u64(&r);
+		dones++;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static const struct channel_handlers admin_handlers = {on_admin, on_closed, NULL};
+
+static void open_admin(void)
+{
+	struct control_client who = {.request = CONTROL_REQUEST_QUEUE, .user = "root"};
+	int sockets[2];
+
+	cr_assert_eq(channel_pair(sockets), 0);
+	control_client_write(channel_begin(d.control, CONTROL_CLIENT, 0), &who);
+	channel_attach(d.control, sockets[1]);
+	channel_end(d.control);
+	admin = channel_new(d.base, sockets[0], &admin_handlers, &admin);
+	run_until(&dones, 1);
+}
+
+static uint64_t command(enum admin_type type, struct admin_filter filter)
+{
+	unsigned before = dones;
+
+	entries = 0;
+	admin_filter_write(channel_begin(admin, type, 0), &filter);
+	channel_end(admin);
+	run_until(&dones, before + 1);
+	return affected;
+}
+
 /* --- promises -------------------------------------------------------------------------------- */
 
 Test(qmgr_daemon, a_message_reaches_its_mailbox_and_leaves_the_spool)
@@ -625,6 +690,12 @@ Test(qmgr_daemon, a_message_that_kills_every_agent_is_deferred)
 	daemon_run_for(&d, 1500);
 	cr_assert_eq(delivery_count, 3);
 	cr_assert_eq(files_in("cur"), 1);
+	agents_are_mute = false;
+	open_admin();
+	cr_assert_eq(command(ADMIN_QUEUE_FLUSH, (struct admin_filter){.id = 0}), 1);
+	run_until(&delivery_count, 4);
+	cr_assert(deliveries[3].redeliver, "one of them may have done it");
+	channel_free(admin);
 	stop();
 }
 
@@ -851,71 +922,6 @@ Test(qmgr_daemon, what_was_submitted_while_it_was_down_is_taken_up_at_the_start)
 	stop();
 }
 
-/* --- the administrator ------------------------------------------------------------------------------ */
-
-static struct channel *admin;
-static unsigned entries, dones;
-static uint64_t affected;
-static char detail[65536];
-
-static bool on_admin(struct channel *channel, struct message *m, void *context)
-{
-	struct reader r = message_reader(m);
-	struct admin_entry entry;
-
-	(void)channel;
-	(void)context;
-	switch (m->type) {
-	case ADMIN_GO:
-		dones++;
-		return true;
-	case ADMIN_QUEUE_ENTRY:
-		cr_assert(admin_entry_read(&r, &entry));
-		entries++;
-		snprintf(detail, sizeof detail, "%.*s>%.*s %.*s", SLICE_PRINTF(entry.sender),
-		    SLICE_PRINTF(entry.recipients[0].address),
-		    SLICE_PRINTF(entry.recipients[0].reason));
-		admin_entry_free(&entry);
-		return true;
-	case ADMIN_QUEUE_DETAIL:
-		slice_copy(read_slice(&r), detail, sizeof detail);
-		return true;
-	case ADMIN_DONE:
-		read_u8(&r);
-		affected = read_u64(&r);
-		dones++;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static const struct channel_handlers admin_handlers = {on_admin, on_closed, NULL};
-
-static void open_admin(void)
-{
-	struct control_client who = {.request = CONTROL_REQUEST_QUEUE, .user = "root"};
-	int sockets[2];
-
-	cr_assert_eq(channel_pair(sockets), 0);
-	control_client_write(channel_begin(d.control, CONTROL_CLIENT, 0), &who);
-	channel_attach(d.control, sockets[1]);
-	channel_end(d.control);
-	admin = channel_new(d.base, sockets[0], &admin_handlers, &admin);
-	run_until(&dones, 1);
-}
-
-static uint64_t command(enum admin_type type, struct admin_filter filter)
-{
-	unsigned before = dones;
-
-	entries = 0;
-	admin_filter_write(channel_begin(admin, type, 0), &filter);
-	channel_end(admin);
-	run_until(&dones, before + 1);
-	return affected;
-}
-
 Test(qmgr_daemon, the_administrator_lists_shows_holds_releases_flushes_and_deletes)
 {
 	const struct admin_filter all = {.id = 0}, hers = {.sender = SLICE("alice@here.test")},
@@ -1041,4 +1047,19 @@ Test(qmgr_daemon, a_spool_has_one_queue)
 	stop();
 	cr_assert_eq(flock(other, LOCK_EX | LOCK_NB), 0);
 	close(other);
+}
+
+Test(qmgr_daemon, a_mailbox_that_was_being_written_at_a_stop_is_looked_at_after_the_start)
+{
+	start();
+	agents_are_mute = true;
+	send_mail("eve@there.test", "alice@here.test");
+	run_until(&delivery_count, 1);
+	stop();
+	agents_are_mute = false;
+	start();
+	run_until(&delivery_count, 2);
+	cr_assert(deliveries[1].redeliver);
+	run_until_empty();
+	stop();
 }
