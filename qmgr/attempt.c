@@ -118,7 +118,7 @@ void attempt_pump(void)
 
 void attempt_now(struct mail *mail)
 {
-	if (mail->state != MAIL_WAITING)
+	if (mail->state != MAIL_WAITING || attempt_is_held(mail))
 		return;
 	if (mail->loaded != NULL)
 		mail->loaded->is_wanted_now =
@@ -243,7 +243,7 @@ static void after_last_update(struct mail *mail, uint64_t next_attempt_us)
 		attempt_delete(mail);
 	else if (was_held && is_wanted_now)
 		attempt_release(mail);
-	else if (!was_held && is_to_be_held)
+	else if (!was_held && is_to_be_held && !is_wanted_now)
 		attempt_hold(mail);
 	else if (is_wanted_now)
 		attempt_now(mail);
@@ -472,6 +472,9 @@ void attempt_delete(struct mail *mail)
 
 void attempt_hold(struct mail *mail)
 {
+	/* Of hold and release the last word counts. */
+	if (mail->loaded != NULL)
+		mail->loaded->is_wanted_now = false;
 	if (mail->state == MAIL_SETTLING || mail->state == MAIL_HELD)
 		return;
 	if (mail->loaded == NULL) {
@@ -485,10 +488,16 @@ void attempt_hold(struct mail *mail)
 		end_at_once(mail);
 }
 
+bool attempt_is_held(const struct mail *mail)
+{
+	return mail->state == MAIL_HELD || (mail->loaded != NULL && mail->loaded->is_to_be_held);
+}
+
 void attempt_release(struct mail *mail)
 {
-	if (mail->state != MAIL_HELD)
+	if (!attempt_is_held(mail))
 		return;
+	/* On its way into hold/, from where it comes back. */
 	if (mail->loaded != NULL) {
 		mail->loaded->is_wanted_now = true;
 		return;

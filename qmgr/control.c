@@ -259,12 +259,12 @@ static void act(struct client *c, struct mail *mail)
 		attempt_delete(mail);
 		break;
 	case ADMIN_QUEUE_HOLD:
-		if (mail->state == MAIL_HELD)
+		if (mail->state == MAIL_HELD && mail->loaded == NULL)
 			return;
 		attempt_hold(mail);
 		break;
 	case ADMIN_QUEUE_RELEASE:
-		if (mail->state != MAIL_HELD)
+		if (!attempt_is_held(mail))
 			return;
 		attempt_release(mail);
 		break;

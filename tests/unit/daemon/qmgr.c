@@ -1049,6 +1049,28 @@ Test(qmgr_daemon, a_spool_has_one_queue)
 	close(other);
 }
 
+Test(qmgr_daemon, of_hold_and_release_the_last_word_counts)
+{
+	const struct admin_filter all = {.id = 0};
+
+	start();
+	open_admin();
+	agents_are_mute = true;
+	send_mail("alice@here.test", "later@there.test");
+	run_until(&delivery_count, 1);
+	/* It cannot be held before its attempt is over. */
+	cr_assert_eq(command(ADMIN_QUEUE_HOLD, all), 1);
+	cr_assert_eq(command(ADMIN_QUEUE_RELEASE, all), 1);
+	channel_free(smtp);
+	agents_are_mute = false;
+	open_peer(&smtp, ROLE_DELIVERY_SMTP, &agent_handlers);
+	run_until(&delivery_count, 3);
+	daemon_run_for(&d, 1300);
+	cr_assert_eq(files_in("cur"), 1);
+	channel_free(admin);
+	stop();
+}
+
 Test(qmgr_daemon, a_mailbox_that_was_being_written_at_a_stop_is_looked_at_after_the_start)
 {
 	start();
