@@ -196,9 +196,16 @@ static bool send_report(struct mail *mail, struct report *report, struct slice r
 	    .recipients = &recipient,
 	};
 	message_id id;
-	bool is_begun =
-	    write_report(mail, report, reader, &content) &&
-	    incoming_submit(buf_slice(&content), &envelope, report_finished, report, &id);
+	bool is_begun = write_report(mail, report, reader, &content);
+
+	/* Long words about many: those who do not fit are in the next report. */
+	while (!is_begun && content.overflowed && report->count > 1) {
+		report->count /= 2;
+		buf_clear(&content);
+		is_begun = write_report(mail, report, reader, &content);
+	}
+	is_begun = is_begun &&
+		   incoming_submit(buf_slice(&content), &envelope, report_finished, report, &id);
 
 	if (is_begun) {
 		mail->loaded->reports++;
@@ -209,16 +216,18 @@ static bool send_report(struct mail *mail, struct report *report, struct slice r
 	return is_begun;
 }
 
+static void give_up_report(struct mail *mail, struct report *report)
+{
+	log_error("cannot-report", log_id(mail->file.id), log_errno(errno));
+	forget_report(mail);
+	free(report);
+}
+
 /* One report about everything that is to be reported to this reader. */
 static void report_to(struct mail *mail, struct report *report, struct slice reader)
 {
-	if (report->count > 0 && !send_report(mail, report, reader)) {
-		log_error("cannot-report", log_id(mail->file.id), log_errno(errno));
-		forget_report(mail);
-		free(report);
-	} else if (report->count == 0) {
-		free(report);
-	}
+	if (!send_report(mail, report, reader))
+		give_up_report(mail, report);
 }
 
 void bounce_report(struct mail *mail)
@@ -239,16 +248,19 @@ void bounce_report(struct mail *mail)
 		if (target->state != TARGET_FAILED || target->is_reported)
 			continue;
 		buf_clear(&reader);
-		if (!wants_failures(mail, target) || !find_reader(mail, target, &reader) ||
-		    reader.len == 0)
-			target->is_reported = true;
-		else
+		if (wants_failures(mail, target) &&
+		    (!find_reader(mail, target, &reader) || reader.len > 0))
 			report->targets[report->count++] = target->index;
+		else
+			target->is_reported = true;
 	}
 	/* The reader is the same for all: the sender, or the postmaster. */
 	buf_clear(&reader);
-	if (report->count > 0)
-		find_reader(mail, l->targets[report->targets[0]], &reader);
-	report_to(mail, report, buf_slice(&reader));
+	if (report->count == 0)
+		free(report);
+	else if (find_reader(mail, l->targets[report->targets[0]], &reader))
+		report_to(mail, report, buf_slice(&reader));
+	else
+		give_up_report(mail, report);
 	buf_free(&reader);
 }

@@ -60,9 +60,13 @@ static void finished(bool is_accepted, message_id id, void *context)
 	struct taken *taken = context;
 
 	/* A crash before this line has the message taken up twice, and never lost. */
-	if (is_accepted && unlinkat(queue.spool.directory[SPOOL_DROP], taken->name, 0) != 0)
+	if (is_accepted && unlinkat(queue.spool.directory[SPOOL_DROP], taken->name, 0) != 0 &&
+	    errno != ENOENT) {
+		/* It stays known as taken: it must not come again and again. */
 		log_error(
 		    "cannot-remove", log_id(id), log_string("place", "drop"), log_errno(errno));
+		return;
+	}
 	taken_free(taken);
 }
 

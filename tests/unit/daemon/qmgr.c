@@ -108,12 +108,14 @@ static void note_delivery(
     const struct delivery_job *job, const struct delivery_recipient *recipient, int fd)
 {
 	struct delivery *delivery = &deliveries[delivery_count++];
+	size_t wanted = sizeof delivery->content - 1;
 	ssize_t got;
 
 	cr_assert_lt(delivery_count, DELIVERIES_MAX);
-	cr_assert_lt(job->size, sizeof delivery->content);
-	got = pread(fd, delivery->content, (size_t)job->size, (off_t)job->offset);
-	cr_assert_eq(got, (ssize_t)job->size);
+	if (job->size < wanted)
+		wanted = (size_t)job->size;
+	got = pread(fd, delivery->content, wanted, (off_t)job->offset);
+	cr_assert_eq(got, (ssize_t)wanted);
 	delivery->content[got] = '\0';
 	cr_assert_lt(write(fd, "x", 1), 0, "an agent cannot write to the queue's file");
 	slice_copy(recipient->address, delivery->address, sizeof delivery->address);
@@ -124,9 +126,13 @@ static void note_delivery(
 	delivery->id = job->id;
 }
 
-/* "later" is told to come back, "never" is refused, down.test cannot be reached. */
+/*
+ * "later" is told to come back, "never" is refused, "verbose" at great length, down.test
+ * cannot be reached.
+ */
 static struct delivery_recipient_result judge(const struct delivery_recipient *recipient)
 {
+	static char words[DELIVERY_TEXT_MAX];
 	struct delivery_recipient_result result = {
 	    recipient->index, DELIVERY_DELIVERED, SLICE("2.0.0"), SLICE("250 2.0.0 Ok")};
 
@@ -139,6 +145,12 @@ static struct delivery_recipient_result judge(const struct delivery_recipient *r
 		result.outcome = DELIVERY_FAILED;
 		result.status = SLICE("5.1.1");
 		result.text = SLICE("550 5.1.1 <never> is nobody we know");
+	} else if (slice_starts_with(recipient->address, SLICE("verbose"))) {
+		memset(words, 'w', sizeof words);
+		memcpy(words, "550 ", 4);
+		result.outcome = DELIVERY_FAILED;
+		result.status = SLICE("5.1.1");
+		result.text = slice_of(words, sizeof words);
 	}
 	return result;
 }
@@ -1082,6 +1094,48 @@ Test(qmgr_daemon, a_mailbox_that_was_being_written_at_a_stop_is_looked_at_after_
 	start();
 	run_until(&delivery_count, 2);
 	cr_assert(deliveries[1].redeliver);
+	run_until_empty();
+	stop();
+}
+
+Test(qmgr_daemon, failures_too_many_for_one_report_are_told_in_several)
+{
+	enum { COUNT = 1000, LONG = 300 };
+	static struct envelope_recipient list[COUNT];
+	static char addresses[COUNT][LONG + 1], original[ENVELOPE_TEXT_MAX], content[200000];
+	struct envelope envelope = {.arrived_us = clock_wall_us(),
+	    .sender = SLICE("alice@here.test"),
+	    .client = SLICE("client.test[192.0.2.9]"),
+	    .ret = RETURN_FULL,
+	    .recipient_count = COUNT,
+	    .recipients = list};
+	struct writer *w;
+
+	memset(original, 'o', sizeof original);
+	memcpy(original, "rfc822;", 7);
+	for (unsigned i = 0; i < COUNT; i++) {
+		memset(addresses[i], 'l', LONG);
+		memcpy(addresses[i] + LONG - 11, "@there.test", 11);
+		snprintf(addresses[i], LONG, "verbose%u", i);
+		addresses[i][strlen(addresses[i])] = '.';
+		list[i] = (struct envelope_recipient){.address = slice_of(addresses[i], LONG),
+		    .original = slice_of(original, sizeof original)};
+	}
+	start();
+	open_files(1);
+	for (size_t at = 0; at < sizeof content; at += 4)
+		memcpy(content + at, "yz\r\n", 4);
+	cr_assert_eq(write(opened_files[0], content, sizeof content), (ssize_t)sizeof content);
+	close(opened_files[0]);
+	w = channel_call(smtpd, QUEUE_COMMIT, on_committed, NULL, NULL);
+	write_u64(w, opened_ids[0]);
+	write_u64(w, sizeof content);
+	envelope_write(w, &envelope);
+	cr_assert(channel_end(smtpd));
+	run_until(&answers, 1);
+	run_until(&delivery_count, COUNT + 2);
+	for (unsigned i = COUNT; i < delivery_count; i++)
+		cr_assert_str_eq(deliveries[i].address, "alice@here.test");
 	run_until_empty();
 	stop();
 }
