@@ -74,6 +74,21 @@ bool control_setup_read(struct reader *r, struct control_setup *setup)
 	return reader_finished(r) && setup->role < ROLE_COUNT;
 }
 
+void control_peer_write(struct writer *w, const struct control_peer *peer)
+{
+	write_u32(w, peer->role);
+	write_u32(w, peer->instance);
+	write_u32(w, peer->number);
+}
+
+bool control_peer_read(struct reader *r, struct control_peer *peer)
+{
+	peer->role = read_u32(r);
+	peer->instance = read_u32(r);
+	peer->number = read_u32(r);
+	return reader_finished(r) && peer->role < ROLE_COUNT;
+}
+
 void control_session_write(struct writer *w, const struct control_session *session)
 {
 	write_u32(w, session->service);

@@ -63,6 +63,7 @@ enum control_type {
 	/* a process to master */
 	CONTROL_READY = 32, /* started; for qmgr: the journal is replayed */
 	CONTROL_SESSION,    /* auth asks for a session: struct control_session */
+	CONTROL_PEER_LOST,  /* the channel to a peer has ended: u32 its number */
 	CONTROL_SESSION_IDLE, /* a session process has no connection left and would like to end: u32 connections it was given so far */
 	/* master to the front daemon and to session processes */
 	CONTROL_SESSION_FORK = 64, /* to the session parent: struct control_session, two descriptors: the new process's control channel, and its channel to logger */
@@ -88,6 +89,7 @@ struct control_setup {
 struct control_peer {
 	uint32_t role;
 	uint32_t instance;
+	uint32_t number; /* of the channel; 0: master does not want to hear of its end */
 };
 
 /*
@@ -119,6 +121,8 @@ struct control_client {
 
 void control_setup_write(struct writer *w, const struct control_setup *setup);
 bool control_setup_read(struct reader *r, struct control_setup *setup);
+void control_peer_write(struct writer *w, const struct control_peer *peer);
+bool control_peer_read(struct reader *r, struct control_peer *peer);
 void control_session_write(struct writer *w, const struct control_session *session);
 bool control_session_read(struct reader *r, struct control_session *session);
 void control_client_write(struct writer *w, const struct control_client *client);

@@ -33,12 +33,14 @@ struct peer {
 	struct peer *next;
 	struct channel *channel;
 	const struct process_peer *how;
+	uint32_t number; /* master's, of this channel */
 };
 
 static const struct process *self;
 static struct event_base *base;
 static struct channel *master;
 static struct channel *log_channel;
+static uint32_t log_number_of_channel;
 static struct peer *peers;
 static struct conf *conf;
 static struct control_setup setup;
@@ -126,8 +128,17 @@ static const struct process_peer *how_to_treat(enum role role)
 	return NULL;
 }
 
+/* Where the peer lives on, master makes a new channel. */
+static void tell_master(uint32_t number)
+{
+	if (number == 0 || master == NULL || stopping)
+		return;
+	write_u32(channel_begin(master, CONTROL_PEER_LOST, 0), number);
+	channel_end(master);
+}
+
 /* Take a channel out of the list; the entry is freed, the channel is not. */
-static const struct process_peer *remove_peer(const struct channel *channel)
+static const struct process_peer *remove_peer(const struct channel *channel, uint32_t *number)
 {
 	for (struct peer **at = &peers; *at != NULL; at = &(*at)->next)
 		if ((*at)->channel == channel) {
@@ -135,6 +146,7 @@ static const struct process_peer *remove_peer(const struct channel *channel)
 			const struct process_peer *how = gone->how;
 
 			*at = gone->next;
+			*number = gone->number;
 			free(gone);
 			return how;
 		}
@@ -153,8 +165,10 @@ static bool on_peer_message(struct channel *channel, struct message *m, void *co
 
 static void on_peer_closed(struct channel *channel, void *context)
 {
-	const struct process_peer *how = remove_peer(channel);
+	uint32_t number = 0;
+	const struct process_peer *how = remove_peer(channel, &number);
 
+	tell_master(number);
 	if (how != NULL && how->closed != NULL)
 		how->closed(channel, context);
 }
@@ -183,16 +197,18 @@ static void on_log_closed(struct channel *channel, void *context)
 	if (channel == log_channel) {
 		log_channel = NULL;
 		log_set_channel(NULL);
-		log_hold(); /* master starts it again */
+		log_hold(); /* master starts it again, or makes a new channel */
+		tell_master(log_number_of_channel);
 	}
 }
 
 static const struct channel_handlers log_handlers = {on_log_message, on_log_closed, NULL};
 
-static void open_log(int socket)
+static void open_log(int socket, uint32_t number)
 {
 	struct channel *old = log_channel;
 
+	log_number_of_channel = number;
 	log_channel = channel_new(base, socket, &log_handlers, NULL);
 	if (log_channel == NULL)
 		close(socket);
@@ -204,11 +220,12 @@ static void replace_old_channel(enum role role, unsigned instance)
 {
 	struct channel *old = process_peer_at(role, instance);
 	const struct process_peer *how;
+	uint32_t number;
 
 	/* The peer died, and its successor's channel came before we saw the end of the old one. */
 	if (old == NULL)
 		return;
-	how = remove_peer(old);
+	how = remove_peer(old, &number);
 	channel_lose(old);
 	if (how->closed != NULL)
 		how->closed(old, NULL);
@@ -217,34 +234,34 @@ static void replace_old_channel(enum role role, unsigned instance)
 
 static bool open_peer(struct message *m)
 {
+	struct control_peer who;
 	struct reader r = message_reader(m);
-	enum role role = (enum role)read_u32(&r);
-	unsigned instance = read_u32(&r);
-	int socket = message_take_descriptor(m, 0);
+	int socket = control_peer_read(&r, &who) ? message_take_descriptor(m, 0) : -1;
 	const struct process_peer *how;
 	struct peer *peer;
 
-	if (!reader_finished(&r) || socket == -1)
+	if (socket == -1)
 		return false;
-	if (role == ROLE_LOGGER && self->role != ROLE_LOGGER) {
-		open_log(socket);
+	if (who.role == ROLE_LOGGER && self->role != ROLE_LOGGER) {
+		open_log(socket, who.number);
 		return true;
 	}
-	how = how_to_treat(role);
+	how = how_to_treat((enum role)who.role);
 	peer = how == NULL ? NULL : calloc(1, sizeof *peer);
 	if (peer == NULL) {
 		close(socket);
 		return how != NULL;
 	}
-	replace_old_channel(role, instance);
+	replace_old_channel((enum role)who.role, who.instance);
 	peer->channel = channel_new(base, socket, &peer_handlers, NULL);
 	if (peer->channel == NULL) {
 		close(socket);
 		free(peer);
 		return true;
 	}
-	channel_set_tag(peer->channel, peer_tag(role, instance));
+	channel_set_tag(peer->channel, peer_tag((enum role)who.role, who.instance));
 	peer->how = how;
+	peer->number = who.number;
 	peer->next = peers;
 	peers = peer;
 	if (how->opened != NULL)

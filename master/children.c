@@ -20,6 +20,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "master/links.h"
 #include "master/listeners.h"
 
 enum {
@@ -72,28 +73,6 @@ void children_each(void (*each)(const struct child *child, void *context), void 
 
 /* --- what a child is told ------------------------------------------------------- */
 
-static void send_peer(struct child *to, enum role role, unsigned instance, int socket)
-{
-	struct writer *w = channel_begin(to->channel, CONTROL_PEER, 0);
-
-	write_u32(w, role);
-	write_u32(w, instance);
-	channel_attach(to->channel, socket);
-	channel_end(to->channel);
-}
-
-static void connect_children(struct child *a, struct child *b)
-{
-	int sockets[2];
-
-	if (channel_pair(sockets) == -1) {
-		log_error("cannot-make-channel", log_string("one", role_name(a->row->role)), log_string("other", role_name(b->row->role)), log_errno(errno));
-		return;
-	}
-	send_peer(a, b->row->role, b->instance, sockets[0]);
-	send_peer(b, a->row->role, a->instance, sockets[1]);
-}
-
 static bool on_no_message(struct channel *channel, struct message *m, void *context)
 {
 	(void)channel;
@@ -121,7 +100,7 @@ static void connect_own_log(struct child *logger)
 
 	if (channel_pair(sockets) == -1)
 		return;
-	send_peer(logger, ROLE_MASTER, 0, sockets[1]);
+	links_hand_over(logger, ROLE_MASTER, 0, sockets[1]);
 	channel = channel_new(orders.base, sockets[0], &log_handlers, NULL);
 	if (channel == NULL)
 		close(sockets[0]);
@@ -138,7 +117,7 @@ int children_connect_log(enum role role)
 		return -1;
 	/* Instance 0 is the parent of the sessions. */
 	number = number % 65535 + 1;
-	send_peer(logger, role, number, sockets[1]);
+	links_hand_over(logger, role, number, sockets[1]);
 	return sockets[0];
 }
 
@@ -159,7 +138,7 @@ static void wire(struct child *child)
 		struct child *other = &children[i];
 
 		if (other != child && other->channel != NULL && are_to_talk(child->row->role, other->row->role))
-			connect_children(child, other);
+			links_connect(child, other);
 	}
 	if (child->row->role == ROLE_LOGGER)
 		connect_own_log(child);
@@ -287,6 +266,8 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 	struct child *child = context;
 
 	(void)channel;
+	if (m->type == CONTROL_PEER_LOST)
+		return stopping_stage != STAGE_COUNT || links_lost(child, m);
 	if (m->type != CONTROL_READY)
 		return orders.message(child, m);
 	child->ready = true;
@@ -457,6 +438,8 @@ bool children_ended(pid_t pid, int status)
 bool children_start(const struct children_orders *wanted)
 {
 	orders = *wanted;
+	if (!links_start(orders.base))
+		return false;
 	for (size_t i = 0; i < table_process_count; i++)
 		for (unsigned n = 0; n < table_instances(&table_processes[i], &orders.conf->values); n++) {
 			struct child *child = &children[child_count];

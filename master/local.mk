@@ -5,6 +5,7 @@ master_master_SOURCES = \
 	master/background.c master/background.h \
 	master/children.c master/children.h \
 	master/directories.c master/directories.h \
+	master/links.c master/links.h \
 	master/listeners.c master/listeners.h \
 	master/main.c \
 	master/sessions.c master/sessions.h \

@@ -125,10 +125,9 @@ int daemon_stop(struct daemon *d)
 
 static void send_peer(struct daemon *d, enum role peer, unsigned instance, int socket)
 {
-	struct writer *w = channel_begin(d->control, CONTROL_PEER, 0);
+	const struct control_peer who = {.role = peer, .instance = instance};
 
-	write_u32(w, peer);
-	write_u32(w, instance);
+	control_peer_write(channel_begin(d->control, CONTROL_PEER, 0), &who);
 	channel_attach(d->control, socket);
 	channel_end(d->control);
 }

@@ -231,15 +231,7 @@ static const struct channel_handlers smtpd_handlers = {on_smtpd, on_closed, NULL
 static void open_peer(
     struct channel **channel, enum role role, const struct channel_handlers *handlers)
 {
-	struct writer *w = channel_begin(d.control, CONTROL_PEER, 0);
-	int sockets[2];
-
-	cr_assert_eq(channel_pair(sockets), 0);
-	write_u32(w, role);
-	write_u32(w, 0);
-	channel_attach(d.control, sockets[1]);
-	channel_end(d.control);
-	*channel = channel_new(d.base, sockets[0], handlers, channel);
+	*channel = daemon_peer_with(&d, role, 0, handlers, channel);
 	if (handlers == &agent_handlers) {
 		write_u32(channel_begin(*channel, DELIVERY_WANT, 0), 10);
 		channel_end(*channel);

@@ -103,15 +103,7 @@ static const struct channel_handlers lookup_handlers = {on_lookup, on_closed, NU
 
 static struct channel *peer(enum role role, const struct channel_handlers *handlers)
 {
-	struct writer *w = channel_begin(d.control, CONTROL_PEER, 0);
-	int sockets[2];
-
-	cr_assert_eq(channel_pair(sockets), 0);
-	write_u32(w, role);
-	write_u32(w, 0);
-	channel_attach(d.control, sockets[1]);
-	channel_end(d.control);
-	return channel_new(d.base, sockets[0], handlers, NULL);
+	return daemon_peer_with(&d, role, 0, handlers, NULL);
 }
 
 static void start_qmgr(void)
