@@ -63,6 +63,7 @@ struct channel {
 	struct event *flush;    /* at the end of this turn of the loop */
 	struct event *sweep;    /* while calls are outstanding */
 	bool paused;
+	bool is_emptied; /* see channel_read_all */
 
 	TAILQ_HEAD(packet_queue, packet) queue;
 	size_t queued; /* octets */
@@ -736,10 +737,15 @@ static void on_readable(int socket, short what, void *argument)
 		if (got < 0)
 			c->broken = true;
 		/* A packet with one message says that the peer is not busy: another read would only find nothing. */
-		if (got <= 1)
+		if (got == 0 || (got <= 1 && !c->is_emptied))
 			break;
 	}
 	leave(c);
+}
+
+void channel_read_all(struct channel *c)
+{
+	c->is_emptied = true;
 }
 
 void channel_pause(struct channel *c)

@@ -106,6 +106,11 @@ void channel_set_call_timeout(struct channel *channel, unsigned seconds);
 /* A message with an empty body. */
 bool channel_send(struct channel *channel, uint16_t type, uint32_t request);
 
+/*
+ * For a process that lets messages gather before it looks: a turn reads what has
+ * come, not only as much as tells that the peer is busy.
+ */
+void channel_read_all(struct channel *channel);
 /* Stop or go on reading from this peer (back-pressure). */
 void channel_pause(struct channel *channel);
 void channel_resume(struct channel *channel);

@@ -5,6 +5,11 @@
  * Every process has a channel to the logger on which it only writes.  The name
  * and number in front of a line are the logger's own knowledge of who is at the
  * other end, so that no process can write a line in another's name.
+ *
+ * Under load lines come by the thousand from many processes, and a wake-up for
+ * each costs the writer as much as the line.  So after each write the logger
+ * rests for a moment while lines gather in its sockets.  What gathered is put
+ * into the order of its times before it is written.
  */
 #include <errno.h>
 #include <event2/event.h>
@@ -27,13 +32,20 @@
 enum {
 	GATHERED_MAX = 256 * 1024, /* octets that wait for the end of a turn of the loop */
 	STAMP_MAX = 40,
-	LAST_LINES_MILLISECONDS = 50
+	LAST_LINES_MILLISECONDS = 50,
+	REST_NANOSECONDS = 2000000, /* how late a line may be */
+	LINES_MAX = 4096            /* that wait */
 };
 
 static const char file_name[] = "petrel.log";
 static int log_file = -1;
 static int directory = -1;
-static struct buf gathered;
+static struct buf gathered, in_order;
+static struct line {
+	uint64_t wall_us;
+	size_t at, len; /* in `gathered` */
+} lines[LINES_MAX];
+static size_t line_count;
 static struct event *write_out;
 static bool has_syslog; /* connected; without it, lines that are for syslog go to standard error */
 
@@ -54,12 +66,38 @@ static bool open_file(void)
 	return true;
 }
 
+/* What one process said in one microsecond stays in the order in which it was said. */
+static int compare_lines(const void *left, const void *right)
+{
+	const struct line *a = left, *b = right;
+
+	if (a->wall_us != b->wall_us)
+		return a->wall_us < b->wall_us ? -1 : 1;
+	return a->at < b->at ? -1 : a->at > b->at;
+}
+
+static struct slice lines_in_order(void)
+{
+	size_t at = 1;
+
+	while (at < line_count && lines[at - 1].wall_us <= lines[at].wall_us)
+		at++;
+	if (at >= line_count)
+		return buf_slice(&gathered);
+	qsort(lines, line_count, sizeof lines[0], compare_lines);
+	for (size_t i = 0; i < line_count; i++)
+		buf_append_slice(&in_order, slice_of(gathered.data + lines[i].at, lines[i].len));
+	return buf_slice(&in_order);
+}
+
 static void write_gathered(void)
 {
 	/* The disk is full, and there is no log to say it in. */
-	if (!io_write(settings->log.to == LOG_TO_FILE ? log_file : STDERR_FILENO, buf_slice(&gathered)))
+	if (!io_write(settings->log.to == LOG_TO_FILE ? log_file : STDERR_FILENO, lines_in_order()))
 		dprintf(STDERR_FILENO, "logger: lines are lost: %s\n", strerror(errno));
 	buf_clear(&gathered);
+	buf_clear(&in_order);
+	line_count = 0;
 }
 
 static void on_write_out(int socket, short what, void *argument)
@@ -68,6 +106,7 @@ static void on_write_out(int socket, short what, void *argument)
 	(void)what;
 	(void)argument;
 	write_gathered();
+	nanosleep(&(struct timespec){0, REST_NANOSECONDS}, NULL);
 }
 
 /* --- lines ------------------------------------------------------------------------- */
@@ -92,11 +131,15 @@ static void add_line(const char *name, unsigned instance, enum log_level level, 
 {
 	static const char *const levels[] = {"error: ", "warning: ", "", "debug: "};
 
-	if (gathered.len + text.len + 256 > GATHERED_MAX)
+	size_t at;
+
+	if (gathered.len + text.len + 256 > GATHERED_MAX || line_count == LINES_MAX)
 		write_gathered();
+	at = gathered.len;
 	buf_printf(&gathered, "%s.%06uZ %s %s[%u]: %s", stamp_of(wall_us), (unsigned)(wall_us % 1000000), settings->hostname, name, instance, levels[level]);
 	buf_append_slice(&gathered, text);
 	buf_append_octet(&gathered, '\n');
+	lines[line_count++] = (struct line){wall_us, at, gathered.len - at};
 	event_active(write_out, EV_TIMEOUT, 0);
 }
 
@@ -161,6 +204,7 @@ static bool prepare(void)
 static bool start(struct event_base *base)
 {
 	gathered = buf_with_limit(GATHERED_MAX);
+	in_order = buf_with_limit(GATHERED_MAX);
 	write_out = event_new(base, -1, 0, on_write_out, NULL);
 	if (write_out == NULL || (settings->log.to == LOG_TO_FILE && !open_file()))
 		return false;
@@ -196,7 +240,7 @@ int main(int argc, char **argv)
 
 	for (unsigned role = ROLE_MASTER; role < ROLE_COUNT; role++)
 		if (role != ROLE_LOGGER)
-			peers[count++] = (struct process_peer){.role = (enum role)role, .message = on_message};
+			peers[count++] = (struct process_peer){.role = (enum role)role, .opened = channel_read_all, .message = on_message};
 	status = process_main(&process, argc, argv);
 	write_gathered();
 	return status;
