@@ -6,7 +6,7 @@
 #include "lookup/expand.h"
 #include "lookup/resolve.h"
 
-static const struct lookup_verdict accepted = {LOOKUP_ACCEPTED, 250, "2.1.5", "OK"};
+static const struct lookup_verdict accepted = {LOOKUP_ACCEPTED, 250, "2.1.5", "Ok"};
 static const struct lookup_verdict no_such_user = {
     LOOKUP_REFUSED, 550, "5.1.1", "No such user here"};
 static const struct lookup_verdict relay_denied = {
