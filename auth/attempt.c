@@ -1,21 +1,13 @@
 /*
  * attempt.c - one attempt to log in, from the question to the answer.
  */
-#include "auth/attempt.h"
-
-#include <sys/queue.h>
-
 #include <errno.h>
-#include <event2/event.h>
-#include <event2/event_struct.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/cache.h"
+#include "auth/attempt_private.h"
 #include "auth/credentials.h"
 #include "auth/file.h"
-#include "auth/throttle.h"
-#include "auth/workers.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/process.h"
@@ -25,28 +17,6 @@ enum {
 	WAIT_SECONDS_MAX = 60, /* for one's turn; then the answer is AUTH_LIMITED */
 	ACCOUNT_PARALLEL = 8,  /* attempts of one account at a time */
 	NETWORK_FREE = 10,     /* failures of one network before it waits */
-};
-
-struct attempt {
-	struct work work; /* first: the threads give back this */
-	LIST_ENTRY(attempt) entry;
-	struct event timer;
-	struct channel *channel; /* NULL: the asker is gone */
-	uint32_t request;
-	uint32_t service;
-	unsigned instance;
-	uint64_t connection;
-	uint64_t began_us;
-	uint64_t verified_us; /* when its turn came */
-	unsigned generation;  /* of the credentials it is held against */
-	bool tls;
-	bool is_known; /* there is such an account */
-	bool has_proof;
-	struct cache_proof proof;
-	char mechanism[24];
-	char client[64];
-	char network[THROTTLE_NETWORK];
-	char account[CREDENTIALS_ACCOUNT_MAX + 1];
 };
 
 static LIST_HEAD(, attempt) attempts = LIST_HEAD_INITIALIZER(attempts);
@@ -112,8 +82,10 @@ static bool name_account(struct slice name, char account[CREDENTIALS_ACCOUNT_MAX
 
 /* --- answers ---------------------------------------------------------------------------- */
 
-static void attempt_free(struct attempt *a)
+void attempt_free(struct attempt *a)
 {
+	if (a->conversation != NULL)
+		conversation_free(a);
 	evtimer_del(&a->timer);
 	LIST_REMOVE(a, entry);
 	attempt_count--;
@@ -121,21 +93,20 @@ static void attempt_free(struct attempt *a)
 	free(a);
 }
 
-static void reply(
-    struct channel *channel, uint32_t request, enum auth_verdict verdict, const char *account)
+void auth_reply(struct channel *channel, uint32_t request, const struct auth_result *result)
+{
+	auth_result_write(channel_begin(channel, AUTH_RESULT, request), result);
+	channel_end(channel);
+}
+
+void attempt_answer(struct attempt *a, enum auth_verdict verdict)
 {
 	struct auth_result result = {.verdict = (uint8_t)verdict};
 
 	if (verdict == AUTH_OK)
-		slice_copy(slice_string(account), result.account, sizeof result.account);
-	auth_result_write(channel_begin(channel, AUTH_RESULT, request), &result);
-	channel_end(channel);
-}
-
-static void answer(struct attempt *a, enum auth_verdict verdict)
-{
+		slice_copy(slice_string(a->account), result.account, sizeof result.account);
 	if (a->channel != NULL)
-		reply(a->channel, a->request, verdict, a->account);
+		auth_reply(a->channel, a->request, &result);
 	attempt_free(a);
 }
 
@@ -190,34 +161,41 @@ static bool ask_for_session(const struct attempt *a)
 	return channel_end(process_master());
 }
 
-static void succeed(struct attempt *a)
+void attempt_succeed(struct attempt *a)
 {
 	if (ask_for_session(a)) {
 		log_attempt(LEVEL_INFO, "login", a, NULL);
-		answer(a, AUTH_OK);
+		attempt_answer(a, AUTH_OK);
 	} else {
 		log_attempt(LEVEL_ERROR, "login-without-session", a, NULL);
-		answer(a, AUTH_TEMPORARY);
+		attempt_answer(a, AUTH_TEMPORARY);
 	}
+}
+
+void attempt_malformed(struct attempt *a, const char *reason)
+{
+	log_attempt(LEVEL_WARNING, "auth-failed", a, reason);
+	attempt_answer(a, AUTH_MALFORMED);
 }
 
 static void on_delayed_refusal(evutil_socket_t fd, short what, void *context)
 {
 	(void)fd;
 	(void)what;
-	answer(context, AUTH_REFUSED);
+	attempt_answer(context, AUTH_REFUSED);
 }
 
-static void schedule(struct attempt *a, event_callback_fn then, uint64_t wait_us)
+void attempt_schedule(struct attempt *a, event_callback_fn then, uint64_t wait_us)
 {
 	const struct timeval wait = {(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
 
+	evtimer_del(&a->timer);
 	event_assign(&a->timer, loop, -1, 0, then, a);
 	evtimer_add(&a->timer, &wait);
 }
 
 /* The line that fail2ban reads comes at once, the answer after a while. */
-static void refuse(struct attempt *a, const char *reason)
+void attempt_refuse(struct attempt *a, const char *reason)
 {
 	const struct throttle_rule by_account = account_rule(), by_network = network_rule();
 	uint64_t now = clock_monotonic_us();
@@ -227,12 +205,17 @@ static void refuse(struct attempt *a, const char *reason)
 	    throttle_failed(throttle, slice_string(a->network), &by_network, a->verified_us, now);
 
 	log_attempt(LEVEL_WARNING, "auth-failed", a, reason);
-	schedule(a, on_delayed_refusal, wait > network_wait ? wait : network_wait);
+	attempt_schedule(a, on_delayed_refusal, wait > network_wait ? wait : network_wait);
 }
 
 /* --- verifying -------------------------------------------------------------------------- */
 
 static void on_turn(evutil_socket_t fd, short what, void *context);
+
+void attempt_proved(struct attempt *a)
+{
+	throttle_succeeded(throttle, slice_string(a->account));
+}
 
 /* The thread's word. */
 static void on_verified(struct work *work)
@@ -242,18 +225,18 @@ static void on_verified(struct work *work)
 
 	throttle_end(throttle, slice_string(a->account));
 	if (!a->is_known) {
-		refuse(a, "no such account");
+		attempt_refuse(a, "no such account");
 		return;
 	}
 	if (!work->right) {
-		refuse(a, "wrong password");
+		attempt_refuse(a, "wrong password");
 		return;
 	}
-	throttle_succeeded(throttle, slice_string(a->account));
+	attempt_proved(a);
 	if (a->has_proof && a->generation == cached_generation)
 		cache_remember(
 		    cache, &a->proof, now, now + (uint64_t)settings->auth.cache * 1000000);
-	succeed(a);
+	attempt_succeed(a);
 }
 
 static void verify(struct attempt *a, const struct credentials *credentials)
@@ -268,7 +251,7 @@ static void verify(struct attempt *a, const struct credentials *credentials)
 	workers_submit(&a->work);
 }
 
-static const struct credentials *current_credentials(struct attempt *a)
+const struct credentials *attempt_credentials(struct attempt *a)
 {
 	const struct credentials *credentials = file_credentials(&a->generation);
 
@@ -280,32 +263,34 @@ static const struct credentials *current_credentials(struct attempt *a)
 }
 
 /* It may be this attempt's turn. */
-static void proceed(struct attempt *a)
+void attempt_take_turn(struct attempt *a)
 {
 	const struct throttle_rule by_account = account_rule(), by_network = network_rule();
 	uint64_t now = clock_monotonic_us(), wait, network_wait;
-	const struct credentials *credentials = current_credentials(a);
+	const struct credentials *credentials = attempt_credentials(a);
 
 	if (credentials == NULL) {
-		answer(a, AUTH_TEMPORARY);
+		attempt_answer(a, AUTH_TEMPORARY);
 		return;
 	}
 	/* Who knows the password does not suffer from those who guess it. */
 	if (a->has_proof && cache_knows(cache, &a->proof, now)) {
-		succeed(a);
+		attempt_succeed(a);
 		return;
 	}
 	wait = throttle_wait(throttle, slice_string(a->account), &by_account, now);
 	network_wait = throttle_wait(throttle, slice_string(a->network), &by_network, now);
 	if (network_wait > wait)
 		wait = network_wait;
-	if (wait == 0) {
+	if (wait == 0 && a->conversation != NULL) {
+		conversation_verify(a, credentials);
+	} else if (wait == 0) {
 		verify(a, credentials);
 	} else if (now - a->began_us + wait > (uint64_t)WAIT_SECONDS_MAX * 1000000) {
 		log_attempt(LEVEL_WARNING, "auth-limited", a, NULL);
-		answer(a, AUTH_LIMITED);
+		attempt_answer(a, AUTH_LIMITED);
 	} else {
-		schedule(a, on_turn, wait);
+		attempt_schedule(a, on_turn, wait);
 	}
 }
 
@@ -313,13 +298,13 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 {
 	(void)fd;
 	(void)what;
-	proceed(context);
+	attempt_take_turn(context);
 }
 
 /* --- questions --------------------------------------------------------------------------- */
 
-static struct attempt *attempt_new(
-    struct channel *channel, uint32_t request, const struct auth_password *question)
+struct attempt *attempt_new(
+    struct channel *channel, uint32_t request, const struct auth_question *question)
 {
 	struct attempt *a = attempt_count < ATTEMPTS_MAX ? calloc(1, sizeof *a) : NULL;
 
@@ -336,7 +321,8 @@ static struct attempt *attempt_new(
 	slice_copy(slice_string(question->client), a->client, sizeof a->client);
 	throttle_network(a->client, a->network);
 	/* attempt_begin's reader has checked the length. */
-	memcpy(a->work.password, question->password.data, question->password.len);
+	if (question->password.len > 0)
+		memcpy(a->work.password, question->password.data, question->password.len);
 	a->work.password_len = question->password.len;
 	event_assign(&a->timer, loop, -1, 0, on_turn, a);
 	LIST_INSERT_HEAD(&attempts, a, entry);
@@ -344,41 +330,50 @@ static struct attempt *attempt_new(
 	return a;
 }
 
-void attempt_begin(struct channel *channel, uint32_t request, const struct auth_password *question)
+bool attempt_identify(struct attempt *a, struct slice name, struct slice authorize)
 {
-	struct attempt *a = attempt_new(channel, request, question);
 	char authorized[CREDENTIALS_ACCOUNT_MAX + 1];
 
-	if (a == NULL) {
-		reply(channel, request, AUTH_TEMPORARY, NULL);
-		return;
-	}
-	if (!name_account(question->name, a->account)) {
+	if (!name_account(name, a->account)) {
 		/* For the log, which escapes it, and for the throttle. */
-		slice_copy(slice_part(question->name, 0, sizeof a->account - 1), a->account,
+		slice_copy(slice_part(name, 0, sizeof a->account - 1), a->account,
 		    sizeof a->account);
-		refuse(a, "not an account's name");
-		return;
+		attempt_refuse(a, "not an account's name");
+		return false;
 	}
 	/* Nobody acts for another (RFC 4616, 2: the authorization identity). */
-	if (question->authorize.len > 0 && (!name_account(question->authorize, authorized) ||
-					       strcmp(authorized, a->account) != 0)) {
-		refuse(a, "asked to act for another account");
-		return;
+	if (authorize.len > 0 &&
+	    (!name_account(authorize, authorized) || strcmp(authorized, a->account) != 0)) {
+		attempt_refuse(a, "asked to act for another account");
+		return false;
 	}
 	if (!a->tls && !may_be_clear(a)) {
-		refuse(a, "password in the clear");
+		attempt_refuse(a, "password in the clear");
+		return false;
+	}
+	return true;
+}
+
+void attempt_begin(struct channel *channel, uint32_t request, const struct auth_question *question)
+{
+	struct attempt *a = attempt_new(channel, request, question);
+
+	if (a == NULL) {
+		auth_reply(channel, request, &(struct auth_result){.verdict = AUTH_TEMPORARY});
 		return;
 	}
+	if (!attempt_identify(a, question->name, question->authorize))
+		return;
 	a->has_proof = settings->auth.cache > 0 &&
 		       cache_prove(cache, slice_string(a->account), question->password, &a->proof);
-	proceed(a);
+	attempt_take_turn(a);
 }
 
 void attempts_forget_channel(const struct channel *channel)
 {
 	struct attempt *a;
 
+	conversations_forget_channel(channel);
 	LIST_FOREACH (a, &attempts, entry)
 		if (a->channel == channel)
 			a->channel = NULL;

@@ -115,11 +115,11 @@ bool credential_parse(struct slice text, struct credential *out, const char **fa
 
 /* --- verifying ------------------------------------------------------------------------ */
 
-static void hmac(const uint8_t key[SCRAM_KEY], const char *text, uint8_t out[SCRAM_KEY])
+void scram_hmac(const uint8_t key[SCRAM_KEY], struct slice text, uint8_t out[SCRAM_KEY])
 {
 	unsigned len = SCRAM_KEY;
 
-	HMAC(EVP_sha256(), key, SCRAM_KEY, (const unsigned char *)text, strlen(text), out, &len);
+	HMAC(EVP_sha256(), key, SCRAM_KEY, (const unsigned char *)text.data, text.len, out, &len);
 }
 
 /* RFC 5802, 3: the two keys of a password. */
@@ -132,9 +132,9 @@ static bool derive(struct slice password, const uint8_t *salt, size_t salt_len, 
 		(int)salt_len, (int)iterations, EVP_sha256(), SCRAM_KEY, salted) == 1;
 
 	if (derived) {
-		hmac(salted, "Client Key", client_key);
+		scram_hmac(salted, SLICE("Client Key"), client_key);
 		SHA256(client_key, sizeof client_key, stored_key);
-		hmac(salted, "Server Key", server_key);
+		scram_hmac(salted, SLICE("Server Key"), server_key);
 	}
 	explicit_bzero(salted, sizeof salted);
 	explicit_bzero(client_key, sizeof client_key);
@@ -193,6 +193,25 @@ static bool is_plausible(struct slice password)
 		if (octet_is_control((unsigned char)password.data[i]))
 			return false;
 	return true;
+}
+
+void credential_decoy_scram(struct slice account, const uint8_t secret[SCRAM_KEY],
+    const struct credential *model, struct credential *out)
+{
+	uint8_t octets[SHA512_DIGEST_LENGTH];
+	unsigned len = sizeof octets;
+
+	*out = (struct credential){.kind = CREDENTIAL_SCRAM_SHA_256};
+	out->scram.iterations =
+	    model != NULL ? model->scram.iterations : SCRAM_ITERATIONS_DEFAULT;
+	out->scram.salt_len = model != NULL ? model->scram.salt_len : SALT;
+	HMAC(EVP_sha512(), secret, SCRAM_KEY, (const unsigned char *)account.data, account.len,
+	    octets, &len);
+	memcpy(out->scram.salt, octets, out->scram.salt_len);
+	/* Keys that belong to no password, and that nobody can compute. */
+	scram_hmac(secret, slice_of(octets, sizeof octets), out->scram.stored_key);
+	scram_hmac(out->scram.stored_key, slice_of(octets, sizeof octets), out->scram.server_key);
+	explicit_bzero(octets, sizeof octets);
 }
 
 bool credential_make(struct slice password, uint32_t iterations, struct buf *out)

@@ -25,6 +25,7 @@ struct credentials {
 	size_t len;
 	size_t count, size;
 	struct entry *entries;
+	size_t scram_model;  /* the first SCRAM entry + 1; 0: none */
 	size_t bucket_count; /* a power of two, at least twice `count` */
 	uint32_t *buckets;   /* index + 1; 0: empty */
 	struct siphash_key key;
@@ -165,6 +166,8 @@ static bool add_line(
 		    "a password is missing behind the account's name");
 	if (!credential_parse(line.credential, &parsed, &fault))
 		return complain(error, name, number, line.account, fault);
+	if (c->scram_model == 0 && parsed.kind == CREDENTIAL_SCRAM_SHA_256)
+		c->scram_model = c->count + 1;
 	explicit_bzero(&parsed, sizeof parsed);
 	place = slot(c, line.account);
 	if (*place != 0) {
@@ -262,6 +265,25 @@ void credentials_decoy(const struct credentials *c, struct slice account, struct
 	*out = (struct credential){.kind = CREDENTIAL_SCRAM_SHA_256};
 	out->scram.iterations = SCRAM_ITERATIONS_DEFAULT;
 	out->scram.salt_len = SCRAM_SALT_MAX;
+}
+
+bool credentials_scram(const struct credentials *c, struct slice account,
+    const uint8_t secret[SCRAM_KEY], struct credential *out)
+{
+	struct credential model, own;
+	const char *fault;
+	bool has_model = c->scram_model != 0 &&
+			 credential_parse(c->entries[c->scram_model - 1].credential, &model, &fault);
+	bool found;
+
+	/* Both are made in any case. */
+	credential_decoy_scram(account, secret, has_model ? &model : NULL, out);
+	found = credentials_find(c, account, &own) && own.kind == CREDENTIAL_SCRAM_SHA_256;
+	if (found)
+		*out = own;
+	explicit_bzero(&model, sizeof model);
+	explicit_bzero(&own, sizeof own);
+	return found;
 }
 
 /* --- changing a line --------------------------------------------------------------------- */

@@ -72,6 +72,20 @@ bool credential_verify(const struct credential *, struct slice password);
  */
 bool credential_make(struct slice password, uint32_t iterations, struct buf *out);
 
+/* HMAC-SHA-256 with a key of SCRAM's. */
+void scram_hmac(const uint8_t key[SCRAM_KEY], struct slice text, uint8_t out[SCRAM_KEY]);
+
+/*
+ * A credential for SCRAM where the account has none: its salt is the account's
+ * own, the same each time, and no password fits it.
+ *
+ * secret  what nobody outside knows, the same for the life of the host
+ * model   what iterations and the salt's length are taken from; NULL: what
+ *         credential_make() writes
+ */
+void credential_decoy_scram(struct slice account, const uint8_t secret[SCRAM_KEY],
+    const struct credential *model, struct credential *out);
+
 /* --- the file ------------------------------------------------------------------ */
 
 struct credentials;
@@ -98,6 +112,14 @@ bool credentials_find(const struct credentials *, struct slice account, struct c
  */
 void credentials_decoy(const struct credentials *, struct slice account, struct siphash_key key,
     struct credential *out);
+
+/*
+ * The account's credential for SCRAM: true; or one that looks like it, to no avail
+ * (credential_decoy_scram, after the first SCRAM account of the file), where there
+ * is no such account, or it has a hash of crypt(3).  Takes as long in each case.
+ */
+bool credentials_scram(const struct credentials *, struct slice account,
+    const uint8_t secret[SCRAM_KEY], struct credential *out);
 
 /* The n-th account's name, in the order of the file; for lists. */
 struct slice credentials_account(const struct credentials *, size_t n);

@@ -2,15 +2,18 @@
 
 # Credentials, for the daemon and for the control command.
 noinst_LIBRARIES += libauth.a
-libauth_a_SOURCES = auth/credential.c auth/credentials.c auth/credentials.h
+libauth_a_SOURCES = auth/credential.c auth/credentials.c auth/credentials.h \
+	auth/scram.c auth/scram.h
 AUTH_LIBS = libauth.a libmessage.a $(CRYPT_LIBS)
 
 pkglibexec_PROGRAMS += auth/auth
 auth_auth_SOURCES = \
-	auth/attempt.c auth/attempt.h \
+	auth/attempt.c auth/attempt.h auth/attempt_private.h \
 	auth/cache.c auth/cache.h \
+	auth/conversation.c \
 	auth/file.c auth/file.h \
 	auth/main.c \
+	auth/secret.c auth/secret.h \
 	auth/throttle.c auth/throttle.h \
 	auth/workers.c auth/workers.h
 auth_auth_LDADD = $(AUTH_LIBS) $(TABLE_LIBS) $(COMMON_LIBS)
@@ -23,13 +26,16 @@ tests_unit_test_auth_SOURCES = \
 	tests/unit/auth/channel.c \
 	tests/unit/auth/credentials.c \
 	tests/unit/auth/file.c auth/file.c \
+	tests/unit/auth/scram.c \
+	tests/unit/auth/secret.c auth/secret.c \
 	tests/unit/auth/throttle.c auth/throttle.c \
 	tests/unit/auth/workers.c auth/workers.c
 tests_unit_test_auth_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_auth_LDADD = $(AUTH_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
 endif
 
-FUZZ_TARGETS += tests/fuzz/fuzz_credentials
+FUZZ_TARGETS += tests/fuzz/fuzz_credentials tests/fuzz/fuzz_scram
+tests_fuzz_fuzz_scram_LDADD = $(AUTH_LIBS) $(FUZZ_LIBS)
 tests_fuzz_fuzz_credentials_LDADD = $(AUTH_LIBS) $(FUZZ_LIBS)
 
 # The real processes auth, keys and smtpd (for its TLS), with a test in master's place.

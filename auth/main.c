@@ -1,8 +1,8 @@
 /*
  * main.c - auth: the process that knows who has which password.
  *
- * smtpd, imapd and pop3d ask it about a name and a password; it answers, and on a
- * reader's success asks master for that user's session.  The credentials are in
+ * smtpd, imapd and pop3d ask it about a name and a password, or pass SCRAM's
+ * messages on; it answers, and on a reader's success asks master for that user's session.  The credentials are in
  * its own directory, which is all it sees of the file system.
  */
 #include <openssl/crypto.h>
@@ -11,6 +11,7 @@
 
 #include "auth/attempt.h"
 #include "auth/file.h"
+#include "auth/secret.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/process.h"
@@ -34,18 +35,35 @@ static bool is_own_service(enum role role, uint32_t service)
 	}
 }
 
+static bool answer_question(
+    struct channel *channel, uint32_t request, const struct auth_question *question)
+{
+	switch (question->type) {
+	case AUTH_PASSWORD:
+		if (!is_own_service(process_peer_role(channel), question->service))
+			return false;
+		attempt_begin(channel, request, question);
+		return true;
+	case AUTH_SCRAM:
+		return is_own_service(process_peer_role(channel), question->service) &&
+		       conversation_begin(channel, request, question);
+	case AUTH_RESPONSE:
+		return conversation_respond(channel, request, question);
+	default:
+		conversation_cancel(channel, question);
+		return true;
+	}
+}
+
 static bool on_message(struct channel *channel, struct message *m, void *context)
 {
 	struct reader r = message_reader(m);
-	struct auth_password question;
+	struct auth_question question;
 	bool well_formed;
 
 	(void)context;
-	well_formed = m->type == AUTH_PASSWORD && auth_password_read(&r, &question) &&
-		      reader_finished(&r) &&
-		      is_own_service(process_peer_role(channel), question.service);
-	if (well_formed)
-		attempt_begin(channel, m->request, &question);
+	well_formed = auth_question_read(&r, m->type, &question) && reader_finished(&r) &&
+		      answer_question(channel, m->request, &question);
 	/* There is a password in it. */
 	if (m->body.len > 0)
 		explicit_bzero((void *)(uintptr_t)m->body.data, m->body.len);
@@ -62,7 +80,8 @@ static bool prepare(void)
 {
 	/* The administrator's openssl.cnf is for other programs, and out of sight soon. */
 	return OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1 &&
-	       file_open_directory(settings->directory.auth);
+	       file_open_directory(settings->directory.auth) &&
+	       secret_open(settings->directory.auth);
 }
 
 static bool start(struct event_base *base)

@@ -124,6 +124,7 @@ struct settings {
 
 	struct {
 		int cleartext; /* enum conf_cleartext */
+		int scram;     /* 0 or 1 */
 		int64_t cache;
 		int64_t threads;
 		int64_t failure_delay;

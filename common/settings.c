@@ -45,6 +45,7 @@ static const char *const durability_choices[] = {"journal", "file", NULL};
 static const char *const log_to_choices[] = {"file", "syslog", "stderr", NULL};
 static const char *const log_level_choices[] = {"error", "warning", "info", "debug", NULL};
 static const char *const cleartext_choices[] = {"never", "loopback", "always", NULL};
+static const char *const no_yes_choices[] = {"no", "yes", NULL};
 static const char *const outbound_tls_choices[] = {"opportunistic", "required", "off", NULL};
 
 const struct conf_setting conf_table[] = {
@@ -132,6 +133,8 @@ const struct conf_setting conf_table[] = {
 
     CHOICE("auth.cleartext", auth.cleartext, "never", cleartext_choices,
 	"Whether passwords are taken on connections without TLS."),
+    CHOICE("auth.scram", auth.scram, "yes", no_yes_choices,
+	"Whether SCRAM-SHA-256 is offered: accounts with a hash of crypt(3) cannot use it."),
     DURATION("auth.cache", auth.cache, "10m", 0, DAY, "How long a verified password is remembered (as a keyed hash)."),
     COUNT("auth.threads", auth.threads, "2", 1, 64, "Threads that verify passwords."),
     DURATION("auth.failure-delay", auth.failure_delay, "2s", 0, 60, "The wait after a wrong password; it grows with each."),

@@ -179,6 +179,13 @@ void stream_tls_facts(const struct stream *, struct tls_facts *facts);
 bool stream_tls_export(const struct stream *, const char *label, void *out, size_t len);
 
 /*
+ * The channel bindings of this session.  There is no exporter where stream_tls_export
+ * gives nothing, no end point where the server's certificate is signed in a way that
+ * knows no digest (Ed25519), and neither where the stream is not secured.
+ */
+void stream_tls_bindings(const struct stream *, struct tls_bindings *bindings);
+
+/*
  * An orderly end: send what is in the output, then close_notify under TLS, then
  * the end of our side of the connection; wait a moment for the peer's end, so
  * that a reset does not overtake our last words; then call `closed` with

@@ -376,3 +376,32 @@ bool stream_tls_export(const struct stream *s, const char *label, void *out, siz
 		return false;
 	return SSL_export_keying_material(ssl, out, len, label, strlen(label), NULL, 0, 0) == 1;
 }
+
+/* The digest of the server's certificate (RFC 5929, 4.1). */
+static size_t digest_end_point(const SSL *ssl, uint8_t out[TLS_BINDING_MAX])
+{
+	X509 *certificate =
+	    SSL_is_server(ssl) ? SSL_get_certificate(ssl) : SSL_get0_peer_certificate(ssl);
+	unsigned len = TLS_BINDING_MAX;
+	int digest = NID_undef;
+
+	if (certificate == NULL ||
+	    X509_get_signature_info(certificate, &digest, NULL, NULL, NULL) != 1 ||
+	    digest == NID_undef)
+		return 0;
+	if (digest == NID_md5 || digest == NID_sha1)
+		digest = NID_sha256;
+	return X509_digest(certificate, EVP_get_digestbynid(digest), out, &len) == 1 ? len : 0;
+}
+
+void stream_tls_bindings(const struct stream *s, struct tls_bindings *bindings)
+{
+	enum { EXPORTER_LEN = 32 };
+
+	*bindings = (struct tls_bindings){0};
+	if (!stream_is_secured(s))
+		return;
+	if (stream_tls_export(s, "EXPORTER-Channel-Binding", bindings->exporter, EXPORTER_LEN))
+		bindings->exporter_len = EXPORTER_LEN;
+	bindings->end_point_len = digest_end_point(s->tls->ssl, bindings->end_point);
+}

@@ -124,4 +124,13 @@ struct tls_facts {
 	const char *server_name; /* SNI, as the client sent it (octets of a host name); or NULL */
 };
 
+/* What proves, to somebody who authenticates, which TLS session it is done in (RFC 5056). */
+enum { TLS_BINDING_MAX = 64 };
+struct tls_bindings {
+	size_t exporter_len;  /* 0: none */
+	size_t end_point_len; /* 0: none */
+	uint8_t exporter[TLS_BINDING_MAX];  /* tls-exporter (RFC 9266) */
+	uint8_t end_point[TLS_BINDING_MAX]; /* tls-server-end-point (RFC 5929, 4) */
+};
+
 #endif

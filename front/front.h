@@ -45,7 +45,7 @@ struct front_protocol {
 	 * front_is_talking().  Called again after whatever stopped that has passed.
 	 */
 	void (*input)(struct front_client *client, void *context);
-	/* The answer to front_login() was no: say so. */
+	/* The answer to a login was no, or (AUTH_MALFORMED) it was none: say so. */
 	void (*refused)(struct front_client *client, void *context, enum auth_verdict verdict);
 	/* It was yes, and the session is there: say so.  What is in the input goes to the session. */
 	void (*logged_in)(struct front_client *client, void *context);
@@ -75,14 +75,28 @@ bool front_start_tls(struct front_client *client);
 
 /* Passwords are taken here: under TLS, or where auth.cleartext allows it. */
 bool front_may_login(const struct front_client *client);
-/* Ask auth, and master for a session.  What is given is copied. */
-void front_login(struct front_client *client, const char *mechanism, struct slice authorize,
-    struct slice name, struct slice password);
 /*
- * The same with the response of SASL PLAIN (RFC 4616), in base64.  False where it
- * is malformed: nothing is asked then.
+ * Ask auth, and master for a session.  What is given is copied.  What becomes of it
+ * is told by front_protocol's refused and logged_in.
  */
-bool front_login_plain(struct front_client *client, struct slice response);
+void front_login(struct front_client *client, const char *mechanism, struct slice name,
+    struct slice password);
+
+/* Is it among the SASL mechanisms that are offered to this client?  Its name, in any case. */
+bool front_sasl_offers(const struct front_client *client, struct slice mechanism);
+/* Append their names, each with `before` before it. */
+void front_sasl_offer(const struct front_client *client, const char *before, struct buf *out);
+/*
+ * Begin an exchange with a mechanism that is offered.  Challenges are sent from here;
+ * each line that the client sends while the exchange is open goes to
+ * front_sasl_take, but for "*", which cancels.  The end is told as that of front_login.
+ *
+ * initial   the initial response in base64, or "="; empty: none
+ */
+void front_sasl_begin(struct front_client *client, struct slice mechanism, struct slice initial);
+bool front_sasl_is_open(const struct front_client *client);
+void front_sasl_take(struct front_client *client, struct slice line);
+void front_sasl_cancel(struct front_client *client);
 
 /* The end, once what was said is sent. */
 void front_end(struct front_client *client);

@@ -10,7 +10,6 @@
 
 #include "common/log.h"
 #include "front/private.h"
-#include "message/encoding.h"
 
 enum { SESSION_WAIT_SECONDS = 30 };
 
@@ -31,6 +30,30 @@ bool front_may_login(const struct front_client *client)
 
 /* ---- the answers ---------------------------------------------------------------- */
 
+/* The end of a SASL exchange; auth is told where it does not know. */
+static void forget_sasl(struct front_client *client)
+{
+	const struct auth_question over = {.type = AUTH_CANCEL, .connection = client->number};
+	struct channel *auth = process_peer(ROLE_AUTH);
+
+	if (client->sasl == NULL)
+		return;
+	if (client->sasl->is_known && auth != NULL) {
+		auth_question_write(channel_begin(auth, AUTH_CANCEL, 0), &over);
+		channel_end(auth);
+	}
+	sasl_wipe(client->sasl);
+	free(client->sasl);
+	client->sasl = NULL;
+}
+
+/* Within a command: what is in the input is looked at when it is done. */
+static void refuse_now(struct front_client *client, enum auth_verdict verdict)
+{
+	forget_sasl(client);
+	front_protocol->refused(client, client->context, verdict);
+}
+
 static void refuse(struct front_client *client, enum auth_verdict verdict)
 {
 	if (client->session_socket != -1)
@@ -39,12 +62,13 @@ static void refuse(struct front_client *client, enum auth_verdict verdict)
 	client->session_refused = false;
 	client->account[0] = '\0';
 	client->state = FRONT_TALKING;
-	front_protocol->refused(client, client->context, verdict);
+	refuse_now(client, verdict);
 	front_login_begin(client);
 }
 
 static void log_in(struct front_client *client)
 {
+	forget_sasl(client);
 	event_free(client->timer);
 	client->timer = NULL;
 	front_protocol->logged_in(client, client->context);
@@ -75,6 +99,12 @@ static void wait_for_session(struct front_client *client)
 	event_add(client->timer, &wait);
 }
 
+/* The same in both protocols (RFC 3501, 6.2.2; RFC 5034, 4). */
+static void send_challenge(struct front_client *client)
+{
+	front_printf(client, "+ %.*s\r\n", SLICE_PRINTF(buf_slice(&client->sasl->challenge)));
+}
+
 static bool on_answer(struct message *answer, void *context)
 {
 	struct front_client *client = context;
@@ -90,6 +120,18 @@ static bool on_answer(struct message *answer, void *context)
 		if (!ok)
 			result.verdict = AUTH_TEMPORARY;
 	}
+	if (result.verdict == AUTH_CONTINUE && client->sasl != NULL && client->sasl->is_known &&
+	    sasl_challenged(client->sasl, result.challenge)) {
+		client->state = FRONT_TALKING;
+		send_challenge(client);
+		front_login_begin(client);
+		return true;
+	}
+	/* Whoever has answered so knows that it is over. */
+	if (answer != NULL && ok && client->sasl != NULL)
+		client->sasl->is_known = false;
+	if (result.verdict == AUTH_CONTINUE)
+		result.verdict = AUTH_TEMPORARY;
 	if (result.verdict != AUTH_OK) {
 		refuse(client, (enum auth_verdict)result.verdict);
 		return ok;
@@ -137,66 +179,125 @@ bool front_session_ready(struct message *m)
 
 /* ---- the question ---------------------------------------------------------------- */
 
-void front_login(struct front_client *client, const char *mechanism, struct slice authorize,
-    struct slice name, struct slice password)
+static void ask(struct front_client *client, struct auth_question *question)
 {
-	struct auth_password question = {
-	    .service = (uint32_t)front_protocol->service,
-	    .connection = client->number,
-	    .tls = stream_is_secured(client->stream),
-	    .name = name,
-	    .authorize = authorize,
-	    .password = password,
-	};
 	struct channel *auth = process_peer(ROLE_AUTH);
 
-	if (name.len > AUTH_NAME_MAX || authorize.len > AUTH_NAME_MAX ||
-	    password.len > AUTH_PASSWORD_MAX) {
-		front_protocol->refused(client, client->context, AUTH_REFUSED);
-		return;
-	}
 	if (auth == NULL) {
-		front_protocol->refused(client, client->context, AUTH_TEMPORARY);
+		refuse_now(client, AUTH_TEMPORARY);
 		return;
 	}
-	snprintf(question.mechanism, sizeof question.mechanism, "%s", mechanism);
-	snprintf(question.client, sizeof question.client, "%s", client->address);
+	question->service = (uint32_t)front_protocol->service;
+	question->connection = client->number;
+	question->tls = stream_is_secured(client->stream);
+	snprintf(question->client, sizeof question->client, "%s", client->address);
 	client->state = FRONT_ASKING;
 	client->auth = auth;
-	auth_password_write(
-	    channel_call(auth, AUTH_PASSWORD, on_answer, client, &client->question), &question);
+	auth_question_write(channel_call(auth, (uint16_t)question->type, on_answer, client,
+				&client->question),
+	    question);
 	if (channel_end(auth))
 		return;
 	client->auth = NULL;
 	client->state = FRONT_TALKING;
-	front_protocol->refused(client, client->context, AUTH_TEMPORARY);
+	refuse_now(client, AUTH_TEMPORARY);
 }
 
-/* [authorize] NUL name NUL password */
-static bool login_decoded(struct front_client *client, struct slice message)
+void front_login(struct front_client *client, const char *mechanism, struct slice name,
+    struct slice password)
 {
-	ssize_t first = slice_find(message, 0, '\0');
-	ssize_t second = first == -1 ? -1 : slice_find(message, (size_t)first + 1, '\0');
-	struct slice authorize, name, password;
+	struct auth_question question = {
+	    .type = AUTH_PASSWORD,
+	    .name = name,
+	    .password = password,
+	};
 
-	if (second == -1)
-		return false;
-	authorize = slice_part(message, 0, (size_t)first);
-	name = slice_part(message, (size_t)first + 1, (size_t)(second - first - 1));
-	password = slice_from(message, (size_t)second + 1);
-	if (slice_is_empty(name) || slice_is_empty(password) || slice_find(password, 0, '\0') != -1)
-		return false;
-	front_login(client, "PLAIN", authorize, name, password);
-	return true;
+	if (name.len > AUTH_NAME_MAX || password.len > AUTH_PASSWORD_MAX) {
+		refuse_now(client, AUTH_REFUSED);
+		return;
+	}
+	snprintf(question.mechanism, sizeof question.mechanism, "%s", mechanism);
+	ask(client, &question);
 }
 
-bool front_login_plain(struct front_client *client, struct slice response)
-{
-	struct buf decoded = buf_with_limit(2 * AUTH_NAME_MAX + AUTH_PASSWORD_MAX + 2);
-	bool ok = base64_decode(response, &decoded) && login_decoded(client, buf_slice(&decoded));
+/* ---- SASL -------------------------------------------------------------------------- */
 
-	buf_wipe(&decoded);
-	return ok;
+static void go_on(
+    struct front_client *client, enum sasl_next next, struct auth_question *question)
+{
+	struct tls_bindings bindings;
+
+	switch (next) {
+	case SASL_CHALLENGE:
+		send_challenge(client);
+		break;
+	case SASL_ASK:
+		stream_tls_bindings(client->stream, &bindings);
+		question->exporter = slice_of(bindings.exporter, bindings.exporter_len);
+		question->end_point = slice_of(bindings.end_point, bindings.end_point_len);
+		ask(client, question);
+		explicit_bzero(&bindings, sizeof bindings);
+		break;
+	case SASL_MALFORMED:
+		refuse_now(client, AUTH_MALFORMED);
+		break;
+	}
+	if (client->sasl != NULL)
+		sasl_forget_response(client->sasl);
+}
+
+static bool is_offered(const struct front_client *client, enum sasl_mechanism mechanism)
+{
+	struct tls_bindings bindings;
+
+	if (!sasl_is_scram(mechanism))
+		return mechanism == SASL_PLAIN;
+	stream_tls_bindings(client->stream, &bindings);
+	return settings->auth.scram &&
+	       (mechanism != SASL_SCRAM_SHA_256_PLUS || sasl_may_bind(&bindings));
+}
+
+bool front_sasl_offers(const struct front_client *client, struct slice mechanism)
+{
+	return is_offered(client, sasl_find(mechanism));
+}
+
+void front_sasl_begin(struct front_client *client, struct slice mechanism, struct slice initial)
+{
+	struct auth_question question;
+
+	forget_sasl(client);
+	client->sasl = calloc(1, sizeof *client->sasl);
+	if (client->sasl == NULL) {
+		refuse_now(client, AUTH_TEMPORARY);
+		return;
+	}
+	go_on(client, sasl_begin(client->sasl, sasl_find(mechanism), initial, &question), &question);
+}
+
+void front_sasl_take(struct front_client *client, struct slice line)
+{
+	struct auth_question question;
+
+	go_on(client, sasl_take(client->sasl, line, &question), &question);
+}
+
+bool front_sasl_is_open(const struct front_client *client)
+{
+	return client->sasl != NULL;
+}
+
+void front_sasl_cancel(struct front_client *client)
+{
+	forget_sasl(client);
+}
+
+void front_sasl_offer(const struct front_client *client, const char *before, struct buf *out)
+{
+	struct tls_bindings bindings;
+
+	stream_tls_bindings(client->stream, &bindings);
+	sasl_offer(out, before, false, settings->auth.scram != 0, &bindings);
 }
 
 void front_login_cancel(struct front_client *client)
@@ -204,6 +305,7 @@ void front_login_cancel(struct front_client *client)
 	if (client->auth != NULL)
 		channel_forget(client->auth, client->question);
 	client->auth = NULL;
+	forget_sasl(client);
 	if (client->session_socket != -1)
 		close(client->session_socket);
 	client->session_socket = -1;

@@ -7,6 +7,7 @@
 #include <sys/tree.h>
 
 #include "front/front.h"
+#include "message/sasl.h"
 
 enum front_state {
 	FRONT_SECURING, /* the TLS handshake is under way; nothing is said */
@@ -30,6 +31,7 @@ struct front_client {
 	void *context;        /* the protocol's, until login */
 	struct event *timer;  /* until login */
 	struct channel *auth; /* ASKING */
+	struct sasl *sasl;    /* NULL: no exchange is under way */
 	uint32_t question;
 	bool session_refused; /* master has none for now */
 	int session_socket;   /* -1, or what master handed over before auth had answered */

@@ -71,11 +71,12 @@ static void run(struct login *login, struct syntax *s)
 
 static void take_response(struct login *login, struct slice line)
 {
-	login->wants_response = false;
-	if (slice_equal(line, SLICE("*")))
+	if (slice_equal(line, SLICE("*"))) {
+		front_sasl_cancel(login->client);
 		reply_bad(login, "Authentication cancelled");
-	else if (!front_login_plain(login->client, line))
-		reply_bad(login, "The response is malformed");
+	} else {
+		front_sasl_take(login->client, line);
+	}
 }
 
 void login_run(struct login *login)
@@ -83,14 +84,13 @@ void login_run(struct login *login)
 	struct arena arena = arena_with_limit(LOGIN_ARENA_MAX);
 	struct syntax s = syntax_over(gather_text(&login->gather), &arena);
 
-	if (login->wants_response)
+	if (front_sasl_is_open(login->client))
 		take_response(login, gather_text(&login->gather));
 	else
 		run(login, &s);
 	arena_free(&arena);
 	/* It may be a password. */
 	gather_wipe(&login->gather);
-	login->gather.plain = login->wants_response;
 }
 
 /* ---- verbs --------------------------------------------------------------- */
@@ -101,7 +101,10 @@ void login_capabilities(const struct login *login, struct buf *out)
 	capability_write(out);
 	if (front_offers_tls(login->client))
 		buf_append_string(out, " STARTTLS");
-	buf_append_string(out, front_may_login(login->client) ? " AUTH=PLAIN" : " LOGINDISABLED");
+	if (front_may_login(login->client))
+		front_sasl_offer(login->client, " AUTH=", out);
+	else
+		buf_append_string(out, " LOGINDISABLED");
 }
 
 static void cmd_capability(struct login *login, struct syntax *s)
@@ -177,30 +180,24 @@ static void cmd_login(struct login *login, struct syntax *s)
 	    !syntax_astring(s, &password) || !syntax_end(s))
 		return;
 	if (!refuse_in_the_clear(login))
-		front_login(login->client, "LOGIN", SLICE(""), name, password);
+		front_login(login->client, "LOGIN", name, password);
 }
 
-/* "PLAIN", or with SASL-IR (RFC 4959) "PLAIN response", where "=" is an empty one. */
+/* "PLAIN", or with SASL-IR (RFC 4959) "PLAIN response". */
 static void cmd_authenticate(struct login *login, struct syntax *s)
 {
-	struct slice mechanism, response;
+	struct slice mechanism, response = {NULL, 0};
 
 	if (!syntax_space(s) || !syntax_atom(s, &mechanism))
 		return;
-	if (!slice_equal_nocase(mechanism, SLICE("PLAIN"))) {
+	if (!front_sasl_offers(login->client, mechanism)) {
 		reply(login, "NO [CANNOT] That mechanism is not offered");
 		return;
 	}
 	if (refuse_in_the_clear(login))
 		return;
-	if (syntax_accept(s, ' ')) {
-		if (syntax_atom(s, &response) && syntax_end(s))
-			take_response(
-			    login, slice_equal(response, SLICE("=")) ? SLICE("") : response);
+	if (syntax_accept(s, ' ') && !syntax_atom(s, &response))
 		return;
-	}
-	if (!syntax_end(s))
-		return;
-	login->wants_response = true;
-	front_say(login->client, SLICE("+ \r\n"));
+	if (syntax_end(s))
+		front_sasl_begin(login->client, mechanism, response);
 }

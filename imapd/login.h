@@ -18,7 +18,6 @@ struct login {
 	struct front_client *client;
 	struct gather gather;
 	char tag[SYNTAX_TAG_MAX + 1]; /* of the command in hand; "*" where it has none */
-	bool wants_response;          /* AUTHENTICATE PLAIN waits for the client's response */
 	unsigned bad_commands, failures;
 };
 

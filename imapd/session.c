@@ -107,9 +107,12 @@ static void input(struct front_client *client, void *context)
 
 	while (front_is_talking(client) && evbuffer_get_length(in) > 0) {
 		struct slice octets = slice_of(evbuffer_pullup(in, -1), evbuffer_get_length(in));
+		enum gather_event event;
 		size_t taken;
-		enum gather_event event = gather_take(&login->gather, octets, &taken);
 
+		/* A response has no literals. */
+		login->gather.plain = front_sasl_is_open(client);
+		event = gather_take(&login->gather, octets, &taken);
 		/* It may be a password. */
 		explicit_bzero(evbuffer_pullup(in, (ev_ssize_t)taken), taken);
 		evbuffer_drain(in, taken);
@@ -133,6 +136,11 @@ static void refused(struct front_client *client, void *context, enum auth_verdic
 {
 	struct login *login = context;
 
+	if (verdict == AUTH_MALFORMED) {
+		login->bad_commands++;
+		front_printf(client, "%s BAD The response is malformed\r\n", login->tag);
+		return;
+	}
 	front_printf(client, "%s NO %s\r\n", login->tag, response_to(verdict));
 	if (++login->failures < LOGIN_FAILURES_MAX)
 		return;

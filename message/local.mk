@@ -26,6 +26,7 @@ libmessage_a_SOURCES = \
 	message/mutf7.c \
 	message/quoted_printable.c \
 	message/received.c message/received.h \
+	message/sasl.c message/sasl.h \
 	message/utf8.c
 
 if HAVE_CRITERION

@@ -35,11 +35,12 @@ static void reply_bad(struct login *login, const char *fault)
 
 static void take_response(struct login *login, struct slice line)
 {
-	login->wants_response = false;
-	if (slice_equal(line, SLICE("*")))
+	if (slice_equal(line, SLICE("*"))) {
+		front_sasl_cancel(login->client);
 		reply_bad(login, "Authentication cancelled");
-	else if (!front_login_plain(login->client, line))
-		reply_bad(login, "The response is malformed");
+	} else {
+		front_sasl_take(login->client, line);
+	}
 }
 
 void login_run(struct login *login, struct slice line)
@@ -48,7 +49,7 @@ void login_run(struct login *login, struct slice line)
 	struct slice name = blank == -1 ? line : slice_part(line, 0, (size_t)blank);
 	struct slice argument = blank == -1 ? slice_of(NULL, 0) : slice_from(line, (size_t)blank + 1);
 
-	if (login->wants_response) {
+	if (front_sasl_is_open(login->client)) {
 		take_response(login, line);
 		return;
 	}
@@ -99,8 +100,18 @@ static void cmd_pass(struct login *login, struct slice argument)
 		reply_bad(login, "USER comes first");
 		return;
 	}
-	front_login(login->client, "USER", SLICE(""), login->name, argument);
+	front_login(login->client, "USER", login->name, argument);
 	login_forget_name(login);
+}
+
+static void list_mechanisms(struct login *login)
+{
+	struct buf names = buf_with_limit(256);
+
+	if (front_may_login(login->client))
+		front_sasl_offer(login->client, "\r\n", &names);
+	front_printf(login->client, "+OK%.*s\r\n.\r\n", SLICE_PRINTF(buf_slice(&names)));
+	buf_free(&names);
 }
 
 static void cmd_auth(struct login *login, struct slice argument)
@@ -110,31 +121,30 @@ static void cmd_auth(struct login *login, struct slice argument)
 
 	if (slice_is_empty(argument)) {
 		/* An old way to ask for the mechanisms. */
-		reply(login, front_may_login(login->client) ? "+OK\r\nPLAIN\r\n." : "+OK\r\n.");
+		list_mechanisms(login);
 		return;
 	}
-	if (!slice_equal_nocase(mechanism, SLICE("PLAIN"))) {
+	if (!front_sasl_offers(login->client, mechanism)) {
 		reply_bad(login, "That mechanism is not offered");
 		return;
 	}
 	if (refuse_in_the_clear(login))
 		return;
-	if (blank != -1) {
-		struct slice response = slice_from(argument, (size_t)blank + 1);
-
-		take_response(login, slice_equal(response, SLICE("=")) ? SLICE("") : response);
-		return;
-	}
-	login->wants_response = true;
-	reply(login, "+ ");
+	front_sasl_begin(login->client, mechanism,
+	    blank == -1 ? slice_of(NULL, 0) : slice_from(argument, (size_t)blank + 1));
 }
 
 static void cmd_capa(struct login *login, struct slice argument)
 {
+	struct buf names = buf_with_limit(256);
+
 	(void)argument;
 	front_say(login->client, SLICE("+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n"));
-	if (front_may_login(login->client))
-		front_say(login->client, SLICE("USER\r\nSASL PLAIN\r\n"));
+	if (front_may_login(login->client)) {
+		front_sasl_offer(login->client, " ", &names);
+		front_printf(login->client, "USER\r\nSASL%.*s\r\n", SLICE_PRINTF(buf_slice(&names)));
+	}
+	buf_free(&names);
 	if (front_offers_tls(login->client))
 		front_say(login->client, SLICE("STLS\r\n"));
 	front_say(login->client, SLICE("IMPLEMENTATION Petrel\r\n.\r\n"));

@@ -16,7 +16,6 @@ enum {
 struct login {
 	struct front_client *client;
 	struct slice name;   /* what USER gave; empty: none yet.  Allocated */
-	bool wants_response; /* AUTH PLAIN waits for the client's response */
 	unsigned bad_commands, failures;
 };
 

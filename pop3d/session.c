@@ -106,6 +106,11 @@ static void refused(struct front_client *client, void *context, enum auth_verdic
 {
 	struct login *login = context;
 
+	if (verdict == AUTH_MALFORMED) {
+		login->bad_commands++;
+		front_say(client, SLICE("-ERR The response is malformed\r\n"));
+		return;
+	}
 	front_printf(client, "-ERR %s\r\n", response_to(verdict));
 	if (++login->failures >= LOGIN_FAILURES_MAX)
 		front_end(client);

@@ -1,5 +1,5 @@
 /*
- * auth.c - AUTH (RFC 4954): PLAIN (RFC 4616) and LOGIN.
+ * auth.c - AUTH (RFC 4954).
  */
 #include "smtpd/auth.h"
 
@@ -9,31 +9,25 @@
 #include "common/buf.h"
 #include "common/channel_auth.h"
 #include "common/log.h"
-#include "message/encoding.h"
+#include "message/sasl.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 
-enum mechanism { MECHANISM_PLAIN, MECHANISM_LOGIN };
-
-struct sasl {
-	enum mechanism mechanism;
-	bool has_name;   /* LOGIN: the name was given, the password comes next */
-	struct buf name; /* LOGIN */
-};
-
-void sasl_free(struct sasl *sasl)
+void auth_forget(struct session *s)
 {
-	if (sasl == NULL)
+	if (s->sasl == NULL)
 		return;
-	buf_wipe(&sasl->name);
-	free(sasl);
+	if (s->sasl->is_known)
+		s->house->cancel(s->number);
+	sasl_wipe(s->sasl);
+	free(s->sasl);
+	s->sasl = NULL;
 }
 
 /* The exchange is over, one way or the other. */
 static void finish(struct session *s)
 {
-	sasl_free(s->sasl);
-	s->sasl = NULL;
+	auth_forget(s);
 	session_expect(s, PHASE_COMMAND);
 }
 
@@ -43,10 +37,15 @@ static void malformed(struct session *s)
 	reply(s, 501, "5.5.2", "Malformed authentication response");
 }
 
-void sasl_too_long(struct session *s)
+void auth_too_long(struct session *s)
 {
 	finish(s);
 	reply(s, 500, "5.5.6", "Authentication exchange line too long");
+}
+
+static void send_challenge(struct session *s)
+{
+	reply(s, 334, NULL, "%.*s", SLICE_PRINTF(buf_slice(&s->sasl->challenge)));
 }
 
 /* --- the answer ---------------------------------------------------------------------- */
@@ -60,10 +59,11 @@ static void accept_login(struct session *s, const struct auth_result *result)
 		reply(s, 235, "2.7.0", "Authentication successful");
 }
 
-static void login_answered(void *asker, const struct auth_result *result)
+static void end_with(struct session *s, const struct auth_result *result)
 {
-	struct session *s = asker;
-
+	/* Whoever has answered so knows that it is over. */
+	if (result != NULL)
+		s->sasl->is_known = false;
 	finish(s);
 	if (result == NULL)
 		reply(s, 454, "4.7.0", "Temporary authentication failure");
@@ -71,108 +71,97 @@ static void login_answered(void *asker, const struct auth_result *result)
 		accept_login(s, result);
 	else if (result->verdict == AUTH_REFUSED)
 		reply(s, 535, "5.7.8", "Authentication credentials invalid");
+	else if (result->verdict == AUTH_MALFORMED)
+		reply(s, 501, "5.5.2", "Malformed authentication response");
 	else if (result->verdict == AUTH_LIMITED)
 		reply(s, 454, "4.7.0", "Too many failed logins, try again later");
 	else
 		reply(s, 454, "4.7.0", "Temporary authentication failure");
+}
+
+static void login_answered(void *asker, const struct auth_result *result)
+{
+	struct session *s = asker;
+
+	if (result != NULL && result->verdict == AUTH_CONTINUE && s->sasl->is_known &&
+	    sasl_challenged(s->sasl, result->challenge))
+		send_challenge(s);
+	else
+		end_with(s, result);
 	session_unblock(s);
 }
 
-static void ask(struct session *s, struct slice authorize, struct slice name, struct slice password)
+static void ask(struct session *s, struct auth_question *question)
 {
-	struct auth_password question = {
-	    .service = (uint32_t)s->service,
-	    .connection = s->number,
-	    .tls = session_is_secured(s),
-	    .name = name,
-	    .authorize = authorize,
-	    .password = password,
-	};
-	bool is_plain = s->sasl->mechanism == MECHANISM_PLAIN;
+	struct tls_bindings bindings;
 
-	if (name.len == 0 || name.len > AUTH_NAME_MAX || authorize.len > AUTH_NAME_MAX ||
-	    password.len == 0 || password.len > AUTH_PASSWORD_MAX) {
-		malformed(s);
-		return;
-	}
-	slice_copy(is_plain ? SLICE("PLAIN") : SLICE("LOGIN"), question.mechanism,
-	    sizeof question.mechanism);
-	slice_copy(slice_string(s->client.text), question.client, sizeof question.client);
+	stream_tls_bindings(s->stream, &bindings);
+	question->service = (uint32_t)s->service;
+	question->connection = s->number;
+	question->tls = session_is_secured(s);
+	question->exporter = slice_of(bindings.exporter, bindings.exporter_len);
+	question->end_point = slice_of(bindings.end_point, bindings.end_point_len);
+	slice_copy(slice_string(s->client.text), question->client, sizeof question->client);
 	s->question.asker = s;
 	s->question.answered.login = login_answered;
-	if (s->house->login(&s->question, &question)) {
+	if (s->house->login(&s->question, question)) {
 		session_block(s);
 	} else {
 		finish(s);
 		reply(s, 454, "4.7.0", "Temporary authentication failure");
 	}
+	explicit_bzero(&bindings, sizeof bindings);
 }
 
-/* --- the mechanisms ---------------------------------------------------------------------- */
+/* --- the client's lines ---------------------------------------------------------------- */
 
-/* authorization identity NUL name NUL password (RFC 4616, 2) */
-static void plain(struct session *s, struct slice message)
+static void go_on(struct session *s, enum sasl_next next, struct auth_question *question)
 {
-	struct cursor in = cursor_over(message);
-	struct slice authorize = cursor_take_until(&in, '\0');
-	bool first = cursor_accept(&in, '\0');
-	struct slice name = cursor_take_until(&in, '\0');
-	bool second = cursor_accept(&in, '\0');
-	struct slice password = cursor_rest(&in);
-
-	if (!first || !second || slice_find(password, 0, '\0') >= 0)
+	switch (next) {
+	case SASL_CHALLENGE:
+		send_challenge(s);
+		break;
+	case SASL_ASK:
+		ask(s, question);
+		break;
+	case SASL_MALFORMED:
 		malformed(s);
-	else
-		ask(s, authorize, name, password);
-}
-
-static void login(struct session *s, struct slice message)
-{
-	struct sasl *sasl = s->sasl;
-
-	if (slice_find(message, 0, '\0') >= 0) {
-		malformed(s);
-	} else if (sasl->has_name) {
-		ask(s, slice_of(NULL, 0), buf_slice(&sasl->name), message);
-	} else if (!buf_append_slice(&sasl->name, message)) {
-		malformed(s);
-	} else {
-		sasl->has_name = true;
-		reply(s, 334, NULL, "UGFzc3dvcmQ6"); /* "Password:" */
+		break;
 	}
+	if (s->sasl != NULL)
+		sasl_forget_response(s->sasl);
 }
 
-static void take_message(struct session *s, struct slice encoded)
+void auth_response(struct session *s, struct slice line)
 {
-	struct buf message = buf_with_limit(SESSION_AUTH_LINE_MAX);
+	struct auth_question question;
 
-	if (!base64_decode(encoded, &message))
-		malformed(s);
-	else if (s->sasl->mechanism == MECHANISM_PLAIN)
-		plain(s, buf_slice(&message));
-	else
-		login(s, buf_slice(&message));
-	buf_wipe(&message);
-}
-
-void sasl_response(struct session *s, struct slice line)
-{
 	if (slice_equal(line, SLICE("*"))) {
 		finish(s);
 		reply(s, 501, "5.7.0", "Authentication cancelled");
 	} else {
-		take_message(s, line);
+		go_on(s, sasl_take(s->sasl, line, &question), &question);
 	}
 }
 
-void sasl_begin(struct session *s, struct slice arguments)
+static bool is_offered(const struct session *s, enum sasl_mechanism mechanism)
+{
+	struct tls_bindings bindings;
+
+	if (!sasl_is_scram(mechanism))
+		return mechanism < SASL_MECHANISM_COUNT;
+	stream_tls_bindings(s->stream, &bindings);
+	return settings->auth.scram &&
+	       (mechanism != SASL_SCRAM_SHA_256_PLUS || sasl_may_bind(&bindings));
+}
+
+void auth_begin(struct session *s, struct slice arguments)
 {
 	struct cursor in = cursor_over(arguments);
-	struct slice name = cursor_take_until(&in, ' ');
-	struct slice initial = slice_trim(cursor_rest(&in));
-	bool is_plain = slice_equal_nocase(name, SLICE("PLAIN"));
+	enum sasl_mechanism mechanism = sasl_find(cursor_take_until(&in, ' '));
+	struct auth_question question;
 
-	if (!is_plain && !slice_equal_nocase(name, SLICE("LOGIN"))) {
+	if (!is_offered(s, mechanism)) {
 		reply(s, 504, "5.5.4", "Unrecognized authentication mechanism");
 		return;
 	}
@@ -181,15 +170,18 @@ void sasl_begin(struct session *s, struct slice arguments)
 		reply(s, 454, "4.7.0", "Temporary authentication failure");
 		return;
 	}
-	s->sasl->mechanism = is_plain ? MECHANISM_PLAIN : MECHANISM_LOGIN;
-	s->sasl->name = buf_with_limit(AUTH_NAME_MAX);
 	session_expect(s, PHASE_AUTH);
-	if (slice_equal(initial, SLICE("=")))
-		take_message(s, slice_of("", 0)); /* an empty one (RFC 4954, 4) */
-	else if (initial.len > 0)
-		take_message(s, initial);
-	else if (is_plain)
-		reply(s, 334, NULL, "%s", "");
-	else
-		reply(s, 334, NULL, "VXNlcm5hbWU6"); /* "Username:" */
+	go_on(s, sasl_begin(s->sasl, mechanism, slice_trim(cursor_rest(&in)), &question),
+	    &question);
+}
+
+void auth_offer(struct session *s)
+{
+	struct buf mechanisms = buf_with_limit(256);
+	struct tls_bindings bindings;
+
+	stream_tls_bindings(s->stream, &bindings);
+	sasl_offer(&mechanisms, " ", true, settings->auth.scram != 0, &bindings);
+	reply_more(s, 250, NULL, "AUTH%.*s", SLICE_PRINTF(buf_slice(&mechanisms)));
+	buf_free(&mechanisms);
 }

@@ -1,8 +1,8 @@
 /*
- * auth.h - AUTH (RFC 4954): PLAIN (RFC 4616) and LOGIN.
+ * auth.h - AUTH (RFC 4954), with the mechanisms of message/sasl.h.
  *
- * smtpd takes a name and a password apart and has auth decide.  Every AUTH
- * command gets a fresh exchange; nothing of a failed one is left over.
+ * smtpd takes a client's lines apart and has auth decide.  Every AUTH command gets
+ * a fresh exchange; nothing of a failed one is left over.
  */
 #ifndef PETREL_SMTPD_AUTH_H
 #define PETREL_SMTPD_AUTH_H
@@ -10,15 +10,16 @@
 #include "common/slice.h"
 
 struct session;
-struct sasl;
 
+/* The line of EHLO's reply that names the mechanisms. */
+void auth_offer(struct session *s);
 /* The AUTH command: "mechanism [initial-response]". */
-void sasl_begin(struct session *s, struct slice arguments);
+void auth_begin(struct session *s, struct slice arguments);
 /* A line of the client's in the exchange. */
-void sasl_response(struct session *s, struct slice line);
+void auth_response(struct session *s, struct slice line);
 /* That line was longer than SESSION_AUTH_LINE_MAX. */
-void sasl_too_long(struct session *s);
-/* NULL is fine. */
-void sasl_free(struct sasl *sasl);
+void auth_too_long(struct session *s);
+/* There is no exchange, or it is over. */
+void auth_forget(struct session *s);
 
 #endif

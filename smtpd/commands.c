@@ -84,7 +84,7 @@ static void cmd_ehlo(struct session *s, struct slice arguments)
 	if (!s->is_local && !session_is_secured(s) && s->house->tls() != NULL)
 		reply_more(s, 250, NULL, "STARTTLS");
 	if (s->login == NULL && session_may_authenticate(s))
-		reply_more(s, 250, NULL, "AUTH PLAIN LOGIN");
+		auth_offer(s);
 	reply_more(s, 250, NULL, "8BITMIME");
 	reply_more(s, 250, NULL, "CHUNKING");
 	reply(s, 250, NULL, "ENHANCEDSTATUSCODES");
@@ -121,7 +121,7 @@ static void cmd_auth(struct session *s, struct slice arguments)
 	else if (!session_may_authenticate(s))
 		reply(s, 538, "5.7.11", "Encryption required for authentication");
 	else
-		sasl_begin(s, arguments);
+		auth_begin(s, arguments);
 }
 
 /* --- MAIL --------------------------------------------------------------------------- */

@@ -65,8 +65,10 @@ struct house {
 	bool (*recipient)(struct question *question, struct slice address, bool may_relay);
 	/* May this login send as that address? */
 	bool (*sender)(struct question *question, struct slice login, struct slice address);
-	/* Is this the right password?  The slices in it are the caller's to wipe. */
-	bool (*login)(struct question *question, const struct auth_password *password);
+	/* Who is the client?  The slices in what is asked are the caller's to wipe. */
+	bool (*login)(struct question *question, const struct auth_question *asked);
+	/* The session's conversation with auth, if there is one, is over. */
+	void (*cancel)(uint64_t session);
 	/* What is the client's host called? */
 	bool (*name)(struct question *question, const struct client *client);
 	/* A file for a message: given at once where one is open already. */

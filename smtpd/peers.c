@@ -97,14 +97,25 @@ static bool login_came(struct message *m, void *context)
 	return good;
 }
 
-static bool ask_login(struct question *question, const struct auth_password *password)
+static bool ask_login(struct question *question, const struct auth_question *asked_about)
 {
-	struct writer *w = ask(question, ROLE_AUTH, AUTH_PASSWORD, login_came);
+	struct writer *w = ask(question, ROLE_AUTH, (uint16_t)asked_about->type, login_came);
 
 	if (w == NULL)
 		return false;
-	auth_password_write(w, password);
+	auth_question_write(w, asked_about);
 	return asked(question);
+}
+
+static void cancel(uint64_t session)
+{
+	const struct auth_question over = {.type = AUTH_CANCEL, .connection = session};
+	struct channel *channel = process_peer(ROLE_AUTH);
+
+	if (channel == NULL)
+		return;
+	auth_question_write(channel_begin(channel, AUTH_CANCEL, 0), &over);
+	channel_end(channel);
 }
 
 /* --- resolver -------------------------------------------------------------------------------- */
@@ -166,6 +177,7 @@ void peers_furnish(struct house *house)
 	house->recipient = ask_recipient;
 	house->sender = ask_sender;
 	house->login = ask_login;
+	house->cancel = cancel;
 	house->name = ask_name;
 	house->file = spool_file;
 	house->commit = spool_commit;

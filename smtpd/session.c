@@ -109,7 +109,7 @@ static void session_end(struct session *s)
 	const struct house *house = s->house;
 
 	drop_questions(s);
-	sasl_free(s->sasl);
+	auth_forget(s);
 	stream_free(s->stream);
 	if (s->timer != NULL)
 		event_free(s->timer);
@@ -193,8 +193,7 @@ void session_reset(struct session *s)
 void session_forget(struct session *s)
 {
 	drop_questions(s);
-	sasl_free(s->sasl);
-	s->sasl = NULL;
+	auth_forget(s);
 	free(s->helo);
 	s->helo = NULL;
 	free(s->login);
@@ -304,11 +303,11 @@ static bool take_response(struct session *s)
 		return false;
 	case LINE_TOO_LONG:
 		wipe_line(s, octets);
-		sasl_too_long(s);
+		auth_too_long(s);
 		return true;
 	case LINE_READY:
 		wipe_line(s, octets);
-		sasl_response(s, line);
+		auth_response(s, line);
 		explicit_bzero(text, sizeof text);
 		return true;
 	}

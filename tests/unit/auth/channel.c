@@ -5,7 +5,8 @@
 #include "common/channel_control.h"
 #include "common/channel_keys.h"
 
-static struct auth_password question = {
+static struct auth_question question = {
+    .type = AUTH_PASSWORD,
     .service = SERVICE_IMAP,
     .connection = 0x123456789abcdef0,
     .mechanism = "PLAIN",
@@ -20,12 +21,12 @@ Test(auth_channel, a_question_is_read_as_it_was_written)
 {
 	struct buf b = buf_with_limit(4096);
 	struct writer w = {&b};
-	struct auth_password got;
+	struct auth_question got;
 	struct reader r;
 
-	auth_password_write(&w, &question);
+	auth_question_write(&w, &question);
 	r = reader_over(buf_slice(&b));
-	cr_assert(auth_password_read(&r, &got));
+	cr_assert(auth_question_read(&r, AUTH_PASSWORD, &got));
 	cr_assert(reader_finished(&r));
 	cr_assert_eq(got.service, question.service);
 	cr_assert_eq(got.connection, question.connection);
@@ -36,31 +37,60 @@ Test(auth_channel, a_question_is_read_as_it_was_written)
 	cr_assert(slice_equal(got.password, question.password));
 	for (size_t len = 0; len < b.len; len++) {
 		r = reader_over(slice_of(b.data, len));
-		cr_assert_not(auth_password_read(&r, &got) && reader_finished(&r));
+		cr_assert_not(auth_question_read(&r, AUTH_PASSWORD, &got) && reader_finished(&r));
 	}
+	buf_free(&b);
+}
+
+Test(auth_channel, each_kind_of_question_is_read_as_it_was_written)
+{
+	static const enum auth_type types[] = {AUTH_SCRAM, AUTH_RESPONSE, AUTH_CANCEL};
+	struct buf b = buf_with_limit(4096);
+	struct writer w = {&b};
+	struct auth_question asked = question, got;
+	struct reader r;
+
+	asked.exporter = SLICE("exporter");
+	asked.end_point = SLICE("end point");
+	asked.message = SLICE("n,,n=alice,r=x");
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		buf_clear(&b);
+		asked.type = types[i];
+		auth_question_write(&w, &asked);
+		r = reader_over(buf_slice(&b));
+		cr_assert(auth_question_read(&r, types[i], &got) && reader_finished(&r));
+		cr_assert_eq(got.connection, question.connection);
+		if (types[i] != AUTH_CANCEL)
+			cr_assert(slice_equal(got.message, asked.message));
+		if (types[i] == AUTH_SCRAM)
+			cr_assert(slice_equal(got.exporter, asked.exporter) &&
+				  slice_equal(got.end_point, asked.end_point));
+	}
+	r = reader_over(buf_slice(&b));
+	cr_assert_not(auth_question_read(&r, AUTH_RESULT, &got));
 	buf_free(&b);
 }
 
 Test(auth_channel, what_is_out_of_bounds_is_malformed)
 {
 	static char longer[AUTH_PASSWORD_MAX + 1];
-	struct auth_password bad = question, got;
+	struct auth_question bad = question, got;
 	struct auth_result result = {.verdict = AUTH_VERDICT_COUNT}, got_result;
 	struct buf b = buf_with_limit(8192);
 	struct writer w = {&b};
 	struct reader r;
 
 	bad.password = slice_of(longer, sizeof longer);
-	auth_password_write(&w, &bad);
+	auth_question_write(&w, &bad);
 	r = reader_over(buf_slice(&b));
-	cr_assert_not(auth_password_read(&r, &got));
+	cr_assert_not(auth_question_read(&r, AUTH_PASSWORD, &got));
 
 	buf_clear(&b);
 	bad = question;
 	bad.service = SERVICE_COUNT;
-	auth_password_write(&w, &bad);
+	auth_question_write(&w, &bad);
 	r = reader_over(buf_slice(&b));
-	cr_assert_not(auth_password_read(&r, &got));
+	cr_assert_not(auth_question_read(&r, AUTH_PASSWORD, &got));
 
 	buf_clear(&b);
 	auth_result_write(&w, &result);

@@ -10,7 +10,7 @@ static void open_house(void)
 	fake_set("auth.cleartext always\nsmtp.errors-limit 100");
 	fake_connect(SERVICE_SUBMISSION, "192.0.2.1");
 	expect("", "220 \n");
-	expect("EHLO x\r\n", "250-\n250-\n250-\n250-AUTH PLAIN LOGIN\n250-\n250-\n250 \n");
+	expect("EHLO x\r\n", "250-\n250-\n250-\n250-AUTH SCRAM-SHA-256 PLAIN LOGIN\n250-\n250-\n250 \n");
 }
 
 TestSuite(auth, .init = open_house, .fini = fake_close);
@@ -118,4 +118,68 @@ Test(auth, in_the_clear_it_is_offered_only_where_the_setting_says_so)
 	expect("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "538 5.7.11\n");
 	fake_set("auth.cleartext loopback");
 	expect("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "538 5.7.11\n");
+}
+
+Test(auth, scram_is_passed_on_message_by_message)
+{
+	expect("AUTH SCRAM-SHA-256\r\n", "334\n");
+	expect("Zmlyc3Q=\r\n", "334 c2VydmVyLWZpcnN0\n");
+	expect("ZmluYWw=\r\n", "334 c2VydmVyLWZpbmFs\n");
+	expect("\r\n", "235 2.7.0\n");
+	expect("MAIL FROM:<alice@hamburger.edu>\r\n", "250 2.1.0\n");
+}
+
+Test(auth, scram_takes_an_initial_response)
+{
+	expect("AUTH scram-sha-256 Zmlyc3Q=\r\n", "334 c2VydmVyLWZpcnN0\n");
+	expect("d3Jvbmc=\r\n", "535 5.7.8\n");
+	expect("AUTH SCRAM-SHA-256 Zmlyc3Q=\r\nZmluYWw=\r\n\r\n",
+	    "334 c2VydmVyLWZpcnN0\n334 c2VydmVyLWZpbmFs\n235 2.7.0\n");
+}
+
+Test(auth, each_end_of_a_scram_exchange_is_told_to_auth_and_leaves_nothing)
+{
+	static const char *const ends[][2] = {
+	    {"*\r\n",            "501 5.7.0\n"},
+	    {"not base64!\r\n",  "501 5.5.2\n"},
+	    {"ZmluYWw\r\n",      "501 5.5.2\n"},
+	    {"d3Jvbmc=\r\n",     "535 5.7.8\n"},
+	};
+
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		expect("AUTH SCRAM-SHA-256 Zmlyc3Q=\r\n", "334 c2VydmVyLWZpcnN0\n");
+		cr_assert_eq(fake.conversations_open, 1u);
+		expect(ends[i][0], ends[i][1]);
+		cr_assert_eq(fake.conversations_open, 0u, "%s", ends[i][0]);
+		expect("NOOP\r\n", "250 2.0.0\n");
+	}
+	expect("AUTH SCRAM-SHA-256 ZmluYWw=\r\n", "535 5.7.8\n");
+	expect("AUTH SCRAM-SHA-256 =\r\n", "501 5.5.2\n");
+}
+
+Test(auth, a_client_that_leaves_in_the_middle_of_scram_is_told_to_auth)
+{
+	expect("AUTH SCRAM-SHA-256 Zmlyc3Q=\r\n", "334 c2VydmVyLWZpcnN0\n");
+	fake_end_input();
+	fake_run();
+	cr_assert_eq(fake.conversations_open, 0u);
+}
+
+Test(auth, a_lost_answer_in_scram_is_a_temporary_failure)
+{
+	expect("AUTH SCRAM-SHA-256 Zmlyc3Q=\r\n", "334 c2VydmVyLWZpcnN0\n");
+	fake.loses_answers = true;
+	expect("ZmluYWw=\r\n", "454 4.7.0\n");
+	fake.loses_answers = false;
+	expect("AUTH SCRAM-SHA-256 Zmlyc3Q=\r\n", "334 c2VydmVyLWZpcnN0\n");
+}
+
+Test(auth, scram_is_not_there_where_it_cannot_be_or_is_switched_off)
+{
+	expect("AUTH SCRAM-SHA-256-PLUS Zmlyc3Q=\r\n", "504 5.5.4\n");
+	fake_set("auth.scram no");
+	expect("EHLO x\r\n", "250-\n250-\n250-\n250-AUTH PLAIN LOGIN\n250-\n250-\n250 \n");
+	expect("AUTH SCRAM-SHA-256 Zmlyc3Q=\r\n", "504 5.5.4\n");
+	fake_set("auth.cleartext never\nauth.scram yes");
+	expect("AUTH SCRAM-SHA-256 Zmlyc3Q=\r\n", "538 5.7.11\n");
 }

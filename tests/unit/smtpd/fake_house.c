@@ -88,14 +88,45 @@ static bool ask_sender(struct question *question, struct slice login, struct sli
 	return true;
 }
 
-static bool ask_login(struct question *question, const struct auth_password *password)
+/* A conversation of "first", "final" and nothing; all else is refused. */
+static void converse(const struct auth_question *question, struct auth_result *result)
+{
+	bool begins = question->type == AUTH_SCRAM;
+
+	fake.conversations_open = 1;
+	if (begins && slice_equal(question->message, SLICE("first"))) {
+		result->verdict = AUTH_CONTINUE;
+		result->challenge = SLICE("server-first");
+	} else if (!begins && slice_equal(question->message, SLICE("final"))) {
+		result->verdict = AUTH_CONTINUE;
+		result->challenge = SLICE("server-final");
+	} else if (!begins && question->message.len == 0) {
+		result->verdict = AUTH_OK;
+		snprintf(result->account, sizeof result->account, "alice@hamburger.edu");
+		fake.conversations_open = 0;
+	} else {
+		result->verdict =
+		    question->message.len == 0 ? AUTH_MALFORMED : AUTH_REFUSED;
+		fake.conversations_open = 0;
+	}
+}
+
+static void cancel(uint64_t session)
+{
+	(void)session;
+	fake.conversations_open = 0;
+}
+
+static bool ask_login(struct question *question, const struct auth_question *password)
 {
 	struct auth_result *result;
 
 	if (fake.auth_is_away)
 		return false;
 	result = &put(question, KIND_LOGIN)->result;
-	if (slice_equal(password->name, SLICE("alice")) &&
+	if (password->type != AUTH_PASSWORD) {
+		converse(password, result);
+	} else if (slice_equal(password->name, SLICE("alice")) &&
 	    slice_equal(password->password, SLICE("secret"))) {
 		result->verdict = AUTH_OK;
 		snprintf(result->account, sizeof result->account, "alice@hamburger.edu");
@@ -216,6 +247,7 @@ static const struct house house = {
     .recipient = ask_recipient,
     .sender = ask_sender,
     .login = ask_login,
+    .cancel = cancel,
     .name = ask_name,
     .file = ask_file,
     .commit = ask_commit,

@@ -55,6 +55,7 @@ struct fake_house {
 	unsigned names_asked;
 	unsigned aborted;
 	unsigned withdrawn;
+	unsigned conversations_open; /* of SCRAM, neither ended nor cancelled */
 	unsigned commits_count;
 	struct fake_commit commits[FAKE_COMMITS_MAX];
 	uint64_t last_id;

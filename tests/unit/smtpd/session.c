@@ -504,7 +504,7 @@ static void log_in(void)
 	fake_set("auth.cleartext always");
 	fake_connect(SERVICE_SUBMISSION, "192.0.2.1");
 	PLAY({"", "220 \n"},
-	    {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH PLAIN LOGIN\n250-\n250-\n250 \n"},
+	    {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH SCRAM-SHA-256 PLAIN LOGIN\n250-\n250-\n250 \n"},
 	    {"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "235 2.7.0\n"});
 }
 
