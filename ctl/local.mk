@@ -39,3 +39,6 @@ install-exec-hook:
 
 uninstall-hook:
 	rm -f "$(DESTDIR)$(bindir)/mailq" "$(DESTDIR)$(bindir)/newaliases"
+	rm -f "$(DESTDIR)$(man1dir)/mailq.1" "$(DESTDIR)$(man1dir)/newaliases.1"
+	rmdir "$(DESTDIR)$(pkglibexecdir)" "$(DESTDIR)$(petreldatadir)" 2>/dev/null || :
+	rmdir "$(DESTDIR)$(petrelconfdir)" 2>/dev/null || : # unless somebody's configuration is there
