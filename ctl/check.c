@@ -121,6 +121,7 @@ static int no_passphrase(char *buffer, int size, int writing, void *context)
 static void check_tls(struct findings *f)
 {
 	FILE *file;
+	struct stat st;
 	X509 *certificate = NULL;
 	EVP_PKEY *key = NULL;
 
@@ -136,6 +137,8 @@ static void check_tls(struct findings *f)
 	if (file != NULL)
 		fclose(file);
 	file = fopen(settings->tls.key, "re");
+	if (file != NULL && fstat(fileno(file), &st) == 0 && (st.st_mode & S_IROTH) != 0)
+		find(f, false, "tls.key: %s can be read by everybody on this host", settings->tls.key);
 	if (file == NULL)
 		find(f, true, "tls.key: %s: %s", settings->tls.key, strerror(errno));
 	else if ((key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL)) == NULL)
@@ -164,12 +167,44 @@ static void check_listeners(struct findings *f)
 	listeners_close();
 }
 
+/* Accounts that no mail can reach: the first of them, and how many. */
+struct strays {
+	char first[256];
+	unsigned count;
+};
+
+static bool note_stray(void *context, struct slice key, struct slice value)
+{
+	struct strays *strays = context;
+
+	(void)value;
+	if (!ctl_is_local_domain(slice_from(key, (size_t)(slice_find_last(key, '@') + 1))) && strays->count++ == 0)
+		snprintf(strays->first, sizeof strays->first, "%.*s", SLICE_PRINTF(key));
+	return true;
+}
+
+static void check_accounts(struct findings *f, struct table *accounts)
+{
+	struct strays strays = {.count = 0};
+
+	if (table_is_missing(accounts)) {
+		find(f, false, "there are no accounts yet; petrel user add makes one");
+		return;
+	}
+	table_each(accounts, note_stray, &strays);
+	if (strays.count > 0)
+		find(f, false, "accounts: \"%s\"%s in no domain of this host, so no mail comes", strays.first,
+		    strays.count > 1 ? " and others are" : " is");
+}
+
 static void check_tables(struct findings *f)
 {
 	static const char *const names[] = {"accounts", "aliases", "routes", "senders", "domains"};
 	int directory = open(settings->directory.tables, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (directory == -1 && errno != ENOENT)
+	if (directory == -1 && errno == ENOENT)
+		find(f, false, "there are no accounts yet; petrel user add makes one");
+	else if (directory == -1)
 		find(f, true, "directory.tables: %s: %s", settings->directory.tables, strerror(errno));
 	for (size_t i = 0; directory != -1 && i < sizeof names / sizeof names[0]; i++) {
 		struct table_error error;
@@ -177,8 +212,8 @@ static void check_tables(struct findings *f)
 
 		if (table == NULL || table_refresh(table, &error) == TABLE_REFUSED)
 			find(f, true, "%s/%s", settings->directory.tables, error.text);
-		else if (i == 0 && table_is_missing(table))
-			find(f, false, "there are no accounts yet; petrel user add makes one");
+		else if (i == 0)
+			check_accounts(f, table);
 		if (table != NULL)
 			table_close(table);
 	}

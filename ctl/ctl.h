@@ -32,6 +32,9 @@ struct conf *ctl_read_configuration(const struct ctl *ctl);
 /* The same, with what is wrong in `error`. */
 struct conf *ctl_try_configuration(const struct ctl *ctl, char error[CONF_ERROR_MAX]);
 
+/* Whether mail for that domain ends here: a setting says so, or the table domains. */
+bool ctl_is_local_domain(struct slice domain);
+
 /*
  * Say on standard error what is wrong with the files that the settings name: the
  * certificate and its key, the tables, the credentials.  How many errors.

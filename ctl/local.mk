@@ -5,6 +5,7 @@ ctl_petrel_SOURCES = \
 	ctl/config.c \
 	ctl/connection.c \
 	ctl/ctl.h \
+	ctl/domains.c \
 	ctl/edit.c ctl/edit.h \
 	ctl/main.c \
 	ctl/output.c \
@@ -13,9 +14,10 @@ ctl_petrel_SOURCES = \
 	ctl/table.c \
 	ctl/trace.c \
 	ctl/user.c \
+	master/directories.c master/directories.h \
 	master/listeners.c master/listeners.h \
 	master/table.c master/table.h
-ctl_petrel_LDADD = $(AUTH_LIBS) $(TABLE_LIBS) $(COMMON_LIBS)
+ctl_petrel_LDADD = $(AUTH_LIBS) liblookup.a $(TABLE_LIBS) $(IDN2_LIBS) $(COMMON_LIBS)
 
 sbin_PROGRAMS += ctl/sendmail
 ctl_sendmail_SOURCES = \

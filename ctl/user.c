@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <bsd/readpassphrase.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "common/io.h"
 #include "ctl/ctl.h"
 #include "ctl/edit.h"
+#include "master/directories.h"
 #include "table/entry.h"
 #include "table/table.h"
 
@@ -161,12 +163,31 @@ static bool make_credential(struct change *change)
 
 /* --- commands ---------------------------------------------------------------------- */
 
+/* A server's first account comes before its first start, which makes the directories otherwise. */
+static bool make_directories(void)
+{
+	char error[DIRECTORY_ERROR_MAX];
+
+	if (access(settings->directory.tables, F_OK) == 0 && access(settings->directory.auth, F_OK) == 0)
+		return true;
+	if (directories_make(settings, geteuid() == 0, error))
+		return true;
+	ctl_fail(EX_CANTCREAT, "%s", error);
+	return false;
+}
+
 static int add(struct change *change)
 {
+	struct slice account = slice_string(change->account);
+
+	if (!make_directories())
+		return EX_CANTCREAT;
 	if (!make_credential(change) || !edit_file(settings->directory.tables, "accounts", 0644, add_account, change))
 		return EX_DATAERR;
 	if (!edit_file(settings->directory.auth, "credentials", 0600, set_credential, change))
 		return EX_CANTCREAT;
+	if (!ctl_is_local_domain(slice_from(account, (size_t)(slice_find_last(account, '@') + 1))))
+		ctl_fail(EX_OK, "%s is in no domain of this host, so no mail comes; see domains in petrel.conf(5)", change->account);
 	return EX_OK;
 }
 
@@ -182,15 +203,16 @@ static int passwd(struct change *change)
 /* The credentials go first: nobody logs in to an account that is half gone. */
 static int delete(struct change *change)
 {
-	char path[MAILBOX_PATH_MAX];
+	char path[MAILBOX_PATH_MAX], whole[PATH_MAX];
 
 	if (!edit_file(settings->directory.tables, "accounts", 0644, check_account_exists, change))
 		return EX_NOUSER;
 	edit_file(settings->directory.auth, "credentials", 0600, set_credential, change);
 	if (!edit_file(settings->directory.tables, "accounts", 0644, delete_account, change))
 		return EX_CANTCREAT;
-	if (account_mailbox_path(slice_string(change->account), path))
-		fprintf(stderr, "petrel: the mailbox stays where it is: %s/%s\n", settings->directory.mail, path);
+	if (account_mailbox_path(slice_string(change->account), path) &&
+	    snprintf(whole, sizeof whole, "%s/%s", settings->directory.mail, path) < (int)sizeof whole && access(whole, F_OK) == 0)
+		fprintf(stderr, "petrel: the mailbox stays where it is: %s\n", whole);
 	return EX_OK;
 }
 

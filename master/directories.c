@@ -32,7 +32,8 @@ static bool make_parents(const char *path)
 		if (path[i] != '/')
 			continue;
 		slice_copy(slice_of(path, i), partial, sizeof partial);
-		if (mkdir(partial, 0755) == -1 && errno != EEXIST)
+		/* The mask of master would make them private. */
+		if (mkdir(partial, 0755) == 0 ? chmod(partial, 0755) == -1 : errno != EEXIST)
 			return false;
 	}
 	return true;

@@ -261,7 +261,8 @@ static bool write_pid(void)
 	char text[32];
 	int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
 
-	return ftruncate(pid_file, 0) == 0 && pwrite(pid_file, text, (size_t)len, 0) == len;
+	/* Who is the master is no secret. */
+	return fchmod(pid_file, 0644) == 0 && ftruncate(pid_file, 0) == 0 && pwrite(pid_file, text, (size_t)len, 0) == len;
 }
 
 /* What is read again at a reload is found from any directory; ours may go away. */

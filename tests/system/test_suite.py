@@ -80,6 +80,18 @@ def test_a_port_in_use_is_named(make_suite):
         assert expected in s.command("petrel", "check", check=False).stdout
 
 
+def test_accounts_may_come_before_the_first_start_and_those_without_mail_are_told_of(make_suite):
+    s = make_suite(start=False, users=())
+    assert "there are no accounts yet" in s.petrel("check").stdout
+    assert s.petrel("user", "add", "alice@example.test", input="secret\n").stderr == ""
+    assert s.petrel("check").stdout.count("account") == 0
+    done = s.petrel("user", "add", "bob@exmaple.test", input="secret\n")
+    assert "bob@exmaple.test is in no domain of this host" in done.stderr
+    assert '"bob@exmaple.test" is in no domain of this host' in s.petrel("check").stdout
+    s.path("tables/domains").write_text("exmaple.test\n")
+    assert "bob" not in s.petrel("check").stdout
+
+
 def test_an_address_that_two_services_want_is_named_with_both(make_suite):
     s = make_suite(start=False)
     s.ports["imap"] = s.ports["mx"]
