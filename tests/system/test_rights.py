@@ -2,12 +2,16 @@
 
 import imaplib
 import os
+import pathlib
+import poplib
 import pwd
 import re
+import smtplib
+import subprocess
 
 import pytest
 
-from suite import PASSWORDS, wait_until
+from suite import PASSWORDS, PREFIX, wait_until
 
 pytestmark = pytest.mark.root
 
@@ -187,3 +191,28 @@ def test_credentials_and_spool_are_closed_to_other_users(suite):
         st = os.stat(suite.path(name))
         assert st.st_mode & 0o7777 == mode, name
         assert pwd.getpwuid(st.st_uid).pw_name == owner, name
+
+
+def test_the_capabilities_that_the_unit_leaves_are_enough(make_suite):
+    unit = pathlib.Path(__file__).parents[2] / "etc/petrel.service.in"
+    left = re.search("^CapabilityBoundingSet=(.*)$", unit.read_text(), re.M)[1].lower().split()
+    s = make_suite(start=False)
+    s.add_user("bob")
+    bounds = ",".join(["-all"] + ["+" + name.removeprefix("cap_") for name in left])
+    subprocess.run(["setpriv", "--bounding-set", bounds, "--inh-caps", "-all", "--no-new-privs",
+                    str(PREFIX / "sbin/petrel"), "-c", str(s.conf), "start"], check=True, timeout=60)
+    try:
+        with smtplib.SMTP("127.0.0.1", s.ports["mx"]) as c:
+            c.sendmail("a@elsewhere.test", ["bob@example.test"], "Subject: x\r\n\r\nx\r\n")
+        wait_until(lambda: len(s.messages("bob")) == 1)
+        with imaplib.IMAP4_SSL("localhost", s.ports["imaps"], ssl_context=s.tls_context()) as c:
+            c.login("bob@example.test", PASSWORDS["bob"])
+            assert c.select()[1] == [b"1"]
+        c = poplib.POP3_SSL("localhost", s.ports["pop3s"], context=s.tls_context())
+        c.user("bob@example.test")
+        c.pass_(PASSWORDS["bob"])
+        assert c.stat()[0] == 1
+        c.quit()
+        assert all(p["restarts"] == 0 for p in s.processes())
+    finally:
+        s.petrel("stop")
