@@ -91,6 +91,16 @@ static void refuse_files(bool full)
 	}
 }
 
+static void give_back(message_id id)
+{
+	struct channel *qmgr = process_peer(ROLE_QMGR);
+
+	if (qmgr == NULL)
+		return;
+	write_u64(channel_begin(qmgr, QUEUE_ABORT, 0), id);
+	channel_end(qmgr);
+}
+
 static bool keep_files(struct message *m, unsigned wanted, unsigned *count)
 {
 	struct reader r = message_reader(m);
@@ -103,8 +113,11 @@ static bool keep_files(struct message *m, unsigned wanted, unsigned *count)
 
 		if (!reader_ok(&r))
 			return false;
-		if (file_count == KEPT_MAX)
-			break;
+		/* Sessions that ended have given theirs back meanwhile. */
+		if (file_count == KEPT_MAX) {
+			give_back(file.id);
+			continue;
+		}
 		file.descriptor = message_take_descriptor(m, i);
 		put_file(&file);
 	}
@@ -204,16 +217,13 @@ bool spool_commit(struct question *question, struct spool_file *file, uint64_t s
 
 void spool_abort(struct spool_file *file, bool is_untouched)
 {
-	struct channel *qmgr = process_peer(ROLE_QMGR);
-
-	if (qmgr != NULL && file->generation == generation) {
+	if (process_peer(ROLE_QMGR) != NULL && file->generation == generation) {
 		if (is_untouched && file_count < KEPT_MAX) {
 			put_file(file);
 			*file = no_spool_file;
 			return;
 		}
-		write_u64(channel_begin(qmgr, QUEUE_ABORT, 0), file->id);
-		channel_end(qmgr);
+		give_back(file->id);
 	}
 	close(file->descriptor);
 	*file = no_spool_file;

@@ -14,6 +14,8 @@
 
 static const char conf[] = "hostname hamburger.edu\nsmtp.client-connections-limit 3\n";
 
+enum { HELD_MAX = 64 };
+
 static struct daemon d;
 static struct sockaddr_in address;
 
@@ -21,16 +23,20 @@ static struct sockaddr_in address;
 
 static struct channel *qmgr, *lookup;
 static bool holds_commits; /* commits are not answered */
-static bool is_malformed;  /* the answer to a commit is nonsense */
+static bool holds_files;   /* nor are questions for files, until later */
+static struct {
+	uint32_t request;
+	uint32_t count;
+} held[HELD_MAX];
+static unsigned held_count;
+static bool is_malformed; /* the answer to a commit is nonsense */
 static unsigned opened, committed, aborted;
 static bool has_committed, qmgr_is_gone;
 static uint64_t next_id = 1;
 
-static void open_files(struct channel *channel, struct message *m)
+static void answer_open(struct channel *channel, uint32_t request, uint32_t count)
 {
-	struct reader r = message_reader(m);
-	uint32_t count = read_u32(&r);
-	struct writer *w = channel_begin(channel, QUEUE_OPENED, m->request);
+	struct writer *w = channel_begin(channel, QUEUE_OPENED, request);
 
 	write_u32(w, count);
 	for (uint32_t i = 0; i < count; i++)
@@ -39,6 +45,20 @@ static void open_files(struct channel *channel, struct message *m)
 		channel_attach(channel, memfd_create("content", MFD_CLOEXEC));
 	opened += count;
 	channel_end(channel);
+}
+
+static void open_files(struct channel *channel, struct message *m)
+{
+	struct reader r = message_reader(m);
+	uint32_t count = read_u32(&r);
+
+	if (!holds_files) {
+		answer_open(channel, m->request, count);
+		return;
+	}
+	cr_assert_lt(held_count, HELD_MAX);
+	held[held_count].request = m->request;
+	held[held_count++].count = count;
 }
 
 static void commit(struct channel *channel, struct message *m)
@@ -285,6 +305,34 @@ Test(smtpd_daemon, a_client_that_leaves_in_a_message_has_its_file_given_back)
 	close(client);
 	daemon_run_for(&d, 50);
 	cr_assert_eq(aborted, 1);
+}
+
+Test(smtpd_daemon, more_files_than_are_kept_go_back_and_the_channel_lives)
+{
+	enum { CLIENTS = 13, KEPT = 128 };
+	int clients[CLIENTS];
+	unsigned outstanding = opened;
+
+	daemon_reload(&d, "hostname hamburger.edu\nsmtp.client-connections-limit 100\n");
+	holds_files = true;
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = greeted();
+		send(clients[i], envelope, strlen(envelope), MSG_NOSIGNAL);
+		daemon_run_for(&d, 20);
+	}
+	/* Those that got a file give it back unused, and nobody waits any more for the others. */
+	for (int i = 0; i < CLIENTS; i++)
+		close(clients[i]);
+	daemon_run_for(&d, 100);
+	for (unsigned i = 0; i < held_count; i++) {
+		outstanding += held[i].count;
+		answer_open(qmgr, held[i].request, held[i].count);
+	}
+	holds_files = false;
+	daemon_run_for(&d, 100);
+	cr_assert_gt(outstanding, KEPT);
+	cr_assert_not(qmgr_is_gone);
+	cr_assert_eq(aborted, outstanding - KEPT);
 }
 
 Test(smtpd_daemon, an_address_with_too_many_connections_is_told_so)
