@@ -36,7 +36,11 @@ void log_set_level(enum log_level level)
 	loudest = level;
 }
 
-static void send_line(enum log_level level, uint64_t wall_us, struct slice text)
+/* Where the logger is that far behind, it is better to lose lines than to lose the logger. */
+enum { WAITING_MAX = CHANNEL_QUEUE_MAX / 4 };
+static unsigned lost;
+
+static void put_line(enum log_level level, uint64_t wall_us, struct slice text)
 {
 	struct writer *w = channel_begin(logger, LOG_LINE, 0);
 
@@ -44,6 +48,22 @@ static void send_line(enum log_level level, uint64_t wall_us, struct slice text)
 	write_u64(w, wall_us);
 	write_slice(w, text);
 	channel_end(logger);
+}
+
+static void send_line(enum log_level level, uint64_t wall_us, struct slice text)
+{
+	char said[64];
+
+	if (channel_queued(logger) > WAITING_MAX) {
+		lost++;
+		return;
+	}
+	if (lost > 0) {
+		snprintf(said, sizeof said, "lines-lost count=%u", lost);
+		put_line(LEVEL_ERROR, wall_us, slice_string(said));
+		lost = 0;
+	}
+	put_line(level, wall_us, text);
 }
 
 static void print_line(struct slice text)
