@@ -1,5 +1,8 @@
 /*
  * stream_socket.c - octets between a stream's buffers and its socket.
+ *
+ * MSG_DONTWAIT, although the socket is non-blocking: whoever handed it over may
+ * share it (a local user does, at submission), and could make it block again.
  */
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -30,7 +33,7 @@ enum stream_step stream_send(struct stream *s, struct evbuffer *from, size_t lim
 		message.msg_iovlen = used;
 		if (total == 0)
 			break;
-		n = sendmsg(s->fd, &message, MSG_NOSIGNAL);
+		n = sendmsg(s->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -54,8 +57,8 @@ enum stream_step stream_receive(struct stream *s, size_t limit, size_t *n)
 	ssize_t got;
 
 	do
-		got =
-		    recv(s->fd, stream_scratch, limit < STREAM_SCRATCH ? limit : STREAM_SCRATCH, 0);
+		got = recv(s->fd, stream_scratch, limit < STREAM_SCRATCH ? limit : STREAM_SCRATCH,
+		    MSG_DONTWAIT);
 	while (got < 0 && errno == EINTR);
 	if (got == 0)
 		return STEP_END;

@@ -40,7 +40,7 @@ static int wire_read(BIO *bio, char *data, size_t len, size_t *got)
 
 	BIO_clear_retry_flags(bio);
 	do
-		n = recv(s->fd, data, len, 0);
+		n = recv(s->fd, data, len, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		*got = (size_t)n;

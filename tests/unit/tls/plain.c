@@ -1,5 +1,6 @@
 /* What stream.h promises of streams in the clear. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -324,4 +325,22 @@ Test(stream, a_refused_connection_is_a_failure_with_its_errno)
 	cr_assert_eq(p.client.end, STREAM_FAILED);
 	cr_assert_eq(stream_errno(p.client.stream), ECONNREFUSED);
 	cr_assert_eq(p.client.connected, 0);
+}
+
+Test(stream, a_socket_that_its_sharer_makes_blocking_holds_nothing_up)
+{
+	static char text[65536];
+	int sockets[2], shared;
+
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+	shared = dup(sockets[0]);
+	stream_free(p.server.stream);
+	p.server.stream = stream_new(p.base, sockets[0], &side_handlers, &p.server);
+	cr_assert_eq(fcntl(shared, F_SETFL, 0), 0);
+	for (int i = 0; i < 32; i++)
+		stream_write(p.server.stream, slice_of(text, sizeof text));
+	pair_run_for(&p, 20);
+	cr_assert_gt(stream_output_len(p.server.stream), 0, "the other end takes nothing, and nobody waits for it");
+	close(shared);
+	close(sockets[1]);
 }
