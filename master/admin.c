@@ -25,8 +25,11 @@
 #include "master/children.h"
 
 enum {
-	CLIENTS_MAX = 256,
-	SILENCE_SECONDS = 30 /* how long a connection may say nothing */
+	CLIENTS_MAX = 512,
+	USERS_CLIENTS_MAX = 32, /* of one user who is not root, */
+	OTHERS_MAX = 256,       /* and of all of them together: root is let in when they crowd the door */
+	SILENCE_SECONDS = 30,   /* how long a connection may say nothing */
+	PAUSE_SECONDS = 1       /* no accepting when descriptors have run out */
 };
 
 struct client {
@@ -41,10 +44,16 @@ struct client {
 static LIST_HEAD(, client) clients = LIST_HEAD_INITIALIZER(clients);
 static unsigned client_count;
 static struct event_base *base;
-static struct event *acceptor;
+static struct event *acceptor, *pause_end;
 static int listening = -1;
 static char socket_path[1100];
 static struct admin_orders orders;
+
+/* May do more than submit. */
+static bool is_controller(uid_t uid)
+{
+	return uid == 0 || uid == geteuid();
+}
 
 static void client_free(struct client *c)
 {
@@ -52,6 +61,13 @@ static void client_free(struct client *c)
 	client_count--;
 	event_free(c->silence);
 	free(c);
+}
+
+static void wait_for_word(struct client *c)
+{
+	const struct timeval limit = {SILENCE_SECONDS, 0};
+
+	event_add(c->silence, &limit);
 }
 
 static void done(struct client *c, int status, const char *message)
@@ -62,6 +78,7 @@ static void done(struct client *c, int status, const char *message)
 	write_u64(w, 0);
 	write_string(w, message);
 	channel_end(c->channel);
+	wait_for_word(c);
 }
 
 static void describe(const struct child *child, void *context)
@@ -101,6 +118,16 @@ static bool hand_over(struct client *c, enum role role, enum control_request req
 	return true;
 }
 
+/* What users hand over is for a process that waits for no file and connects to nobody. */
+static bool is_local_stream(int socket)
+{
+	int domain, type;
+	socklen_t length = sizeof domain;
+
+	return getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX &&
+	    getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
+}
+
 /* A user's program wants to speak SMTP: an smtpd gets the other end of its connection, and the user's name. */
 static bool submit(struct client *c, struct message *m)
 {
@@ -111,6 +138,10 @@ static bool submit(struct client *c, struct message *m)
 
 	if (connection == -1)
 		return false;
+	if (!is_local_stream(connection)) {
+		close(connection);
+		return false;
+	}
 	if (child == NULL) {
 		close(connection);
 		done(c, EX_TEMPFAIL, "no smtpd is running just now; try again");
@@ -129,13 +160,12 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 {
 	struct client *c = context;
 	char message[ADMIN_ERROR_MAX] = "";
-	bool allowed = c->uid == 0 || c->uid == geteuid();
 
 	(void)channel;
 	event_del(c->silence);
 	if (m->type == ADMIN_SUBMIT)
 		return submit(c, m);
-	if (!allowed) {
+	if (!is_controller(c->uid)) {
 		done(c, EX_NOPERM, "only root may do this");
 		return true;
 	}
@@ -176,14 +206,25 @@ static void on_silence(int socket, short what, void *argument)
 	client_free(c);
 }
 
+static bool is_let_in(uid_t uid)
+{
+	unsigned same = 0, others = 0;
+	struct client *c;
+
+	LIST_FOREACH (c, &clients, entry) {
+		same += c->uid == uid;
+		others += !is_controller(c->uid);
+	}
+	return client_count < CLIENTS_MAX && (is_controller(uid) || (same < USERS_CLIENTS_MAX && others < OTHERS_MAX));
+}
+
 static void take(int connection)
 {
 	struct ucred peer;
 	socklen_t length = sizeof peer;
-	struct timeval limit = {SILENCE_SECONDS, 0};
 	struct client *c;
 
-	if (client_count >= CLIENTS_MAX || getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) == -1 ||
+	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length) == -1 || !is_let_in(peer.uid) ||
 	    (c = calloc(1, sizeof *c)) == NULL) {
 		close(connection);
 		return;
@@ -199,19 +240,33 @@ static void take(int connection)
 		close(connection);
 		return;
 	}
-	event_add(c->silence, &limit);
+	wait_for_word(c);
 	LIST_INSERT_HEAD(&clients, c, entry);
 	client_count++;
 }
 
 static void on_connection(int socket, short what, void *argument)
 {
+	const struct timeval pause = {PAUSE_SECONDS, 0};
 	int connection = accept4(socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)what;
 	(void)argument;
-	if (connection != -1)
+	if (connection != -1) {
 		take(connection);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		/* Whoever waits at the door would wake us again and again. */
+		event_del(acceptor);
+		event_add(pause_end, &pause);
+	}
+}
+
+static void on_pause_end(int socket, short what, void *argument)
+{
+	(void)socket;
+	(void)what;
+	(void)argument;
+	event_add(acceptor, NULL);
 }
 
 static bool bind_control(const char *run)
@@ -245,7 +300,8 @@ bool admin_open(struct event_base *loop, const struct settings *s, bool privileg
 	bound = listening != -1 && bind_control(s->directory.run) && listen(listening, 64) == 0;
 	umask(mask);
 	acceptor = bound ? event_new(base, listening, EV_READ | EV_PERSIST, on_connection, NULL) : NULL;
-	if (acceptor == NULL || event_add(acceptor, NULL) == -1) {
+	pause_end = event_new(base, -1, 0, on_pause_end, NULL);
+	if (acceptor == NULL || pause_end == NULL || event_add(acceptor, NULL) == -1) {
 		snprintf(error, ADMIN_ERROR_MAX, "%.400s: %s", socket_path, strerror(errno));
 		return false;
 	}
@@ -258,7 +314,9 @@ void admin_close(void)
 
 	if (acceptor != NULL)
 		event_free(acceptor);
-	acceptor = NULL;
+	if (pause_end != NULL)
+		event_free(pause_end);
+	acceptor = pause_end = NULL;
 	if (listening != -1) {
 		close(listening);
 		unlink(socket_path);
