@@ -3,6 +3,7 @@
  */
 #include "master/directories.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -56,6 +57,40 @@ static bool give_to(int directory, const struct wanted *w, char *error)
 	return fchown(directory, user == NULL ? 0 : user->pw_uid, gid) == 0;
 }
 
+/* Nothing in it but what a file system puts into its root. */
+static bool is_empty(int directory)
+{
+	int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *entries = copy == -1 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+	bool empty = entries != NULL;
+
+	while (empty && (entry = readdir(entries)) != NULL)
+		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || strcmp(entry->d_name, "lost+found") == 0;
+	if (entries != NULL)
+		closedir(entries);
+	else if (copy != -1)
+		close(copy);
+	return empty;
+}
+
+/* A slip of the pen in petrel.conf (directory.mail /home, directory.run /tmp) must not take what is others'. */
+static bool may_be_ours(int directory, const struct wanted *w, const char *path, char *error)
+{
+	const struct passwd *user = w->user == NULL ? NULL : getpwnam(w->user);
+	uid_t uid = user == NULL ? 0 : user->pw_uid;
+	struct stat st;
+
+	if (fstat(directory, &st) == -1)
+		return false;
+	if ((st.st_mode & S_IWOTH) != 0)
+		snprintf(error, DIRECTORY_ERROR_MAX, "%s: everybody may write to it; it cannot be the suite's own", path);
+	else if (st.st_uid != uid && !is_empty(directory))
+		snprintf(error, DIRECTORY_ERROR_MAX, "%s: there is something in it, and it belongs to uid %u and not to %s; if it is meant, chown it",
+		    path, (unsigned)st.st_uid, w->user == NULL ? "root" : w->user);
+	return error[0] == '\0';
+}
+
 static bool make(const struct wanted *w, bool privileged, char *error)
 {
 	char path[1100];
@@ -70,7 +105,8 @@ static bool make(const struct wanted *w, bool privileged, char *error)
 	}
 	/* What is already there must be a directory, not a link that somebody has put in its place. */
 	directory = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	made = directory != -1 && (!privileged || give_to(directory, w, error)) && fchmod(directory, w->mode) == 0;
+	made = directory != -1 && (!privileged || (may_be_ours(directory, w, path, error) && give_to(directory, w, error))) &&
+	    fchmod(directory, w->mode) == 0;
 	if (!made && error[0] == '\0')
 		snprintf(error, DIRECTORY_ERROR_MAX, "%s: %s", path, strerror(errno));
 	if (directory != -1)
