@@ -5,26 +5,42 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/queue.h>
+#include <sys/resource.h>
+#include <sys/tree.h>
 #include <unistd.h>
 
 #include "common/channel.h"
 #include "common/log.h"
 #include "master/children.h"
 
-enum { SESSIONS_MAX = 100000 };
+enum {
+	SESSIONS_MAX = 100000,
+	FILES_OF_SUITE = 4096 /* descriptors that sessions leave for all else that master does */
+};
 
 /* A process that serves one account's connections of one service. */
 struct session_process {
-	LIST_ENTRY(session_process) entry;
+	RB_ENTRY(session_process) entry; /* while it takes connections */
 	struct channel *channel;
 	uint32_t service;
 	uint32_t connections; /* handed to it so far */
+	bool is_ending;       /* it may end: the next connection gets a new process */
 	char account[sizeof((struct control_session *)0)->account];
 };
 
-static LIST_HEAD(, session_process) processes = LIST_HEAD_INITIALIZER(processes);
-static unsigned process_count;
+static int compare(const struct session_process *a, const struct session_process *b)
+{
+	int order = strcmp(a->account, b->account);
+
+	if (order == 0)
+		order = (a->service > b->service) - (a->service < b->service);
+	return order;
+}
+
+static RB_HEAD(session_processes, session_process) processes = RB_INITIALIZER(&processes);
+RB_PROTOTYPE(session_processes, session_process, entry, compare)
+RB_GENERATE(session_processes, session_process, entry, compare)
+static unsigned process_count; /* those that are ending, too */
 
 unsigned sessions_count(void)
 {
@@ -33,7 +49,8 @@ unsigned sessions_count(void)
 
 static void forget(struct session_process *p)
 {
-	LIST_REMOVE(p, entry);
+	if (!p->is_ending)
+		RB_REMOVE(session_processes, &processes, p);
 	process_count--;
 	free(p);
 }
@@ -52,8 +69,8 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 		return false;
 	if (seen != p->connections)
 		return true;
-	/* The next connection gets a new process. */
-	p->account[0] = '\0';
+	RB_REMOVE(session_processes, &processes, p);
+	p->is_ending = true;
 	channel_send(channel, CONTROL_SESSION_END, 0);
 	return true;
 }
@@ -68,12 +85,19 @@ static const struct channel_handlers handlers = {on_message, on_closed, NULL};
 
 static struct session_process *find(const struct control_session *wanted)
 {
-	struct session_process *p;
+	struct session_process key = {.service = wanted->service};
 
-	LIST_FOREACH(p, &processes, entry)
-	if (p->service == wanted->service && strcmp(p->account, wanted->account) == 0)
-		return p;
-	return NULL;
+	memcpy(key.account, wanted->account, sizeof key.account);
+	return RB_FIND(session_processes, &processes, &key);
+}
+
+static bool is_room_for_one_more(void)
+{
+	struct rlimit files;
+
+	if (process_count >= SESSIONS_MAX || getrlimit(RLIMIT_NOFILE, &files) == -1)
+		return false;
+	return process_count < (files.rlim_cur > 2 * FILES_OF_SUITE ? files.rlim_cur - FILES_OF_SUITE : files.rlim_cur / 2);
 }
 
 static struct session_process *start(struct event_base *base, const struct control_session *wanted)
@@ -83,7 +107,7 @@ static struct session_process *start(struct event_base *base, const struct contr
 	struct session_process *p;
 	int sockets[2], log_socket;
 
-	if (parent == NULL || process_count >= SESSIONS_MAX || (log_socket = children_connect_log(role)) == -1)
+	if (parent == NULL || !is_room_for_one_more() || (log_socket = children_connect_log(role)) == -1)
 		return NULL;
 	if (channel_pair(sockets) == -1) {
 		close(log_socket);
@@ -99,7 +123,7 @@ static struct session_process *start(struct event_base *base, const struct contr
 	}
 	p->service = wanted->service;
 	memcpy(p->account, wanted->account, sizeof p->account);
-	LIST_INSERT_HEAD(&processes, p, entry);
+	RB_INSERT(session_processes, &processes, p);
 	process_count++;
 	control_session_write(channel_begin(parent->channel, CONTROL_SESSION_FORK, 0), wanted);
 	channel_attach(parent->channel, sockets[1]);
@@ -116,13 +140,15 @@ void sessions_connect(struct event_base *base, const struct control_session *wan
 
 	if (front == NULL)
 		return; /* it died since; its clients are gone with it */
-	p = find(wanted);
-	if (p == NULL)
+	p = channel_pair(sockets) == -1 ? NULL : find(wanted);
+	if (p == NULL && sockets[0] != -1)
 		p = start(base, wanted);
-	if (p != NULL && channel_pair(sockets) == -1)
-		p = NULL;
 	if (p == NULL) {
 		log_error("cannot-start-session", log_string("account", wanted->account), log_number("running", process_count));
+		if (sockets[0] != -1) {
+			close(sockets[0]);
+			close(sockets[1]);
+		}
 	} else {
 		control_session_write(channel_begin(p->channel, CONTROL_SESSION_CONNECT, 0), wanted);
 		channel_attach(p->channel, sockets[0]);
@@ -139,7 +165,7 @@ void sessions_close(void)
 {
 	struct session_process *p;
 
-	while ((p = LIST_FIRST(&processes)) != NULL) {
+	while ((p = RB_ROOT(&processes)) != NULL) {
 		channel_free(p->channel);
 		forget(p);
 	}
