@@ -75,6 +75,10 @@ struct settings {
 	} log;
 
 	struct {
+		int64_t start_timeout;
+	} process;
+
+	struct {
 		int64_t workers;
 		int64_t size_limit;
 		int64_t recipients_limit;

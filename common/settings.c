@@ -87,6 +87,9 @@ const struct conf_setting conf_table[] = {
     FIXED_CHOICE("log.to", log.to, "file", log_to_choices, "Where the log goes."),
     CHOICE("log.level", log.level, "info", log_level_choices, "How much is logged."),
 
+    DURATION("process.start-timeout", process.start_timeout, "60s", 1, 3600,
+	"How long a process may take until it is ready; then it is ended and started again."),
+
     COUNT("smtp.workers", smtp.workers, "0", 0, 64, "How many smtpd processes; 0: one for each processor."),
     SIZE("smtp.size-limit", smtp.size_limit, "50M", 64 * KILO, 4 * GIGA, "The largest message that is taken."),
     NUMBER("smtp.recipients-limit", smtp.recipients_limit, "1000", 100, 10000, "Recipients of one message."),

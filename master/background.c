@@ -12,7 +12,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-static int ready_pipe = -1; /* one octet when ready; its end when not */
+static int ready_pipe = -1; /* an octet, of these; its end where the start failed */
+static const char is_ready = 'r', is_late = 'l';
 
 /* Pass on what has come; false at the end. */
 static bool relay_errors(int errors)
@@ -28,8 +29,7 @@ static bool relay_errors(int errors)
 static void wait_for_the_other(int ready, int errors)
 {
 	struct pollfd watched[2] = {{ready, POLLIN, 0}, {errors, POLLIN, 0}};
-	char octet;
-	bool is_ready;
+	char octet = '\0';
 
 	while (watched[0].revents == 0) {
 		if (poll(watched, 2, -1) == -1 && errno != EINTR)
@@ -37,12 +37,13 @@ static void wait_for_the_other(int ready, int errors)
 		if (watched[1].revents != 0 && !relay_errors(errors))
 			watched[1].fd = -1;
 	}
-	is_ready = read(ready, &octet, 1) == 1;
+	if (read(ready, &octet, 1) == -1)
+		octet = '\0';
 	/* Others may hold the far end for a while yet: take what is there and no more. */
 	if (errors != -1 && fcntl(errors, F_SETFL, O_NONBLOCK) == 0)
 		while (relay_errors(errors))
 			;
-	exit(is_ready ? EX_OK : EX_UNAVAILABLE);
+	exit(octet == is_ready ? EX_OK : octet == is_late ? EX_TEMPFAIL : EX_UNAVAILABLE);
 }
 
 static void leave_terminal(int errors)
@@ -84,11 +85,21 @@ void background_enter(bool keeps_errors)
 	leave_terminal(errors[1]);
 }
 
-void background_ready(void)
+static void let_go(char octet)
 {
 	if (ready_pipe == -1)
 		return;
-	(void)!write(ready_pipe, "", 1);
+	(void)!write(ready_pipe, &octet, 1);
 	close(ready_pipe);
 	ready_pipe = -1;
+}
+
+void background_ready(void)
+{
+	let_go(is_ready);
+}
+
+void background_late(void)
+{
+	let_go(is_late);
 }

@@ -17,5 +17,7 @@
 void background_enter(bool keeps_errors);
 /* Ready: let the other process go.  Does nothing in the foreground. */
 void background_ready(void);
+/* Not ready in time, but not given up either: the other process says so by its exit status. */
+void background_late(void);
 
 #endif

@@ -230,6 +230,9 @@ static void send_listeners_to(struct child *child, unsigned services)
 
 void children_send_listeners(unsigned services)
 {
+	/* All go out when the suite has come up. */
+	if (!all_were_ready)
+		return;
 	listeners_are_out = true;
 	for (size_t i = 0; i < child_count; i++)
 		if (children[i].channel != NULL)
@@ -271,6 +274,7 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 	if (m->type != CONTROL_READY)
 		return orders.message(child, m);
 	child->ready = true;
+	event_del(child->late);
 	say_when_all_are_ready();
 	return true;
 }
@@ -309,6 +313,21 @@ static char **environment(void)
 	return variables;
 }
 
+/* It hangs; qmgr alone may have a reason: it replays its journal, and starting it again would only make it begin again. */
+static void on_late(int socket, short what, void *argument)
+{
+	struct child *child = argument;
+
+	(void)socket;
+	(void)what;
+	if (child->pid == 0 || child->ready || stopping_stage != STAGE_COUNT)
+		return;
+	log_error("not-ready", log_string("process", role_name(child->row->role)), log_number("instance", child->instance),
+	    log_number("pid", (uint64_t)child->pid), log_number("seconds", (uint64_t)settings->process.start_timeout));
+	if (child->row->role != ROLE_QMGR)
+		kill(child->pid, SIGKILL);
+}
+
 static void become(const struct child *child, int socket)
 {
 	char path[1024];
@@ -330,6 +349,7 @@ static void become(const struct child *child, int socket)
 
 static bool start_child(struct child *child)
 {
+	const struct timeval limit = {settings->process.start_timeout, 0};
 	int sockets[2];
 
 	if (channel_pair(sockets) == -1) {
@@ -349,6 +369,7 @@ static bool start_child(struct child *child)
 	child->started_us = clock_monotonic_us();
 	child->started_wall_us = clock_wall_us();
 	child->ready = false;
+	event_add(child->late, &limit);
 	child->channel = channel_new(orders.base, sockets[0], &handlers, child);
 	if (child->channel == NULL) {
 		close(sockets[0]);
@@ -422,6 +443,7 @@ bool children_ended(pid_t pid, int status)
 		log_end(child, status);
 		child->pid = 0;
 		child->ready = false;
+		event_del(child->late);
 		channel_free(child->channel);
 		child->channel = NULL;
 		if (stopping_stage == STAGE_COUNT && !all_were_ready && child->restarts + 1 >= START_ATTEMPTS)
@@ -450,8 +472,9 @@ bool children_start(const struct children_orders *wanted)
 			}
 			*child = (struct child){.row = &table_processes[i], .instance = n};
 			child->restart = event_new(orders.base, -1, 0, on_restart, child);
+			child->late = event_new(orders.base, -1, 0, on_late, child);
 			child_count++;
-			if (child->restart == NULL || !start_child(child))
+			if (child->restart == NULL || child->late == NULL || !start_child(child))
 				return false;
 		}
 	return true;

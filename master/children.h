@@ -24,6 +24,7 @@ struct child {
 	unsigned restarts;
 	unsigned delay_ms;       /* before the next start */
 	struct event *restart;
+	struct event *late;      /* it has not said that it is ready for too long */
 };
 
 /* What children_start was told; kept until the next reload. */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -31,7 +32,7 @@
 #include "master/listeners.h"
 #include "master/sessions.h"
 
-enum { LISTEN_TRIES = 50, LISTEN_AGAIN_MS = 100 };
+enum { LISTEN_TRIES = 50, LISTEN_AGAIN_MS = 100, FILES_WANTED = 262144 };
 
 static const char *conf_path = PETREL_CONFDIR "/petrel.conf";
 static const char *programs = PETREL_LIBEXECDIR;
@@ -94,7 +95,11 @@ static bool reload(char message[ADMIN_ERROR_MAX])
 	unsigned changed;
 
 	message[0] = '\0';
-	if (new == NULL) {
+	if (stopping) {
+		snprintf(message, ADMIN_ERROR_MAX, "stopping");
+		conf_free(new);
+		new = NULL;
+	} else if (new == NULL) {
 		snprintf(message, ADMIN_ERROR_MAX, "%s", error);
 	} else if (!keep_fixed_settings(old, new, message)) {
 		conf_free(new);
@@ -144,6 +149,37 @@ static void all_ready(void)
 	log_info("ready", log_string("version", PACKAGE_VERSION), log_string("hostname", settings->hostname));
 	notify("READY=1\nSTATUS=Taking mail");
 	background_ready();
+}
+
+static void name_if_not_ready(const struct child *child, void *context)
+{
+	if (!child->ready)
+		buf_printf(context, " %s", role_name(child->row->role));
+}
+
+/* Whoever waits for us is not kept waiting for ever; what is there to be told may be more than one process. */
+static void on_late_start(int socket, short what, void *argument)
+{
+	struct buf names = buf_with_limit(1024);
+
+	(void)socket;
+	(void)what;
+	(void)argument;
+	children_each(name_if_not_ready, &names);
+	if (names.len == 0 || stopping)
+		return;
+	fprintf(stderr, "petrel: not ready after %lld seconds:%.*s; the start goes on in the background, see petrel status\n",
+	    (long long)settings->process.start_timeout, (int)names.len, names.data);
+	background_late();
+	buf_free(&names);
+}
+
+static bool watch_start(void)
+{
+	const struct timeval limit = {settings->process.start_timeout, 0};
+	struct event *late = event_new(base, -1, 0, on_late_start, NULL);
+
+	return late != NULL && event_add(late, &limit) == 0;
 }
 
 static void all_gone(void)
@@ -204,8 +240,7 @@ static void on_sighup(int signal_number, short what, void *argument)
 	(void)signal_number;
 	(void)what;
 	(void)argument;
-	if (!stopping)
-		reload(message);
+	reload(message);
 }
 
 static void on_sigterm(int signal_number, short what, void *argument)
@@ -234,6 +269,14 @@ static bool watch_signals(void)
 
 /* --- start ------------------------------------------------------------------------ */
 
+/* The file at that path is still the one that is open: another master may have removed it on its way out. */
+static bool is_still_there(int file, const char *path)
+{
+	struct stat opened, found;
+
+	return fstat(file, &opened) == 0 && lstat(path, &found) == 0 && opened.st_dev == found.st_dev && opened.st_ino == found.st_ino;
+}
+
 /*
  * Only one master at a time: the lock on the pid file is held for life and falls
  * with the process.  A file that is there without a lock was left by one that died.
@@ -243,16 +286,20 @@ static bool lock_pid_file(bool *was_left_behind)
 	char text[32] = "";
 
 	snprintf(pid_path, sizeof pid_path, "%s/petrel.pid", settings->directory.run);
-	pid_file = open(pid_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (pid_file == -1) {
-		fprintf(stderr, "petrel: %s: %s\n", pid_path, strerror(errno));
-		return false;
-	}
-	*was_left_behind = read(pid_file, text, sizeof text - 1) > 0;
-	if (flock(pid_file, LOCK_EX | LOCK_NB) == -1) {
-		fprintf(stderr, "petrel: already running as process %lu (%s is locked)\n", strtoul(text, NULL, 10), pid_path);
-		return false;
-	}
+	do {
+		if (pid_file != -1)
+			close(pid_file);
+		pid_file = open(pid_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+		if (pid_file == -1) {
+			fprintf(stderr, "petrel: %s: %s\n", pid_path, strerror(errno));
+			return false;
+		}
+		*was_left_behind = read(pid_file, text, sizeof text - 1) > 0;
+		if (flock(pid_file, LOCK_EX | LOCK_NB) == -1) {
+			fprintf(stderr, "petrel: already running as process %lu (%s is locked)\n", strtoul(text, NULL, 10), pid_path);
+			return false;
+		}
+	} while (!is_still_there(pid_file, pid_path));
 	return true;
 }
 
@@ -329,20 +376,49 @@ static bool run(void)
 	    .give_up = give_up,
 	    .all_gone = all_gone};
 	char error[ADMIN_ERROR_MAX];
+	bool started;
 
 	base = event_base_new();
-	if (base == NULL || !watch_signals())
+	if (base == NULL || !watch_signals() || !watch_start())
 		return false;
 	if (!admin_open(base, settings, privileged, &admin_orders, error)) {
 		fprintf(stderr, "petrel: %s\n", error);
 		return false;
 	}
 	orders.base = base;
-	if (!children_start(&orders))
-		return false;
-	event_base_dispatch(base);
+	started = children_start(&orders);
+	if (started)
+		event_base_dispatch(base);
 	admin_close();
-	return true;
+	return started;
+}
+
+/* A descriptor that a library or a child takes for standard error must not be something else. */
+static void fill_standard_descriptors(void)
+{
+	int null;
+
+	do
+		null = open("/dev/null", O_RDWR);
+	while (null != -1 && null <= STDERR_FILENO);
+	if (null != -1)
+		close(null);
+}
+
+/* A channel to every user's session process takes a descriptor, and the processes of the suite are to have theirs still. */
+static void raise_files_limit(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == -1)
+		return;
+	if (privileged && files.rlim_max < FILES_WANTED) {
+		files.rlim_cur = files.rlim_max = FILES_WANTED;
+		if (setrlimit(RLIMIT_NOFILE, &files) == 0 || getrlimit(RLIMIT_NOFILE, &files) == -1)
+			return;
+	}
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
 int main(int argc, char **argv)
@@ -372,6 +448,8 @@ int main(int argc, char **argv)
 	log_set_name("petrel");
 	umask(077);
 	privileged = geteuid() == 0;
+	fill_standard_descriptors();
+	raise_files_limit();
 	initial = read_configuration(error);
 	if (initial == NULL) {
 		fprintf(stderr, "petrel: %s\n", error);
