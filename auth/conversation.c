@@ -29,7 +29,7 @@ enum {
 };
 
 enum awaited {
-	AWAITS_NOTHING,        /* the asker waits for us */
+	AWAITS_NOTHING, /* the asker waits for us */
 	AWAITS_CLIENT_FINAL,
 	AWAITS_ACKNOWLEDGEMENT /* the client has our proof, and may not like it */
 };
@@ -206,20 +206,18 @@ static struct attempt *conversation_new(
 	return a;
 }
 
-static void take_client_first(
-    struct attempt *a, const struct auth_question *question, bool is_plus)
+static void take_client_first(struct attempt *a, const struct auth_question *question, bool is_plus)
 {
 	struct scram *scram = &a->conversation->scram;
 	const char *fault = NULL;
-	enum scram_status status = scram_client_first(scram, question->message, is_plus,
-	    question->exporter, question->end_point, &fault);
+	enum scram_status status = scram_client_first(
+	    scram, question->message, is_plus, question->exporter, question->end_point, &fault);
 
 	if (status == SCRAM_MALFORMED)
 		attempt_malformed(a, fault);
 	else if (!settings->auth.scram)
 		attempt_refuse(a, "SCRAM is switched off");
-	else if (!attempt_identify(
-		     a, slice_string(scram->name), slice_string(scram->authorize)))
+	else if (!attempt_identify(a, slice_string(scram->name), slice_string(scram->authorize)))
 		return;
 	else if (status == SCRAM_REFUSED)
 		attempt_refuse(a, fault);
@@ -238,8 +236,7 @@ bool conversation_begin(
 	conversation_cancel(channel, question);
 	a = conversation_new(channel, request, question);
 	if (a == NULL)
-		auth_reply(
-		    channel, request, &(struct auth_result){.verdict = AUTH_TEMPORARY});
+		auth_reply(channel, request, &(struct auth_result){.verdict = AUTH_TEMPORARY});
 	else
 		take_client_first(a, question, is_plus);
 	return true;
@@ -269,8 +266,7 @@ bool conversation_respond(
 	enum awaited awaited;
 
 	if (c == NULL) { /* the client took too long, or we are not who it began with */
-		auth_reply(
-		    channel, request, &(struct auth_result){.verdict = AUTH_TEMPORARY});
+		auth_reply(channel, request, &(struct auth_result){.verdict = AUTH_TEMPORARY});
 		return true;
 	}
 	awaited = c->awaited;

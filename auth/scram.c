@@ -169,14 +169,13 @@ enum scram_status scram_client_first(struct scram *s, struct slice message, bool
 	struct cursor in = cursor_over(message);
 	const char *start = in.at;
 	struct slice data, authorize;
-	enum scram_status status =
-	    take_binding(&in, is_plus, exporter, end_point, &data, fault);
+	enum scram_status status = take_binding(&in, is_plus, exporter, end_point, &data, fault);
 
 	if (status == SCRAM_MALFORMED)
 		return status;
 	if (!cursor_accept(&in, ',') ||
-	    (cursor_peek(&in) != ',' && (!take_attribute(&in, 'a', &authorize) ||
-					    !decode_name(authorize, s->authorize))) ||
+	    (cursor_peek(&in) != ',' &&
+		(!take_attribute(&in, 'a', &authorize) || !decode_name(authorize, s->authorize))) ||
 	    !cursor_accept(&in, ','))
 		return malformed(fault, "malformed authorization identity");
 	if (status == SCRAM_REFUSED) {

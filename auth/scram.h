@@ -66,8 +66,7 @@ bool scram_server_first(
     struct scram *, const struct credential *credential, const uint8_t *random, struct buf *out);
 
 /* The client's final message. */
-enum scram_status scram_client_final(
-    struct scram *, struct slice message, const char **fault);
+enum scram_status scram_client_final(struct scram *, struct slice message, const char **fault);
 
 /*
  * Is the proof right?  Then the server's final message is appended to `out`.

@@ -27,8 +27,8 @@ static bool read_secret(int directory)
 
 	if (file == -1)
 		return false;
-	good = fstat(file, &about) == 0 && S_ISREG(about.st_mode) &&
-	       about.st_size == SCRAM_KEY && io_read(file, &octets) && octets.len == SCRAM_KEY;
+	good = fstat(file, &about) == 0 && S_ISREG(about.st_mode) && about.st_size == SCRAM_KEY &&
+	       io_read(file, &octets) && octets.len == SCRAM_KEY;
 	if (good)
 		memcpy(decoy_secret, octets.data, SCRAM_KEY);
 	else
@@ -70,7 +70,8 @@ bool secret_open(const char *path)
 			kept = write_secret(directory);
 	}
 	if (!kept)
-		log_warning("decoy-secret-not-kept", log_string("file", file_name), log_errno(errno));
+		log_warning(
+		    "decoy-secret-not-kept", log_string("file", file_name), log_errno(errno));
 	if (directory != -1)
 		close(directory);
 	return true;

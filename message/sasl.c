@@ -67,12 +67,10 @@ static enum sasl_next ask_password(const struct sasl *s, struct slice authorize,
 	    password.len == 0 || password.len > AUTH_PASSWORD_MAX ||
 	    slice_find(password, 0, '\0') >= 0)
 		return SASL_MALFORMED;
-	*question = (struct auth_question){.type = AUTH_PASSWORD,
-	    .authorize = authorize,
-	    .name = name,
-	    .password = password};
-	slice_copy(slice_string(names[s->mechanism]), question->mechanism,
-	    sizeof question->mechanism);
+	*question = (struct auth_question){
+	    .type = AUTH_PASSWORD, .authorize = authorize, .name = name, .password = password};
+	slice_copy(
+	    slice_string(names[s->mechanism]), question->mechanism, sizeof question->mechanism);
 	return SASL_ASK;
 }
 
@@ -95,8 +93,7 @@ static enum sasl_next take_login(struct sasl *s, struct auth_question *question)
 	struct slice message = buf_slice(&s->response);
 
 	if (s->has_name)
-		return ask_password(
-		    s, slice_of(NULL, 0), buf_slice(&s->name), message, question);
+		return ask_password(s, slice_of(NULL, 0), buf_slice(&s->name), message, question);
 	if (slice_find(message, 0, '\0') >= 0 || !buf_append_slice(&s->name, message))
 		return SASL_MALFORMED;
 	s->has_name = true;
@@ -106,12 +103,12 @@ static enum sasl_next take_login(struct sasl *s, struct auth_question *question)
 /* Its messages are passed on as they are. */
 static enum sasl_next take_scram(struct sasl *s, struct auth_question *question)
 {
-	*question = (struct auth_question){.type = s->is_known ? AUTH_RESPONSE : AUTH_SCRAM,
-	    .message = buf_slice(&s->response)};
+	*question = (struct auth_question){
+	    .type = s->is_known ? AUTH_RESPONSE : AUTH_SCRAM, .message = buf_slice(&s->response)};
 	if (question->message.len > AUTH_MESSAGE_MAX)
 		return SASL_MALFORMED;
-	slice_copy(slice_string(names[s->mechanism]), question->mechanism,
-	    sizeof question->mechanism);
+	slice_copy(
+	    slice_string(names[s->mechanism]), question->mechanism, sizeof question->mechanism);
 	s->is_known = true;
 	return SASL_ASK;
 }

@@ -34,7 +34,7 @@ struct sasl {
 	struct buf response;  /* the client's last one, decoded; questions point into it */
 	struct buf challenge; /* to be sent, in base64 */
 	bool has_name;
-	bool is_known;        /* auth has been told of it, and wants to be told of its end */
+	bool is_known; /* auth has been told of it, and wants to be told of its end */
 };
 
 /* By name, in any case; SASL_MECHANISM_COUNT: none that is known. */

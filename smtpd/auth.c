@@ -171,8 +171,8 @@ void auth_begin(struct session *s, struct slice arguments)
 		return;
 	}
 	session_expect(s, PHASE_AUTH);
-	go_on(s, sasl_begin(s->sasl, mechanism, slice_trim(cursor_rest(&in)), &question),
-	    &question);
+	go_on(
+	    s, sasl_begin(s->sasl, mechanism, slice_trim(cursor_rest(&in)), &question), &question);
 }
 
 void auth_offer(struct session *s)
