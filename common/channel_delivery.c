@@ -131,6 +131,7 @@ void delivery_result_write(struct writer *w, const struct delivery_result *resul
 	write_u64(w, result->job);
 	write_bool(w, result->reuse);
 	write_bool(w, result->site_failed);
+	write_bool(w, result->passes_dsn);
 	write_slice(w, result->remote);
 	write_slice(w, result->tls);
 	write_u32(w, result->count);
@@ -165,6 +166,7 @@ bool delivery_result_read(struct reader *r, struct delivery_result *result)
 	result->job = read_u64(r);
 	result->reuse = read_bool(r);
 	result->site_failed = read_bool(r);
+	result->passes_dsn = read_bool(r);
 	result->remote = envelope_text_read(r, DELIVERY_REMOTE_MAX);
 	result->tls = envelope_text_read(r, DELIVERY_REMOTE_MAX);
 	result->count = read_u32(r);

@@ -90,6 +90,7 @@ struct delivery_result {
 	uint64_t job;
 	bool reuse;            /* give me another for the same site */
 	bool site_failed;      /* no host of the site could be reached: it says nothing about the message */
+	bool passes_dsn;       /* the other side offers DSN: it reports successes from here on (RFC 3461, 5.2) */
 	struct slice remote;   /* "mx1.example.net[192.0.2.1]:25"; empty for a mailbox */
 	struct slice tls;      /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: in the clear */
 	uint32_t count;

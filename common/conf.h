@@ -100,6 +100,7 @@ struct settings {
 		int64_t free_space;
 		int64_t retry_first;
 		int64_t retry_longest;
+		int64_t warn_after;
 		int64_t expire;
 		int64_t site_concurrency;
 		int64_t aliases_depth;

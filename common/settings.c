@@ -114,6 +114,8 @@ const struct conf_setting conf_table[] = {
     DURATION("queue.retry-first", queue.retry_first, "5m", 1, DAY, "The wait after a first failed attempt; it grows from there."),
     DURATION("queue.retry-longest", queue.retry_longest, "4h", 1, 30 * DAY, "The longest wait between attempts."),
     DURATION("queue.expire", queue.expire, "5d", 1, 365 * DAY, "When the sender is told that it did not work."),
+    DURATION("queue.warn-after", queue.warn_after, "4h", 0, 365 * DAY,
+	"When the sender is told that a message is late; 0: never."),
     NUMBER("queue.site-concurrency", queue.site_concurrency, "20", 1, 10000, "Deliveries to one site at a time."),
     NUMBER("queue.aliases-depth", queue.aliases_depth, "16", 1, 100, "How deep aliases may point to aliases."),
     NUMBER("queue.aliases-fanout", queue.aliases_fanout, "1000", 1, 10000, "Deliveries that one address may expand to."),

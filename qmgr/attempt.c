@@ -213,13 +213,23 @@ static void submit_update(
 	committer_submit(queue.committer, &l->update);
 }
 
+/* What is to be reported is over when the report is durable, not before: a crash repeats it. */
+static bool is_report_owed(const struct target *target)
+{
+	if (target->is_reported)
+		return false;
+	return target->state == TARGET_FAILED ||
+	       (target->state == TARGET_DELIVERED && target->has_success_to_report);
+}
+
 void attempt_record(struct mail *mail, struct target *target)
 {
 	if (target->is_recorded || target->state == TARGET_PENDING ||
-	    target->state == TARGET_RUNNING ||
-	    (target->state == TARGET_FAILED && !target->is_reported))
+	    target->state == TARGET_RUNNING || is_report_owed(target))
 		return;
-	if (!mail_record_expansion(mail) || !mail_record_outcome(mail, target, clock_wall_us()))
+	mail->loaded->recorded_us = clock_wall_us();
+	if (!mail_record_expansion(mail) ||
+	    !mail_record_outcome(mail, target, mail->loaded->recorded_us))
 		log_error("cannot-record", log_id(mail->file.id));
 	target->is_recorded = true;
 	if (target->state == TARGET_DELIVERED && target->kind == LOOKUP_MAILBOX)
@@ -395,7 +405,7 @@ static void end_attempt(struct mail *mail)
 			    &limits, l->envelope.arrived_us, now, l->attempts + 1, arc4random());
 		if (next == 0)
 			expire(mail);
-		bounce_report(mail);
+		bounce_report(mail, next != 0);
 		if (l->reports > 0)
 			return;
 	}

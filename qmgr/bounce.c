@@ -1,11 +1,15 @@
 /*
- * bounce.c - telling the sender.
+ * bounce.c - telling the sender: of failures, of delays, and of successes where asked to.
  *
  * A report is a message like any other, with the null sender.  What it reports
  * counts as reported when the report is durable, so that a crash in between
  * repeats the report and never swallows it.  A message that came with the null
  * sender is never reported to it: its failure goes to the postmaster, once, and a
  * failure to reach the postmaster ends in the log.
+ *
+ * Of a delay the sender is told once for each recipient: in the attempt that is
+ * the first after queue.warn-after.  The times of the recorded outcomes say which
+ * that is, so nothing else has to be remembered.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,14 +33,36 @@ enum {
 struct report {
 	message_id about;
 	size_t count;
-	uint32_t targets[]; /* indices of what it reports */
+	bool has_failures;
+	struct {
+		uint32_t target; /* its index */
+		enum dsn_action action;
+	} what[];
 };
+
+static uint8_t notify_of(const struct mail *mail, const struct target *target)
+{
+	return mail->loaded->envelope.recipients[target->recipient].notify;
+}
 
 static bool wants_failures(const struct mail *mail, const struct target *target)
 {
-	uint8_t notify = mail->loaded->envelope.recipients[target->recipient].notify;
+	uint8_t notify = notify_of(mail, target);
 
 	return notify == 0 || (notify & NOTIFY_FAILURE) != 0;
+}
+
+/* This attempt is the first after the time at which the sender is to know. */
+static bool is_late(const struct mail *mail, const struct target *target)
+{
+	const struct envelope *envelope = &mail->loaded->envelope;
+	uint64_t late = envelope->arrived_us + (uint64_t)settings->queue.warn_after * SECOND_US;
+	uint64_t recorded = mail->loaded->recorded_us;
+	uint64_t now = recorded != 0 ? recorded : clock_wall_us();
+	uint8_t notify = notify_of(mail, target);
+
+	return settings->queue.warn_after != 0 && envelope->sender.len > 0 && now >= late &&
+	       mail->loaded->tried_us < late && (notify == 0 || (notify & NOTIFY_DELAY) != 0);
 }
 
 /* Who is told where the sender is null. */
@@ -74,8 +100,12 @@ static struct date date_of(uint64_t us)
 	return date_local((int64_t)(us / SECOND_US));
 }
 
-/* The added header fields and the header of the message, or all of it where that was asked for. */
-static bool read_message(const struct mail *mail, bool *is_full, struct buf *out)
+/*
+ * The added header fields and the header of the message, or all of it where that
+ * was asked for.  Who is told of no failure gets the header alone (RFC 3461, 4.3).
+ */
+static bool read_message(
+    const struct mail *mail, bool has_failures, bool *is_full, struct buf *out)
 {
 	const struct envelope *envelope = &mail->loaded->envelope;
 	size_t wanted = HEADER_OCTETS_MAX;
@@ -83,7 +113,7 @@ static bool read_message(const struct mail *mail, bool *is_full, struct buf *out
 	char *room;
 	int fd;
 
-	*is_full = envelope->ret == RETURN_FULL && mail->file.size <= FULL_OCTETS_MAX;
+	*is_full = has_failures && envelope->ret == RETURN_FULL && mail->file.size <= FULL_OCTETS_MAX;
 	if (*is_full || mail->file.size < wanted)
 		wanted = (size_t)mail->file.size;
 	if (!buf_append_slice(out, envelope->prepend) || (room = buf_extend(out, wanted)) == NULL)
@@ -103,17 +133,22 @@ static bool read_message(const struct mail *mail, bool *is_full, struct buf *out
 	return true;
 }
 
-static struct dsn_recipient describe(const struct mail *mail, const struct target *target)
+static struct dsn_recipient describe(
+    const struct mail *mail, const struct target *target, enum dsn_action action)
 {
+	uint64_t until =
+	    mail->loaded->envelope.arrived_us + (uint64_t)settings->queue.expire * SECOND_US;
+
 	return (struct dsn_recipient){
 	    .address = target->address,
 	    .original_recipient = mail->loaded->envelope.recipients[target->recipient].original,
-	    .action = DSN_FAILED,
+	    .action = action,
 	    .status = slice_string(target->status),
 	    .diagnostic = slice_string(target->text),
 	    .is_smtp_reply = target->code != 0,
 	    .remote_mta = slice_string(target->host),
 	    .last_attempt = (int64_t)(clock_wall_us() / SECOND_US),
+	    .retry_until = action == DSN_DELAYED ? (int64_t)(until / SECOND_US) : 0,
 	};
 }
 
@@ -140,12 +175,13 @@ static bool write_report(
 
 	message_id_format(mail->file.id, id);
 	message_id_format(queue_next_id(), own_id);
-	is_written = recipients != NULL && read_message(mail, &is_full, &message);
+	is_written = recipients != NULL && read_message(mail, report->has_failures, &is_full, &message);
 	if (is_written) {
 		dsn.message = buf_slice(&message);
 		dsn.return_full = is_full;
 		for (size_t i = 0; i < report->count; i++)
-			recipients[i] = describe(mail, mail->loaded->targets[report->targets[i]]);
+			recipients[i] = describe(mail,
+			    mail->loaded->targets[report->what[i].target], report->what[i].action);
 		is_written = dsn_write(&dsn, out);
 	}
 	buf_free(&message);
@@ -166,6 +202,40 @@ static void forget_report(struct mail *mail)
 	}
 }
 
+/* The sender was told of this target, or it is given up to tell him. */
+static void settle_reported(struct mail *mail, struct target *target, enum dsn_action action)
+{
+	switch (action) {
+	case DSN_DELAYED:
+		target->is_warned = true;
+		return;
+	case DSN_DELIVERED:
+	case DSN_RELAYED:
+		target->is_reported = true;
+		attempt_record(mail, target);
+		return;
+	default:
+		target->is_reported = true;
+		return;
+	}
+}
+
+/*
+ * A report that could not be stored: of failures it is tried again, and they
+ * count as deferred until then.  No message is kept or sent twice for the sake
+ * of the others.
+ */
+static void lose_report(struct mail *mail, const struct report *report)
+{
+	log_warning("report-lost", log_id(mail->file.id), log_number("recipients", report->count));
+	if (report->has_failures)
+		forget_report(mail);
+	for (size_t i = 0; i < report->count; i++)
+		if (report->what[i].action != DSN_FAILED)
+			settle_reported(mail, mail->loaded->targets[report->what[i].target],
+			    report->what[i].action);
+}
+
 static void report_finished(bool is_accepted, message_id id, void *context)
 {
 	struct report *report = context;
@@ -175,12 +245,39 @@ static void report_finished(bool is_accepted, message_id id, void *context)
 	if (mail != NULL && mail->loaded != NULL) {
 		mail->loaded->reports--;
 		for (size_t i = 0; i < report->count && is_accepted; i++)
-			mail->loaded->targets[report->targets[i]]->is_reported = true;
+			settle_reported(mail, mail->loaded->targets[report->what[i].target],
+			    report->what[i].action);
 		if (!is_accepted)
-			forget_report(mail);
+			lose_report(mail, report);
+		bounce_report_success(mail);
 		attempt_review(mail);
 	}
 	free(report);
+}
+
+static void log_report(const struct mail *mail, const struct report *report, struct slice reader)
+{
+	if (report->has_failures)
+		log_info("bounced", log_id(mail->file.id), log_slice("to", reader),
+		    log_number("recipients", report->count));
+	else
+		log_info("reported", log_id(mail->file.id), log_slice("to", reader),
+		    log_string("action", dsn_action_name(report->what[0].action)),
+		    log_number("recipients", report->count));
+}
+
+/* Long words about many: those who do not fit are in the next report. */
+static void halve(struct mail *mail, struct report *report)
+{
+	size_t kept = report->count / 2;
+
+	for (size_t i = kept; i < report->count; i++)
+		mail->loaded->targets[report->what[i].target]->is_in_report = false;
+	report->count = kept;
+	report->has_failures = false;
+	for (size_t i = 0; i < kept; i++)
+		if (report->what[i].action == DSN_FAILED)
+			report->has_failures = true;
 }
 
 static bool send_report(struct mail *mail, struct report *report, struct slice reader)
@@ -198,9 +295,8 @@ static bool send_report(struct mail *mail, struct report *report, struct slice r
 	message_id id;
 	bool is_begun = write_report(mail, report, reader, &content);
 
-	/* Long words about many: those who do not fit are in the next report. */
 	while (!is_begun && content.overflowed && report->count > 1) {
-		report->count /= 2;
+		halve(mail, report);
 		buf_clear(&content);
 		is_begun = write_report(mail, report, reader, &content);
 	}
@@ -209,8 +305,7 @@ static bool send_report(struct mail *mail, struct report *report, struct slice r
 
 	if (is_begun) {
 		mail->loaded->reports++;
-		log_info("bounced", log_id(mail->file.id), log_slice("to", reader),
-		    log_number("recipients", report->count));
+		log_report(mail, report, reader);
 	}
 	buf_free(&content);
 	return is_begun;
@@ -219,7 +314,7 @@ static bool send_report(struct mail *mail, struct report *report, struct slice r
 static void give_up_report(struct mail *mail, struct report *report)
 {
 	log_error("cannot-report", log_id(mail->file.id), log_errno(errno));
-	forget_report(mail);
+	lose_report(mail, report);
 	free(report);
 }
 
@@ -230,27 +325,48 @@ static void report_to(struct mail *mail, struct report *report, struct slice rea
 		give_up_report(mail, report);
 }
 
-void bounce_report(struct mail *mail)
+/* NULL where memory is short. */
+static struct report *report_new(struct mail *mail)
+{
+	struct report *report =
+	    calloc(1, sizeof *report + DSN_RECIPIENTS_MAX * sizeof report->what[0]);
+
+	if (report != NULL)
+		report->about = mail->file.id;
+	return report;
+}
+
+static void add_to_report(
+    struct report *report, const struct target *target, enum dsn_action action)
+{
+	report->what[report->count].target = target->index;
+	report->what[report->count++].action = action;
+	if (action == DSN_FAILED)
+		report->has_failures = true;
+}
+
+void bounce_report(struct mail *mail, bool may_warn)
 {
 	struct loaded *l = mail->loaded;
-	struct report *report =
-	    calloc(1, sizeof *report + DSN_RECIPIENTS_MAX * sizeof report->targets[0]);
+	struct report *report = report_new(mail);
 	struct buf reader = buf_with_limit(ENVELOPE_ADDRESS_MAX);
 
 	if (report == NULL) {
 		forget_report(mail);
 		return;
 	}
-	report->about = mail->file.id;
 	for (size_t i = 0; i < l->target_count && report->count < DSN_RECIPIENTS_MAX; i++) {
 		struct target *target = l->targets[i];
 
+		if (target->state == TARGET_DEFERRED && may_warn && !target->is_warned &&
+		    is_late(mail, target))
+			add_to_report(report, target, DSN_DELAYED);
 		if (target->state != TARGET_FAILED || target->is_reported)
 			continue;
 		buf_clear(&reader);
 		if (wants_failures(mail, target) &&
 		    (!find_reader(mail, target, &reader) || reader.len > 0))
-			report->targets[report->count++] = target->index;
+			add_to_report(report, target, DSN_FAILED);
 		else
 			target->is_reported = true;
 	}
@@ -258,9 +374,37 @@ void bounce_report(struct mail *mail)
 	buf_clear(&reader);
 	if (report->count == 0)
 		free(report);
-	else if (find_reader(mail, l->targets[report->targets[0]], &reader))
+	else if (find_reader(mail, l->targets[report->what[0].target], &reader))
 		report_to(mail, report, buf_slice(&reader));
 	else
 		give_up_report(mail, report);
 	buf_free(&reader);
+}
+
+void bounce_report_success(struct mail *mail)
+{
+	struct loaded *l = mail->loaded;
+	struct report *report = NULL;
+
+	for (size_t i = 0; i < l->target_count; i++) {
+		struct target *target = l->targets[i];
+
+		if (target->state != TARGET_DELIVERED || !target->has_success_to_report ||
+		    target->is_in_report)
+			continue;
+		target->is_in_report = true;
+		if (report == NULL && (report = report_new(mail)) == NULL) {
+			log_error("out-of-memory", log_id(mail->file.id));
+			settle_reported(mail, target, DSN_DELIVERED);
+			continue;
+		}
+		add_to_report(
+		    report, target, target->kind == LOOKUP_MAILBOX ? DSN_DELIVERED : DSN_RELAYED);
+		if (report->count == DSN_RECIPIENTS_MAX) {
+			report_to(mail, report, l->envelope.sender);
+			report = NULL;
+		}
+	}
+	if (report != NULL)
+		report_to(mail, report, l->envelope.sender);
 }

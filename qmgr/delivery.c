@@ -209,10 +209,21 @@ static void log_outcome(const struct mail *mail, const struct target *target, co
 	log_write(LEVEL_INFO, events[target->state], fields);
 }
 
+/* The sender asked to be told, and we are the last host that can (RFC 3461, 5.2). */
+static bool has_success_to_report(
+    const struct mail *mail, const struct target *target, bool passes_dsn)
+{
+	const struct envelope *envelope = &mail->loaded->envelope;
+
+	return target->state == TARGET_DELIVERED && !passes_dsn && envelope->sender.len > 0 &&
+	       (envelope->recipients[target->recipient].notify & NOTIFY_SUCCESS) != 0;
+}
+
 static void conclude(struct job *job, struct target *target, enum target_state state,
-    struct slice status, struct slice host, struct slice text, const char *tls)
+    struct slice status, struct slice host, struct slice text, const char *tls, bool passes_dsn)
 {
 	target_conclude(target, state, status, host, text);
+	target->has_success_to_report = has_success_to_report(job->mail, target, passes_dsn);
 	if (state == TARGET_DELIVERED && target->kind == LOOKUP_MAILBOX)
 		checkpoint_note_delivery();
 	log_outcome(job->mail, target, tls);
@@ -225,6 +236,7 @@ static void end_job(struct job *job)
 	struct mail *mail = job->mail;
 
 	job_free(job);
+	bounce_report_success(mail);
 	attempt_review(mail);
 }
 
@@ -236,7 +248,7 @@ static void defer_job(struct job *job, const char *status, struct slice host, st
 	STAILQ_FOREACH (target, &job->targets, link)
 		if (target->state == TARGET_PENDING || target->state == TARGET_RUNNING)
 			conclude(
-			    job, target, TARGET_DEFERRED, slice_string(status), host, text, "");
+			    job, target, TARGET_DEFERRED, slice_string(status), host, text, "", false);
 	end_job(job);
 }
 
@@ -449,12 +461,13 @@ static bool take_outcomes(struct job *job, const struct delivery_result *result)
 		if (target->job != job)
 			return false;
 		conclude(
-		    job, target, states[one->outcome], one->status, result->remote, one->text, tls);
+		    job, target, states[one->outcome], one->status, result->remote, one->text, tls,
+		    result->passes_dsn);
 	}
 	STAILQ_FOREACH (target, &job->targets, link)
 		if (target->state == TARGET_RUNNING)
 			conclude(job, target, TARGET_DEFERRED, SLICE("4.3.0"), slice_of("", 0),
-			    SLICE("the delivery agent did not say"), "");
+			    SLICE("the delivery agent did not say"), "", false);
 	return true;
 }
 

@@ -143,6 +143,8 @@ static bool read_history(struct loaded *l)
 			continue;
 		l->history[l->history_count++] = (struct history){outcome.address, outcome.status,
 		    outcome.attempts, is_doubtful(l->mail, &outcome), outcome.text};
+		if (outcome.at_us > l->tried_us)
+			l->tried_us = outcome.at_us;
 		if (outcome.attempts > l->attempts)
 			l->attempts = outcome.attempts;
 		if (outcome.status == OUTCOME_DELIVERED && outcome.in_mailbox)

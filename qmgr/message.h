@@ -76,7 +76,10 @@ struct target {
 	enum lookup_kind kind;
 	enum target_state state;
 	bool may_be_there;    /* a mailbox that may have it already */
-	bool is_reported;     /* FAILED: the sender was told, or is not to be told */
+	bool is_reported;     /* FAILED: the sender was told, or is not to be told; DELIVERED: the same, where a success is to be reported */
+	bool has_success_to_report; /* DELIVERED: the sender asked to be told, and nobody after us will */
+	bool is_in_report;    /* the same: one is on its way, or was */
+	bool is_warned;       /* DEFERRED: the sender was told in this attempt, or is not to be told */
 	bool is_recorded;     /* mail_record_outcome has seen this state */
 	uint32_t attempts;    /* before this one */
 	struct slice address; /* these two in one allocation */
@@ -128,6 +131,8 @@ struct loaded {
 	size_t by_address_size;
 	struct siphash_key key;
 	uint32_t attempts;  /* made before */
+	uint64_t tried_us;  /* wall time of the last of them; 0: none */
+	uint64_t recorded_us; /* and of the last outcome of this one; 0: none */
 	bool is_dispatched; /* the jobs of this attempt were made */
 	unsigned jobs;      /* of this attempt that have not ended */
 	struct job_list job_list;

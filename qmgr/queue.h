@@ -135,10 +135,13 @@ bool delivery_may_be_in_mailbox(void);
 /* --- bounce.c */
 
 /*
- * Tell the sender of failed targets that he was not told of yet.  Marks them as
- * reported at once where nobody is to be told, else when the report is durable.
+ * Tell the sender of failed targets that he was not told of yet, and where
+ * `may_warn` of deferred ones that are late.  Marks them as reported at once where
+ * nobody is to be told, else when the report is durable.
  */
-void bounce_report(struct mail *mail);
+void bounce_report(struct mail *mail, bool may_warn);
+/* The same for delivered targets whose success the sender wants to know of. */
+void bounce_report_success(struct mail *mail);
 
 /* --- checkpoint.c */
 

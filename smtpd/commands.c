@@ -12,14 +12,14 @@
 #include "smtpd/auth.h"
 #include "smtpd/chunk.h"
 #include "smtpd/data.h"
+#include "smtpd/parameters.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 #include "smtpd/submit.h"
 
 enum {
 	HELO_MAX = 255,  /* octets of a domain (RFC 5321, 4.5.3.1.2) */
-	VERBS_MAX = 24,  /* octets looked at */
-	SIZE_DIGITS = 20 /* of SIZE=n (RFC 1870, 3) */
+	VERBS_MAX = 24   /* octets looked at */
 };
 
 /* --- HELO, EHLO ------------------------------------------------------------------ */
@@ -87,6 +87,7 @@ static void cmd_ehlo(struct session *s, struct slice arguments)
 		auth_offer(s);
 	reply_more(s, 250, NULL, "8BITMIME");
 	reply_more(s, 250, NULL, "CHUNKING");
+	reply_more(s, 250, NULL, "DSN");
 	reply(s, 250, NULL, "ENHANCEDSTATUSCODES");
 	reply_flush(s);
 }
@@ -155,90 +156,6 @@ static bool parse_path(struct slice arguments, struct slice keyword, unsigned fl
 	return true;
 }
 
-static bool parse_parameters(struct session *s, struct slice text,
-    struct esmtp_parameter parameters[ESMTP_PARAMETERS_MAX], size_t *count)
-{
-	ssize_t n = esmtp_parameters_parse(text, parameters, ESMTP_PARAMETERS_MAX);
-
-	if (n < 0) {
-		reply(s, 501, "5.5.4", "Malformed parameters");
-		return false;
-	}
-	*count = (size_t)n;
-	return true;
-}
-
-static bool size_is_taken(struct session *s, const struct esmtp_parameter *parameter)
-{
-	uint64_t size;
-
-	if (parameter->value.len > SIZE_DIGITS ||
-	    !slice_number(parameter->value, UINT64_MAX, &size)) {
-		reply(s, 501, "5.5.4", "SIZE wants a number");
-		return false;
-	}
-	if (size > (uint64_t)settings->smtp.size_limit) {
-		reply(s, 552, "5.3.4", "Message too large: at most %lld octets",
-		    (long long)settings->smtp.size_limit);
-		return false;
-	}
-	return true;
-}
-
-static bool body_is_taken(
-    struct session *s, const struct esmtp_parameter *parameter, enum envelope_body *body)
-{
-	if (slice_equal_nocase(parameter->value, SLICE("7BIT"))) {
-		*body = BODY_7BIT;
-	} else if (slice_equal_nocase(parameter->value, SLICE("8BITMIME"))) {
-		*body = BODY_8BITMIME;
-	} else {
-		reply(s, 501, "5.5.4", "BODY wants 7BIT or 8BITMIME");
-		return false;
-	}
-	return true;
-}
-
-/* AUTH= of MAIL has to be understood (RFC 4954, 5), and is believed from nobody. */
-static bool auth_is_taken(struct session *s, const struct esmtp_parameter *parameter)
-{
-	struct buf decoded = buf_with_limit(SESSION_PATH_LINE_MAX);
-	bool good = parameter->value.len > 0 && xtext_decode(parameter->value, &decoded);
-
-	buf_free(&decoded);
-	if (!good)
-		reply(s, 501, "5.5.4", "AUTH wants an address, or <>");
-	return good;
-}
-
-static bool mail_parameters(struct session *s, struct slice text, enum envelope_body *body)
-{
-	struct esmtp_parameter parameters[ESMTP_PARAMETERS_MAX];
-	size_t count;
-
-	if (!parse_parameters(s, text, parameters, &count))
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		const struct esmtp_parameter *parameter = &parameters[i];
-		bool good;
-
-		if (slice_equal_nocase(parameter->keyword, SLICE("SIZE"))) {
-			good = size_is_taken(s, parameter);
-		} else if (slice_equal_nocase(parameter->keyword, SLICE("BODY"))) {
-			good = body_is_taken(s, parameter, body);
-		} else if (slice_equal_nocase(parameter->keyword, SLICE("AUTH"))) {
-			good = auth_is_taken(s, parameter);
-		} else {
-			reply(s, 555, "5.5.4", "Unsupported parameter %.*s",
-			    SLICE_PRINTF(parameter->keyword));
-			good = false;
-		}
-		if (!good)
-			return false;
-	}
-	return true;
-}
-
 /* The canonical form, or a reply that says why not. */
 static bool canonical(struct session *s, const struct address *address, struct buf *out)
 {
@@ -294,9 +211,9 @@ static void accept_sender(struct session *s, struct slice address)
 static void cmd_mail(struct session *s, struct slice arguments)
 {
 	struct buf address = buf_with_limit(ENVELOPE_ADDRESS_MAX);
+	struct mail_parameters mail = mail_parameters_none();
 	struct address parsed;
 	struct slice parameters;
-	enum envelope_body body = BODY_7BIT;
 	unsigned flags = ADDRESS_LENIENT | (s->is_local ? ADDRESS_NO_DOMAIN : 0);
 
 	if (s->transaction != NULL) {
@@ -305,18 +222,22 @@ static void cmd_mail(struct session *s, struct slice arguments)
 		return;
 	} else if (!parse_path(arguments, SLICE("FROM:"), flags, &parsed, &parameters)) {
 		reply(s, 501, "5.1.7", "Syntax: MAIL FROM:<address>");
-	} else if (!mail_parameters(s, parameters, &body) || !canonical(s, &parsed, &address)) {
+	} else if (!mail_parameters_take(s, parameters, &mail) ||
+		   !canonical(s, &parsed, &address)) {
 		;
 	} else if (!s->house->queue_is_open()) {
 		reply(s, 451, "4.3.0", "The queue is not available, try again later");
 	} else if ((s->transaction = transaction_new(s, s->house)) == NULL ||
-		   !transaction_set_sender(s->transaction, buf_slice(&address))) {
+		   !transaction_set_sender(s->transaction, buf_slice(&address)) ||
+		   !transaction_set_envid(s->transaction, buf_slice(&mail.envid))) {
 		session_reset(s);
 		reply(s, 451, "4.3.0", "Out of memory");
 	} else {
-		s->transaction->body = (uint8_t)body;
+		s->transaction->body = (uint8_t)mail.body;
+		s->transaction->ret = (uint8_t)mail.ret;
 		accept_sender(s, buf_slice(&address));
 	}
+	mail_parameters_free(&mail);
 	buf_free(&address);
 }
 
@@ -334,7 +255,7 @@ static void log_refusal(struct session *s, const struct session_recipient *recip
 	if (verdict->answer == LOOKUP_ACCEPTED)
 		return;
 	log_info("recipient-refused",
-	    log_slice("to", slice_of(recipient->address, recipient->address_len)),
+	    log_slice("to", recipient->accepted.address),
 	    log_slice("from", transaction_sender(s->transaction)),
 	    log_string("client", s->client.text),
 	    log_string("helo", s->helo == NULL ? "" : s->helo),
@@ -347,10 +268,8 @@ static void answer_recipients(struct session *s)
 	struct session_recipient *recipient;
 
 	while ((recipient = TAILQ_FIRST(&s->recipients)) != NULL && recipient->is_answered) {
-		struct slice address = slice_of(recipient->address, recipient->address_len);
-
 		if (recipient->verdict.answer == LOOKUP_ACCEPTED &&
-		    !transaction_add_recipient(s->transaction, address))
+		    !transaction_add_recipient(s->transaction, &recipient->accepted))
 			recipient->verdict = too_many;
 		log_refusal(s, recipient);
 		reply_verdict(s, &recipient->verdict);
@@ -372,24 +291,33 @@ static void recipient_answered(void *asker, const struct lookup_verdict *verdict
 		session_unblock(s);
 }
 
-/* Behind the outstanding ones, with its answer if that is known. */
-static struct session_recipient *add_recipient(struct session *s, struct slice address)
+/* Behind the outstanding ones, with its answer if that is known.  The texts are copied. */
+static struct session_recipient *add_recipient(
+    struct session *s, const struct envelope_recipient *accepted)
 {
-	struct session_recipient *recipient = calloc(1, sizeof *recipient + address.len);
+	size_t address = accepted->address.len, original = accepted->original.len;
+	struct session_recipient *recipient = calloc(1, sizeof *recipient + address + original);
 
 	if (recipient == NULL)
 		return NULL;
 	recipient->session = s;
-	recipient->address_len = address.len;
-	memcpy(recipient->address, address.data, address.len);
+	if (address > 0)
+		memcpy(recipient->texts, accepted->address.data, address);
+	if (original > 0)
+		memcpy(recipient->texts + address, accepted->original.data, original);
+	recipient->accepted = (struct envelope_recipient){
+	    .address = slice_of(recipient->texts, address),
+	    .original = slice_of(recipient->texts + address, original),
+	    .notify = accepted->notify,
+	};
 	TAILQ_INSERT_TAIL(&s->recipients, recipient, entry);
 	s->recipient_count++;
 	return recipient;
 }
 
-static void ask_recipient(struct session *s, struct slice address)
+static void ask_recipient(struct session *s, const struct envelope_recipient *accepted)
 {
-	struct session_recipient *recipient = add_recipient(s, address);
+	struct session_recipient *recipient = add_recipient(s, accepted);
 	bool may_relay = s->client.may_relay || s->login != NULL;
 	uint32_t taken = s->transaction->recipient_count + s->recipient_count;
 
@@ -402,7 +330,8 @@ static void ask_recipient(struct session *s, struct slice address)
 	if (taken > (uint64_t)settings->smtp.recipients_limit) {
 		recipient->is_answered = true;
 		recipient->verdict = too_many;
-	} else if (!s->house->recipient(&recipient->question, address, may_relay)) {
+	} else if (!s->house->recipient(
+		       &recipient->question, recipient->accepted.address, may_relay)) {
 		recipient->is_answered = true;
 		recipient->verdict = lost;
 	}
@@ -410,9 +339,9 @@ static void ask_recipient(struct session *s, struct slice address)
 }
 
 /* A refusal that needs no question has its place among the others all the same. */
-static void refuse_recipient(struct session *s, uint16_t code, const char *status, const char *text)
+static void refuse_recipient(struct session *s, struct refusal refusal)
 {
-	struct session_recipient *recipient = add_recipient(s, slice_of("", 0));
+	struct session_recipient *recipient = add_recipient(s, &(struct envelope_recipient){0});
 
 	if (recipient == NULL) {
 		session_close(s);
@@ -420,35 +349,54 @@ static void refuse_recipient(struct session *s, uint16_t code, const char *statu
 	}
 	recipient->is_answered = true;
 	recipient->verdict.answer = LOOKUP_REFUSED;
-	recipient->verdict.code = code;
+	recipient->verdict.code = refusal.code;
+	slice_copy(slice_string(refusal.status), recipient->verdict.status,
+	    sizeof recipient->verdict.status);
 	slice_copy(
-	    slice_string(status), recipient->verdict.status, sizeof recipient->verdict.status);
-	slice_copy(slice_string(text), recipient->verdict.text, sizeof recipient->verdict.text);
+	    slice_string(refusal.text), recipient->verdict.text, sizeof recipient->verdict.text);
 	answer_recipients(s);
+}
+
+/* The recipient that the command asks for, or why it cannot be one. */
+static const struct refusal *read_recipient(struct session *s, struct slice arguments,
+    struct buf *address, struct rcpt_parameters *rcpt)
+{
+	static const struct refusal syntax = {501, "5.1.3", "Syntax: RCPT TO:<address>"};
+	static const struct refusal not_ascii = {553, "5.6.7", "Only ASCII addresses are taken"};
+	static const struct refusal too_long = {501, "5.1.3", "Address too long"};
+	struct address parsed;
+	struct slice parameters;
+	const struct refusal *refusal;
+	unsigned flags = ADDRESS_LENIENT | ADDRESS_POSTMASTER | ADDRESS_NOT_NULL |
+			 (s->is_local ? ADDRESS_NO_DOMAIN : 0);
+
+	if (!parse_path(arguments, SLICE("TO:"), flags, &parsed, &parameters))
+		return &syntax;
+	refusal = rcpt_parameters_take(parameters, rcpt);
+	if (refusal != NULL)
+		return refusal;
+	if (parsed.is_utf8)
+		return &not_ascii;
+	return address_write_canonical(&parsed, address) ? NULL : &too_long;
 }
 
 static void cmd_rcpt(struct session *s, struct slice arguments)
 {
 	struct buf address = buf_with_limit(ENVELOPE_ADDRESS_MAX);
-	struct address parsed;
-	struct slice parameters;
-	unsigned flags = ADDRESS_LENIENT | ADDRESS_POSTMASTER | ADDRESS_NOT_NULL |
-			 (s->is_local ? ADDRESS_NO_DOMAIN : 0);
+	struct rcpt_parameters rcpt = rcpt_parameters_none();
+	const struct refusal *refusal;
 
-	if (s->transaction == NULL)
+	if (s->transaction == NULL) {
 		reply(s, 503, "5.5.1", "Give the sender first: MAIL FROM:<address>");
-	else if (s->transaction->has_content)
+	} else if (s->transaction->has_content) {
 		reply(s, 503, "5.5.1", "The message was begun already");
-	else if (!parse_path(arguments, SLICE("TO:"), flags, &parsed, &parameters))
-		refuse_recipient(s, 501, "5.1.3", "Syntax: RCPT TO:<address>");
-	else if (slice_trim(parameters).len > 0)
-		refuse_recipient(s, 555, "5.5.4", "Unsupported parameters");
-	else if (parsed.is_utf8)
-		refuse_recipient(s, 553, "5.6.7", "Only ASCII addresses are taken");
-	else if (!address_write_canonical(&parsed, &address))
-		refuse_recipient(s, 501, "5.1.3", "Address too long");
-	else
-		ask_recipient(s, buf_slice(&address));
+	} else if ((refusal = read_recipient(s, arguments, &address, &rcpt)) != NULL) {
+		refuse_recipient(s, *refusal);
+	} else {
+		ask_recipient(s, &(struct envelope_recipient){buf_slice(&address),
+				     buf_slice(&rcpt.original), rcpt.notify});
+	}
+	rcpt_parameters_free(&rcpt);
 	buf_free(&address);
 }
 

@@ -108,7 +108,8 @@ static bool write_trace(const struct session *s, message_id id, uint64_t now_us,
 		received.protocol |= RECEIVED_TLS;
 	}
 	if (transaction->recipient_count == 1)
-		received.recipient = transaction_text(transaction, transaction->recipients[0]);
+		received.recipient = transaction_text(
+		    transaction, transaction->recipients[0].address);
 	return received_write(&received, out);
 }
 

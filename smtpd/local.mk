@@ -9,6 +9,7 @@ libsmtpd_a_SOURCES = \
 	smtpd/content.c smtpd/content.h \
 	smtpd/data.c smtpd/data.h \
 	smtpd/house.h \
+	smtpd/parameters.c smtpd/parameters.h \
 	smtpd/reply.c smtpd/reply.h \
 	smtpd/session.c smtpd/session.h \
 	smtpd/submit.c smtpd/submit.h \
@@ -30,6 +31,7 @@ tests_unit_test_smtpd_SOURCES = \
 	tests/unit/smtpd/content.c \
 	tests/unit/smtpd/dialogue.c tests/unit/smtpd/dialogue.h \
 	tests/unit/smtpd/fake_house.c tests/unit/smtpd/fake_house.h \
+	tests/unit/smtpd/parameters.c \
 	tests/unit/smtpd/session.c \
 	tests/unit/smtpd/tls.c \
 	tests/unit/tls/pair.c tests/unit/tls/pair.h

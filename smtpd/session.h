@@ -71,8 +71,8 @@ struct session_recipient {
 	struct question question;
 	bool is_answered;
 	struct lookup_verdict verdict; /* once it is */
-	size_t address_len;
-	char address[]; /* canonical */
+	struct envelope_recipient accepted; /* if it is; points into `texts` */
+	char texts[];
 };
 
 TAILQ_HEAD(session_recipients, session_recipient);

@@ -47,9 +47,16 @@ bool transaction_set_sender(struct transaction *transaction, struct slice addres
 	return add_text(transaction, address, &transaction->sender);
 }
 
-bool transaction_add_recipient(struct transaction *transaction, struct slice address)
+bool transaction_set_envid(struct transaction *transaction, struct slice envid)
 {
-	size_t encoded = transaction->texts.len + address.len +
+	return add_text(transaction, envid, &transaction->envid);
+}
+
+bool transaction_add_recipient(
+    struct transaction *transaction, const struct envelope_recipient *accepted)
+{
+	struct transaction_recipient *added;
+	size_t encoded = transaction->texts.len + accepted->address.len + accepted->original.len +
 			 (size_t)transaction->recipient_count * TRANSACTION_RECIPIENT_OVERHEAD;
 	uint32_t limit = (uint32_t)settings->smtp.recipients_limit;
 
@@ -58,7 +65,7 @@ bool transaction_add_recipient(struct transaction *transaction, struct slice add
 	if (transaction->recipient_count == transaction->recipient_room) {
 		uint32_t room =
 		    transaction->recipient_room == 0 ? 1 : transaction->recipient_room * 2;
-		struct transaction_text *grown =
+		struct transaction_recipient *grown =
 		    reallocarray(transaction->recipients, room, sizeof *grown);
 
 		if (grown == NULL)
@@ -66,7 +73,10 @@ bool transaction_add_recipient(struct transaction *transaction, struct slice add
 		transaction->recipients = grown;
 		transaction->recipient_room = room;
 	}
-	if (!add_text(transaction, address, &transaction->recipients[transaction->recipient_count]))
+	added = &transaction->recipients[transaction->recipient_count];
+	added->notify = accepted->notify;
+	if (!add_text(transaction, accepted->address, &added->address) ||
+	    !add_text(transaction, accepted->original, &added->original))
 		return false;
 	transaction->recipient_count++;
 	return true;
@@ -95,11 +105,18 @@ bool transaction_commit(struct transaction *transaction, struct envelope *envelo
 			return false;
 	}
 	for (uint32_t i = 0; i < transaction->recipient_count; i++) {
+		const struct transaction_recipient *accepted = &transaction->recipients[i];
+
 		recipients[i] = (struct envelope_recipient){
-		    .address = transaction_text(transaction, transaction->recipients[i])};
+		    .address = transaction_text(transaction, accepted->address),
+		    .original = transaction_text(transaction, accepted->original),
+		    .notify = accepted->notify,
+		};
 	}
 	envelope->sender = transaction_sender(transaction);
+	envelope->envid = transaction_text(transaction, transaction->envid);
 	envelope->body = transaction->body;
+	envelope->ret = transaction->ret;
 	envelope->recipients = recipients;
 	envelope->recipient_count = transaction->recipient_count;
 

@@ -29,6 +29,12 @@ struct transaction_text {
 	uint32_t len;
 };
 
+struct transaction_recipient {
+	struct transaction_text address;  /* canonical */
+	struct transaction_text original; /* ORCPT, decoded */
+	uint8_t notify;
+};
+
 struct transaction {
 	struct session *session; /* NULL: gone */
 	const struct house *house;
@@ -36,10 +42,12 @@ struct transaction {
 
 	struct buf texts;
 	struct transaction_text sender; /* canonical; empty: the null sender */
-	struct transaction_text *recipients;
+	struct transaction_text envid;
+	struct transaction_recipient *recipients;
 	uint32_t recipient_count;
 	uint32_t recipient_room;
 	uint8_t body; /* enum envelope_body */
+	uint8_t ret;  /* enum envelope_return */
 
 	struct spool_file file;
 	struct content content;
@@ -53,15 +61,18 @@ struct transaction *transaction_new(struct session *session, const struct house 
 void transaction_free(struct transaction *transaction);
 
 bool transaction_set_sender(struct transaction *transaction, struct slice address);
-/* False where no more fit. */
-bool transaction_add_recipient(struct transaction *transaction, struct slice address);
+/* ENVID, decoded; may be empty. */
+bool transaction_set_envid(struct transaction *transaction, struct slice envid);
+/* The texts are copied.  False where no more fit. */
+bool transaction_add_recipient(
+    struct transaction *transaction, const struct envelope_recipient *accepted);
 
 struct slice transaction_text(const struct transaction *transaction, struct transaction_text text);
 struct slice transaction_sender(const struct transaction *transaction);
 
 /*
  * Hand the message to qmgr.  What `envelope` says besides sender, recipients and
- * body is filled in by the caller.  The question is the transaction's own.
+ * what MAIL said of the message is filled in by the caller.  The question is the transaction's own.
  * False where qmgr is away, memory is short or the envelope too large: the file is gone then.
  */
 bool transaction_commit(struct transaction *transaction, struct envelope *envelope);

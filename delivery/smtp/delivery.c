@@ -97,6 +97,7 @@ static void write_result(
 	    .job = d->job.job,
 	    .reuse = reuse,
 	    .site_failed = site_failed,
+	    .passes_dsn = c != NULL && (c->dialogue.offers & OFFERS_DSN) != 0,
 	    .remote = c == NULL ? slice_of("", 0) : slice_string(c->name),
 	    .tls = c == NULL ? slice_of("", 0) : slice_string(c->tls),
 	    .count = results == NULL ? 0 : d->transaction.count,

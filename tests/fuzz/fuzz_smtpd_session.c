@@ -54,6 +54,11 @@ static void check_commit(const struct fake_commit *commit)
 	if (len > 0 && len == commit->size)
 		REQUIRE(commit->content[len - 1] == '\n');
 	REQUIRE(commit->recipients[0] != '\0');
+	REQUIRE(envelope_text_is_clean(slice_string(commit->envid), ENVELOPE_TEXT_MAX));
+	for (size_t i = 0; i < FAKE_RECIPIENTS_SEEN; i++) {
+		REQUIRE(envelope_notify_is_valid(commit->notify[i]));
+		REQUIRE(envelope_text_is_clean(slice_string(commit->original[i]), ENVELOPE_TEXT_MAX));
+	}
 	REQUIRE(strncmp(commit->prepend, "Received: ", 10) == 0);
 }
 

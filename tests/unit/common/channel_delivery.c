@@ -41,6 +41,7 @@ static struct delivery_result sample_result(void)
 	    .job = 5,
 	    .reuse = true,
 	    .remote = SLICE("mx.example.org[192.0.2.1]:25"),
+	    .passes_dsn = true,
 	    .tls = SLICE("TLSv1.3 TLS_AES_256_GCM_SHA384"),
 	    .count = 2,
 	    .recipients = outcomes,
@@ -138,6 +139,7 @@ Test(channel_delivery, a_result_that_was_written_is_read_back)
 	cr_assert_not(out.site_failed);
 	cr_assert(slice_equal(out.remote, in.remote));
 	cr_assert(slice_equal(out.tls, in.tls));
+	cr_assert_eq(out.passes_dsn, in.passes_dsn);
 	cr_assert_eq(out.count, 2);
 	for (size_t i = 0; i < 2; i++) {
 		cr_assert_eq(out.recipients[i].index, outcomes[i].index);

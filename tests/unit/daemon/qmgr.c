@@ -155,12 +155,15 @@ static struct delivery_recipient_result judge(const struct delivery_recipient *r
 	return result;
 }
 
+static bool smtp_passes_dsn;
+
 static void answer_job(struct channel *channel, const struct delivery_job *job)
 {
 	struct delivery_recipient_result *results = calloc(job->recipient_count, sizeof *results);
 	struct delivery_result result = {
 	    .job = job->job,
 	    .reuse = channel == smtp,
+	    .passes_dsn = channel == smtp && smtp_passes_dsn,
 	    .remote = channel == smtp ? SLICE("mx.there.test[192.0.2.1]:25") : SLICE(""),
 	    .count = job->recipient_count,
 	    .recipients = results,
@@ -391,20 +394,29 @@ static bool on_committed(struct message *answer, void *context)
 	return true;
 }
 
+/* What the next messages ask for of reports. */
+static uint8_t notify, ret;
+
 static void commit_to(
     unsigned which, const char *content, const char *sender, const char *const *recipients)
 {
 	struct envelope_recipient list[8] = {{.notify = 0}};
+	bool asks = notify != 0 || ret != 0;
 	struct envelope envelope = {.arrived_us = clock_wall_us(),
 	    .sender = slice_string(sender),
 	    .prepend = SLICE("Received: by mail.here.test\r\n"),
 	    .client = SLICE("client.test[192.0.2.9]"),
+	    .envid = asks ? SLICE("envelope=17") : SLICE(""),
+	    .ret = ret,
 	    .recipients = list};
 	struct writer *w;
 
 	for (; recipients[envelope.recipient_count] != NULL; envelope.recipient_count++)
-		list[envelope.recipient_count].address =
-		    slice_string(recipients[envelope.recipient_count]);
+		list[envelope.recipient_count] = (struct envelope_recipient){
+		    .address = slice_string(recipients[envelope.recipient_count]),
+		    .original = asks ? SLICE("rfc822;First@Choice.test") : SLICE(""),
+		    .notify = notify,
+		};
 	cr_assert_eq(
 	    write(opened_files[which], content, strlen(content)), (ssize_t)strlen(content));
 	close(opened_files[which]);
@@ -623,6 +635,138 @@ Test(qmgr_daemon, what_is_deferred_is_tried_again_until_it_expires_and_then_boun
 	run_until_empty();
 	cr_assert_str_eq(deliveries[delivery_count - 1].address, "alice@here.test");
 	cr_assert_not_null(strstr(deliveries[delivery_count - 1].content, "come back later"));
+	stop();
+}
+
+/* The only delivery to the sender is this report. */
+static const char *the_report(void)
+{
+	const struct delivery *last = &deliveries[delivery_count - 1];
+
+	cr_assert_str_eq(last->address, "alice@here.test");
+	cr_assert_str_eq(last->sender, "");
+	return last->content;
+}
+
+static void is_in_report(const char *wanted)
+{
+	cr_assert_not_null(strstr(the_report(), wanted), "%s is not in\n%s", wanted, the_report());
+}
+
+Test(qmgr_daemon, who_asks_for_it_is_told_that_a_mailbox_has_the_message)
+{
+	start();
+	notify = NOTIFY_SUCCESS;
+	ret = RETURN_FULL;
+	send_mail("alice@here.test", "bob@here.test");
+	run_until(&delivery_count, 2);
+	is_in_report("\r\nAction: delivered\r\n");
+	is_in_report("\r\nOriginal-Recipient: rfc822;First@Choice.test\r\n");
+	is_in_report("\r\nFinal-Recipient: rfc822; bob@here.test\r\n");
+	is_in_report("\r\nOriginal-Envelope-Id: envelope=17\r\n");
+	is_in_report("\r\nSubject: hello\r\n");
+	cr_assert_null(strstr(the_report(), "Two lines"), "who is told of no failure gets the header");
+	run_until_empty();
+	cr_assert_eq(delivery_count, 2);
+	notify = 0;
+	send_mail("alice@here.test", "bob@here.test");
+	run_until(&delivery_count, 3);
+	run_until_empty();
+	notify = NOTIFY_SUCCESS;
+	send_mail("", "bob@here.test");
+	run_until(&delivery_count, 4);
+	run_until_empty();
+	cr_assert_eq(delivery_count, 4, "who does not ask, and the null sender, are not told");
+	stop();
+}
+
+Test(qmgr_daemon, who_asks_for_it_is_told_where_the_trace_of_a_message_ends)
+{
+	start();
+	notify = NOTIFY_SUCCESS;
+	send_mail("alice@here.test", "carol@there.test");
+	run_until(&delivery_count, 2);
+	is_in_report("\r\nAction: relayed\r\n");
+	run_until_empty();
+	smtp_passes_dsn = true;
+	send_mail("alice@here.test", "carol@there.test");
+	run_until(&delivery_count, 3);
+	run_until_empty();
+	cr_assert_eq(delivery_count, 3, "the next host will tell");
+	stop();
+}
+
+Test(qmgr_daemon, a_success_that_cannot_be_reported_is_not_delivered_twice)
+{
+	char path[128];
+
+	start();
+	notify = NOTIFY_SUCCESS;
+	agents_are_mute = true;
+	send_mail("alice@here.test", "carol@there.test");
+	run_until(&delivery_count, 1);
+	snprintf(path, sizeof path, "%s/tmp", root);
+	cr_assert_eq(rmdir(path), 0);
+	channel_free(smtp);
+	agents_are_mute = false;
+	open_peer(&smtp, ROLE_DELIVERY_SMTP, &agent_handlers);
+	run_until(&delivery_count, 2);
+	run_until_empty();
+	cr_assert_eq(delivery_count, 2);
+	stop();
+}
+
+Test(qmgr_daemon, who_wants_no_report_of_failures_gets_none)
+{
+	start();
+	notify = NOTIFY_NEVER;
+	send_mail("alice@here.test", "never@there.test");
+	run_until_empty();
+	notify = NOTIFY_SUCCESS | NOTIFY_DELAY;
+	send_mail("alice@here.test", "nobody@here.test");
+	run_until_empty();
+	daemon_run_for(&d, 200);
+	cr_assert_eq(delivery_count, 1);
+	notify = NOTIFY_FAILURE;
+	ret = RETURN_FULL;
+	send_mail("alice@here.test", "nobody@here.test");
+	run_until(&delivery_count, 2);
+	is_in_report("\r\nAction: failed\r\n");
+	is_in_report("\r\nOriginal-Envelope-Id: envelope=17\r\n");
+	is_in_report("\r\nTwo lines\r\n");
+	run_until_empty();
+	stop();
+}
+
+Test(qmgr_daemon, a_sender_is_told_once_that_a_message_is_late)
+{
+	configure("queue.retry-first 1s\nqueue.retry-longest 1s\nqueue.warn-after 1s\n");
+	start();
+	send_mail("alice@here.test", "later@there.test");
+	run_until(&delivery_count, 1);
+	cr_assert_eq(delivery_count, 1, "it is not late at once");
+	while (strcmp(deliveries[delivery_count - 1].address, "alice@here.test") != 0)
+		run_until(&delivery_count, delivery_count + 1);
+	is_in_report("\r\nAction: delayed\r\n");
+	is_in_report("\r\nWill-Retry-Until: ");
+	is_in_report("450 4.2.0 come back later");
+	stop();
+	start();
+	run_until(&delivery_count, delivery_count + 2);
+	cr_assert_str_eq(deliveries[delivery_count - 1].address, "later@there.test");
+	cr_assert_str_eq(deliveries[delivery_count - 2].address, "later@there.test");
+	stop();
+}
+
+Test(qmgr_daemon, who_asks_for_failures_alone_is_not_told_of_delays)
+{
+	configure("queue.retry-first 1s\nqueue.retry-longest 1s\nqueue.warn-after 1s\n");
+	start();
+	notify = NOTIFY_FAILURE;
+	send_mail("alice@here.test", "later@there.test");
+	run_until(&delivery_count, 4);
+	for (unsigned i = 0; i < delivery_count; i++)
+		cr_assert_str_eq(deliveries[i].address, "later@there.test");
 	stop();
 }
 

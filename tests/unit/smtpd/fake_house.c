@@ -186,6 +186,8 @@ static bool ask_commit(struct question *question, struct spool_file *file, uint6
 	commit->content[n < 0 ? 0 : n] = '\0';
 	commit->size = size;
 	commit->body = envelope->body;
+	commit->ret = envelope->ret;
+	copy(envelope->envid, commit->envid, sizeof commit->envid);
 	copy(envelope->sender, commit->sender, sizeof commit->sender);
 	copy(envelope->prepend, commit->prepend, sizeof commit->prepend);
 	copy(envelope->login, commit->login, sizeof commit->login);
@@ -194,6 +196,11 @@ static bool ask_commit(struct question *question, struct spool_file *file, uint6
 	for (uint32_t i = 0; i < envelope->recipient_count; i++) {
 		struct slice address = envelope->recipients[i].address;
 
+		if (i < FAKE_RECIPIENTS_SEEN) {
+			commit->notify[i] = envelope->recipients[i].notify;
+			copy(envelope->recipients[i].original, commit->original[i],
+			    sizeof commit->original[i]);
+		}
 		if (at + address.len + 2 > sizeof commit->recipients)
 			break;
 		at += (size_t)snprintf(commit->recipients + at, sizeof commit->recipients - at,

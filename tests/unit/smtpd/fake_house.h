@@ -15,7 +15,7 @@
 #include "common/log.h"
 #include "smtpd/session.h"
 
-enum { FAKE_COMMITS_MAX = 64, FAKE_QUESTIONS_MAX = 4096 };
+enum { FAKE_COMMITS_MAX = 64, FAKE_RECIPIENTS_SEEN = 4, FAKE_QUESTIONS_MAX = 4096 };
 
 /* A message that the fake qmgr was given. */
 struct fake_commit {
@@ -27,6 +27,11 @@ struct fake_commit {
 	char login[512];
 	char client[512];
 	uint8_t body;
+	uint8_t ret;
+	char envid[1024];
+	/* of the first recipients */
+	uint8_t notify[FAKE_RECIPIENTS_SEEN];
+	char original[FAKE_RECIPIENTS_SEEN][1024];
 };
 
 struct fake_house {
