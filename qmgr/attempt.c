@@ -443,6 +443,19 @@ void attempt_review(struct mail *mail)
 		submit_update(mail, mail->file.place, 0, false);
 }
 
+/* A success whose report is already on its way to the disk, and there before what is written now. */
+static void record_successes(struct mail *mail)
+{
+	for (size_t i = 0; i < mail->loaded->target_count; i++) {
+		struct target *target = mail->loaded->targets[i];
+
+		if (target->state == TARGET_DELIVERED && target->is_in_report) {
+			target->is_reported = true;
+			attempt_record(mail, target);
+		}
+	}
+}
+
 void attempt_save_all(void)
 {
 	struct mail *mail;
@@ -450,6 +463,7 @@ void attempt_save_all(void)
 	RB_FOREACH (mail, mail_tree, &queue.mails) {
 		if (mail->loaded == NULL || mail->loaded->is_updating)
 			continue;
+		record_successes(mail);
 		/* The jobs that still run will be done again; what has ended will not. */
 		if (mail->loaded->pending.len > 0)
 			submit_update(mail, mail->file.place, 0, false);

@@ -716,6 +716,26 @@ Test(qmgr_daemon, a_success_that_cannot_be_reported_is_not_delivered_twice)
 	stop();
 }
 
+Test(qmgr_daemon, a_stop_beside_the_report_of_a_success_repeats_neither)
+{
+	unsigned to_carol = 0, to_alice = 0;
+
+	start();
+	notify = NOTIFY_SUCCESS;
+	send_mail("alice@here.test", "carol@there.test");
+	run_until(&delivery_count, 1);
+	stop();
+	start();
+	run_until_empty();
+	for (unsigned i = 0; i < delivery_count; i++) {
+		to_carol += strcmp(deliveries[i].address, "carol@there.test") == 0;
+		to_alice += strcmp(deliveries[i].address, "alice@here.test") == 0;
+	}
+	cr_assert_eq(to_carol, 1);
+	cr_assert_eq(to_alice, 1);
+	stop();
+}
+
 Test(qmgr_daemon, who_wants_no_report_of_failures_gets_none)
 {
 	start();
