@@ -26,6 +26,7 @@ enum {
 	OTHER_WAITS_US = 60 * SECOND_US, /* the longest of those that are no retries */
 };
 
+static struct mail_list unsaved = TAILQ_HEAD_INITIALIZER(unsaved);
 static struct event *timer;
 static uint64_t timer_due_us; /* 0: not set */
 
@@ -267,6 +268,31 @@ static void remove_finished(struct mail *mail)
 	set_timer();
 }
 
+/* What the file does not know would be done again: the message stays in memory until it is written. */
+static bool is_unsaved(const struct loaded *l, const struct commit *commit)
+{
+	if (commit->error == 0 || commit->error == ENOENT)
+		return false;
+	return commit->to == SPOOL_NOWHERE || (commit->records.len > 0 && commit->end == l->end);
+}
+
+void attempt_save_unsaved(void)
+{
+	struct mail_list again = TAILQ_HEAD_INITIALIZER(again);
+	struct mail *mail;
+
+	TAILQ_CONCAT(&again, &unsaved, link);
+	while ((mail = TAILQ_FIRST(&again)) != NULL) {
+		TAILQ_REMOVE(&again, mail, link);
+		committer_submit(queue.committer, &mail->loaded->update);
+	}
+}
+
+bool attempt_is_all_saved(void)
+{
+	return TAILQ_EMPTY(&unsaved);
+}
+
 static void updated(struct commit *commit)
 {
 	struct mail *mail = commit->context;
@@ -274,10 +300,15 @@ static void updated(struct commit *commit)
 	uint64_t next_attempt_us =
 	    commit->next_attempt_us; /* the commit is part of what is unloaded */
 
-	if (commit->error != 0)
+	if (commit->error != 0 && !l->is_unsaved)
 		log_error("cannot-update", log_id(mail->file.id),
 		    log_string("place", spool_place_name(commit->to)), log_errno(commit->error));
 	mail->file.place = commit->file.place;
+	l->is_unsaved = is_unsaved(l, commit);
+	if (l->is_unsaved) {
+		TAILQ_INSERT_TAIL(&unsaved, mail, link);
+		return;
+	}
 	l->end = commit->end;
 	l->is_updating = false;
 	if (!l->is_ending) {

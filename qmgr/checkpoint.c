@@ -213,6 +213,8 @@ static void on_tick(int fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	(void)context;
+	if (!queue.is_closed)
+		attempt_save_unsaved();
 	ask_spool();
 	ask_mailboxes();
 	rotate_if_old();

@@ -228,12 +228,15 @@ static void reload(void)
 /* The mailboxes are flushed, or will not be: end with an empty journal where that is true. */
 static void finish(bool is_complete)
 {
-	/* What is still under way has to be looked for at the next start, which the journal says. */
-	if (delivery_may_be_in_mailbox())
-		is_complete = false;
 	event_del(self.finished);
 	attempt_save_all();
 	committer_free(queue.committer);
+	/*
+	 * What is still under way has to be looked for at the next start, and what no file
+	 * knows to be written then: the journal says so.
+	 */
+	if (delivery_may_be_in_mailbox() || !attempt_is_all_saved())
+		is_complete = false;
 	if (queue.journal != NULL && is_complete && spool_flush_all(&queue.spool) == 0 &&
 	    journal_finish(queue.journal) != 0)
 		log_error("cannot-finish-journal", log_errno(errno));

@@ -143,6 +143,7 @@ struct loaded {
 	bool is_attempt_counted; /* some outcome of this attempt is recorded */
 	struct commit update;
 	bool is_updating;
+	bool is_unsaved;     /* the update could not be written, and will be tried again */
 	bool is_ending;      /* the attempt is over: the next update is the last */
 	bool is_wanted_now;  /* a flush or release that came while the attempt was ending */
 	unsigned reports;    /* bounces being accepted */

@@ -99,6 +99,9 @@ bool attempt_is_held(const struct mail *mail);
 bool attempt_load(struct mail *mail);
 /* Before the end: put what is known of running attempts into the last flush. */
 void attempt_save_all(void);
+/* Try again to write what could not be written. */
+void attempt_save_unsaved(void);
+bool attempt_is_all_saved(void);
 /* A message whose file was kept is settled: it goes. */
 void attempt_remove_settled(struct mail *mail);
 

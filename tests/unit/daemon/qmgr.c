@@ -22,7 +22,7 @@
 #include "common/drop.h"
 #include "tests/unit/daemon/daemon.h"
 
-enum { DELIVERIES_MAX = 8192, OPEN_MAX_FILES = 16 };
+enum { DELIVERIES_MAX = 8192, OPEN_MAX_FILES = 16, UNANSWERED_MAX = 4 };
 
 static struct daemon d;
 static char root[64], conf[1024];
@@ -42,7 +42,13 @@ struct delivery {
 
 static struct delivery deliveries[DELIVERIES_MAX];
 static unsigned delivery_count, jobs, no_more, flushes;
-static bool agents_are_mute; /* jobs are taken and not answered */
+static bool agents_are_mute; /* jobs are taken and not answered, or later */
+static struct {
+	struct channel *channel;
+	uint64_t job;
+	struct delivery_recipient_result result;
+} unanswered[UNANSWERED_MAX];
+static unsigned unanswered_count;
 static bool lookup_is_mute, lookup_is_slow;
 static uint32_t slow_question;
 
@@ -181,6 +187,22 @@ static void answer_job(struct channel *channel, const struct delivery_job *job)
 	free(results);
 }
 
+/* What was not answered while agents were mute. */
+static void answer_all(void)
+{
+	for (unsigned i = 0; i < unanswered_count; i++) {
+		struct delivery_result result = {.job = unanswered[i].job,
+		    .remote = SLICE("host"),
+		    .count = 1,
+		    .recipients = &unanswered[i].result};
+
+		delivery_result_write(
+		    channel_begin(unanswered[i].channel, DELIVERY_RESULT, 0), &result);
+		channel_end(unanswered[i].channel);
+	}
+	unanswered_count = 0;
+}
+
 static bool on_agent(struct channel *channel, struct message *m, void *context)
 {
 	struct reader r = message_reader(m);
@@ -205,8 +227,13 @@ static bool on_agent(struct channel *channel, struct message *m, void *context)
 	jobs++;
 	for (uint32_t i = 0; i < job.recipient_count; i++)
 		note_delivery(&job, &job.recipients[i], m->descriptors[0]);
-	if (!agents_are_mute)
+	if (!agents_are_mute) {
 		answer_job(channel, &job);
+	} else if (job.recipient_count == 1 && unanswered_count < UNANSWERED_MAX) {
+		unanswered[unanswered_count].channel = channel;
+		unanswered[unanswered_count].job = job.job;
+		unanswered[unanswered_count++].result = judge(&job.recipients[0]);
+	}
 	delivery_job_free(&job);
 	return true;
 }
@@ -1293,5 +1320,37 @@ Test(qmgr_daemon, failures_too_many_for_one_report_are_told_in_several)
 	for (unsigned i = COUNT; i < delivery_count; i++)
 		cr_assert_str_eq(deliveries[i].address, "alice@here.test");
 	run_until_empty();
+	stop();
+}
+
+Test(qmgr_daemon, what_cannot_be_written_now_is_written_later_and_not_done_again)
+{
+	static const char *const recipients[] = {"alice@here.test", "later@there.test", NULL};
+	char command_line[256];
+
+	start();
+	agents_are_mute = true;
+	open_files(1);
+	commit_to(0, text, "eve@there.test", recipients);
+	run_until(&answers, 1);
+	run_until(&delivery_count, 2);
+	/* The file cannot be opened any more while its outcomes come. */
+	snprintf(command_line, sizeof command_line,
+	    "cd %s/new && f=$(ls) && mv $f .. && ln -s nowhere $f", root);
+	cr_assert_eq(system(command_line), 0);
+	agents_are_mute = false;
+	answer_all();
+	daemon_run_for(&d, 1500);
+	snprintf(command_line, sizeof command_line,
+	    "cd %s && f=$(ls | grep ,S=) && mv $f $(ls -d */$f)", root);
+	cr_assert_eq(system(command_line), 0);
+	daemon_run_for(&d, 6500);
+	open_admin();
+	cr_assert_eq(command(ADMIN_QUEUE_FLUSH, (struct admin_filter){.id = 0}), 1);
+	run_until(&delivery_count, 3);
+	cr_assert_str_eq(deliveries[2].address, "later@there.test");
+	daemon_run_for(&d, 100);
+	cr_assert_eq(delivery_count, 3);
+	channel_free(admin);
 	stop();
 }
