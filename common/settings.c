@@ -73,7 +73,7 @@ const struct conf_setting conf_table[] = {
     PATH("directory.run", directory.run, PETREL_RUNSTATEDIR "/petrel", "The pid file and the control socket."),
     PATH("directory.spool", directory.spool, PETREL_LOCALSTATEDIR "/spool/petrel", "The queue."),
     PATH("directory.mail", directory.mail, PETREL_LOCALSTATEDIR "/mail/petrel", "The mailboxes of virtual users."),
-    PATH("directory.tables", directory.tables, PETREL_CONFDIR "/tables", "The tables accounts, aliases, routes and senders."),
+    PATH("directory.tables", directory.tables, PETREL_CONFDIR "/tables", "The tables accounts, aliases, routes, senders and domains."),
     PATH("directory.auth", directory.auth, PETREL_CONFDIR "/auth", "The file credentials: who has which password."),
     PATH("directory.log", directory.log, PETREL_LOCALSTATEDIR "/log/petrel", "The log file, petrel.log."),
 

@@ -9,7 +9,7 @@
 # Its corpus is tests/fuzz/corpus/NAME/, its dictionary (if it has one)
 # tests/fuzz/dict/NAME.dict.  tests/fuzz/run lets the fuzzer look for more;
 # `make check` runs each target over its corpus, in every build.
-EXTRA_DIST += tests/fuzz/corpus tests/fuzz/dict tests/fuzz/run
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/dict tests/fuzz/run tests/manuals
 noinst_HEADERS += tests/fuzz/fuzz.h
 
 if FUZZING
