@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -52,7 +53,11 @@ static bool look_at_files(void)
 
 static bool write_a_file(void)
 {
-	return open("/tmp/petrel-sandbox", O_WRONLY | O_CREAT, 0600) != -1 && unlink("/tmp/petrel-sandbox") == 0;
+	char path[64];
+
+	/* Tests run side by side, each in processes of its own. */
+	snprintf(path, sizeof path, "/tmp/petrel-sandbox-%ld", (long)getpid());
+	return open(path, O_WRONLY | O_CREAT | O_EXCL, 0600) != -1 && unlink(path) == 0;
 }
 
 static bool make_a_network_socket(void)
