@@ -156,7 +156,11 @@ static void list(struct client *c, const struct mail *mail)
 		return;
 	list_recipients(l, &entry);
 	admin_entry_write(channel_begin(c->channel, ADMIN_QUEUE_ENTRY, 0), &entry);
-	channel_end(c->channel);
+	/* A list so long that it does not fit is shown by its first members. */
+	while (!channel_end(c->channel) && entry.recipient_count > 0) {
+		entry.recipient_count /= 2;
+		admin_entry_write(channel_begin(c->channel, ADMIN_QUEUE_ENTRY, 0), &entry);
+	}
 	free(entry.recipients);
 	c->count++;
 }

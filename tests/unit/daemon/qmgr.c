@@ -42,7 +42,8 @@ struct delivery {
 
 static struct delivery deliveries[DELIVERIES_MAX];
 static unsigned delivery_count, jobs, no_more, flushes;
-static bool agents_are_mute; /* jobs are taken and not answered, or later */
+static bool agents_are_deferring; /* what they else refuse at great length */
+static bool agents_are_mute;      /* jobs are taken and not answered, or later */
 static struct {
 	struct channel *channel;
 	uint64_t job;
@@ -154,8 +155,8 @@ static struct delivery_recipient_result judge(const struct delivery_recipient *r
 	} else if (slice_starts_with(recipient->address, SLICE("verbose"))) {
 		memset(words, 'w', sizeof words);
 		memcpy(words, "550 ", 4);
-		result.outcome = DELIVERY_FAILED;
-		result.status = SLICE("5.1.1");
+		result.outcome = agents_are_deferring ? DELIVERY_DEFERRED : DELIVERY_FAILED;
+		result.status = agents_are_deferring ? SLICE("4.1.1") : SLICE("5.1.1");
 		result.text = slice_of(words, sizeof words);
 	}
 	return result;
@@ -692,7 +693,8 @@ Test(qmgr_daemon, who_asks_for_it_is_told_that_a_mailbox_has_the_message)
 	is_in_report("\r\nFinal-Recipient: rfc822; bob@here.test\r\n");
 	is_in_report("\r\nOriginal-Envelope-Id: envelope=17\r\n");
 	is_in_report("\r\nSubject: hello\r\n");
-	cr_assert_null(strstr(the_report(), "Two lines"), "who is told of no failure gets the header");
+	cr_assert_null(
+	    strstr(the_report(), "Two lines"), "who is told of no failure gets the header");
 	run_until_empty();
 	cr_assert_eq(delivery_count, 2);
 	notify = 0;
@@ -1351,6 +1353,41 @@ Test(qmgr_daemon, what_cannot_be_written_now_is_written_later_and_not_done_again
 	cr_assert_str_eq(deliveries[2].address, "later@there.test");
 	daemon_run_for(&d, 100);
 	cr_assert_eq(delivery_count, 3);
+	channel_free(admin);
+	stop();
+}
+
+Test(qmgr_daemon, a_message_with_more_recipients_than_a_listing_holds_is_listed)
+{
+	enum { COUNT = 4000 };
+	static struct envelope_recipient list[COUNT];
+	static char addresses[COUNT][ENVELOPE_ADDRESS_MAX + 1];
+	struct envelope envelope = {.arrived_us = clock_wall_us(),
+	    .sender = SLICE("alice@here.test"),
+	    .client = SLICE("client.test[192.0.2.9]"),
+	    .recipient_count = COUNT,
+	    .recipients = list};
+	struct writer *w;
+
+	for (unsigned i = 0; i < COUNT; i++) {
+		snprintf(addresses[i], sizeof addresses[i], "verbosely%0290u@there.test", i);
+		list[i].address = slice_string(addresses[i]);
+	}
+	start();
+	agents_are_deferring = true;
+	open_files(1);
+	cr_assert_eq(write(opened_files[0], text, strlen(text)), (ssize_t)strlen(text));
+	close(opened_files[0]);
+	w = channel_call(smtpd, QUEUE_COMMIT, on_committed, NULL, NULL);
+	write_u64(w, opened_ids[0]);
+	write_u64(w, strlen(text));
+	envelope_write(w, &envelope);
+	cr_assert(channel_end(smtpd));
+	run_until(&delivery_count, COUNT);
+	daemon_run_for(&d, 1500);
+	open_admin();
+	cr_assert_eq(command(ADMIN_QUEUE_LIST, (struct admin_filter){.id = 0}), 1);
+	cr_assert_eq(entries, 1);
 	channel_free(admin);
 	stop();
 }
