@@ -110,10 +110,9 @@ static bool is_open_target(const struct target *target)
 
 static struct slice last_reason(const struct loaded *l, struct slice address)
 {
-	for (size_t i = 0; i < l->history_count; i++)
-		if (slice_equal(l->history[i].address, address))
-			return l->history[i].text;
-	return SLICE("");
+	const struct history *history = mail_find_history(l, address);
+
+	return history == NULL ? SLICE("") : history->text;
 }
 
 static void list_recipients(const struct loaded *l, struct admin_entry *entry)

@@ -77,7 +77,7 @@ static int by_address_then_place(const void *a, const void *b)
 		   : (x->address.data > y->address.data) - (x->address.data < y->address.data);
 }
 
-static const struct history *find_history(const struct loaded *l, struct slice address)
+const struct history *mail_find_history(const struct loaded *l, struct slice address)
 {
 	size_t low = 0, high = l->history_count;
 
@@ -163,7 +163,7 @@ static bool read_history(struct loaded *l)
 
 static void ask(struct loaded *l, uint32_t recipient, struct slice address, bool only_itself)
 {
-	const struct history *history = find_history(l, address);
+	const struct history *history = mail_find_history(l, address);
 
 	if (history != NULL && is_final(history))
 		return;
@@ -301,7 +301,7 @@ static bool add_target(
     struct loaded *l, uint32_t recipient, const struct lookup_delivery *d, struct target **out)
 {
 	struct slice place = d->kind == LOOKUP_ERROR ? slice_of("", 0) : d->place;
-	const struct history *history = find_history(l, d->address);
+	const struct history *history = mail_find_history(l, d->address);
 	struct target *target;
 	char *text;
 

@@ -187,6 +187,8 @@ bool mail_record_outcome(struct mail *mail, const struct target *target, uint64_
 /* Append the expansion records, once, where recipients became something else than themselves. */
 bool mail_record_expansion(struct mail *mail);
 
+/* What earlier attempts led to for an address; NULL: nothing is known. */
+const struct history *mail_find_history(const struct loaded *loaded, struct slice address);
 /* How many targets are in this state. */
 size_t mail_count(const struct mail *mail, enum target_state state);
 
