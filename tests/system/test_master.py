@@ -1,6 +1,8 @@
 """master where things go wrong: starts that hang or fail, storms, reloads without end, clients that crowd the door."""
 
+import collections
 import os
+import re
 import signal
 import smtplib
 import socket
@@ -15,14 +17,16 @@ from suite import PREFIX, SLOW, wait_until
 
 
 def descriptor_counts(suite):
-    """How many each process has; files of the spool, of which some are opened ahead, do not count."""
+    """How many of which kind each process has; files of the spool, of which some are opened ahead, do not count."""
     counts = {}
     for pid in suite.all_pids() + [suite.process.pid]:
         try:
-            names = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+            name = open("/proc/%d/comm" % pid).read().strip()
+            targets = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
         except FileNotFoundError:
             continue
-        counts[pid] = len([name for name in names if not name.startswith(str(suite.path("spool")) + "/")])
+        kinds = [re.sub(r"\d+", "N", target) for target in targets if not target.startswith(str(suite.path("spool")) + "/")]
+        counts[name, pid] = dict(collections.Counter(kinds))
     return counts
 
 
