@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/io.h"
 #include "common/log.h"
 #include "ctl/ctl.h"
 #include "ctl/submission.h"
@@ -121,12 +123,15 @@ static int send_message(const struct options *o, int argc, char **argv)
 			return EX_USAGE;
 	if (argc == 0 && !o->header_recipients)
 		return ctl_fail(EX_USAGE, "no recipients; name them, or use -t to take them from the header");
-	if (!submission_read(&s, o->dot_ends) || (o->header_recipients && !submission_take_header_recipients(&s)) ||
-	    !submission_complete_header(&s, o->full_name))
+	status = submission_read(&s, o->dot_ends);
+	if (status != EX_OK)
+		return status;
+	if ((o->header_recipients && !submission_take_header_recipients(&s)) || !submission_complete_header(&s, o->full_name))
 		return EX_DATAERR;
 	if (s.recipient_count == 0)
 		return ctl_fail(EX_DATAERR, "the header names no recipients");
 	status = submission_send(&s);
+	/* Programs do not come again: what the suite does not take now waits in drop/ for when it does. */
 	if (status == -1)
 		status = submission_drop(&s);
 	submission_free(&s);
@@ -137,16 +142,9 @@ static int send_message(const struct options *o, int argc, char **argv)
 static bool pass_on(int from, int to)
 {
 	char block[16384];
-	ssize_t got = read(from, block, sizeof block), at = 0;
+	ssize_t got = read(from, block, sizeof block);
 
-	while (at < got) {
-		ssize_t written = write(to, block + at, (size_t)(got - at));
-
-		if (written < 0)
-			return false;
-		at += written;
-	}
-	return got > 0;
+	return (got == -1 && errno == EINTR) || (got > 0 && io_write(to, slice_of(block, (size_t)got)));
 }
 
 /* -bs: whoever called us speaks SMTP on standard input and output. */
@@ -160,8 +158,11 @@ static int speak_smtp(void)
 		return EX_TEMPFAIL;
 	}
 	for (;;) {
-		if (poll(polled, 2, -1) == -1 && errno != EINTR)
+		if (poll(polled, 2, -1) == -1) {
+			if (errno == EINTR)
+				continue;
 			break;
+		}
 		if (polled[1].revents != 0 && !pass_on(suite, STDOUT_FILENO))
 			break;
 		if (polled[0].revents != 0 && !pass_on(STDIN_FILENO, suite)) {
@@ -201,6 +202,7 @@ int main(int argc, char **argv)
 	int status;
 
 	log_set_name("sendmail");
+	signal(SIGPIPE, SIG_IGN);
 	if (configured != NULL && configured[0] != '\0')
 		o.conf_path = configured;
 	if (!parse_options(&o, argc, argv))

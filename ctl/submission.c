@@ -60,29 +60,77 @@ bool submission_add_recipient(struct submission *s, struct slice address)
 	return s->recipients[s->recipient_count++] != NULL;
 }
 
-bool submission_read(struct submission *s, bool dot_ends)
+/* Where in the message the reading is. */
+struct lines {
+	struct buf *out;
+	size_t start;   /* of the line that is being read */
+	bool after_cr;  /* a CR has come, and what it means the next octet tells */
+	bool dot_ends;
+	bool has_ended; /* by a dot */
+};
+
+static void end_line(struct lines *l)
 {
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
+	l->after_cr = false;
+	if (l->dot_ends && l->out->len == l->start + 1 && l->out->data[l->start] == '.') {
+		l->out->len = l->start;
+		l->has_ended = true;
+		return;
+	}
+	buf_append_string(l->out, "\r\n");
+	l->start = l->out->len;
+}
+
+static bool is_within_line(int octet)
+{
+	return octet != '\r' && octet != '\n' && octet != '\0';
+}
+
+/*
+ * LF ends a line, CR LF does, and so does a CR by itself: it has no other meaning
+ * in a message (RFC 5322, 2.2).  NUL has none at all and is left out.
+ */
+static void take_lines(struct lines *l, struct slice octets)
+{
+	struct cursor c = cursor_over(octets);
+
+	while (!cursor_done(&c) && !l->has_ended && !l->out->overflowed) {
+		struct slice part = cursor_take_while(&c, is_within_line);
+
+		if (part.len > 0 && l->after_cr)
+			end_line(l);
+		if (!l->has_ended)
+			buf_append_slice(l->out, part);
+		if (cursor_accept(&c, '\n'))
+			end_line(l);
+		else if (cursor_accept(&c, '\r'))
+			l->after_cr = true;
+		else
+			cursor_accept(&c, '\0');
+	}
+}
+
+int submission_read(struct submission *s, bool dot_ends)
+{
+	static char block[65536];
+	struct lines l = {.out = &s->message, .dot_ends = dot_ends};
+	ssize_t got = 1;
 
 	s->message = buf_with_limit((size_t)settings->smtp.size_limit);
-	while ((len = getline(&line, &size, stdin)) > 0) {
-		while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
-			len--;
-		if (dot_ends && len == 1 && line[0] == '.')
-			break;
-		buf_append(&s->message, line, (size_t)len);
-		buf_append_string(&s->message, "\r\n");
+	while (got > 0 && !l.has_ended && !s->message.overflowed) {
+		do
+			got = read(STDIN_FILENO, block, sizeof block);
+		while (got < 0 && errno == EINTR);
+		if (got > 0)
+			take_lines(&l, slice_of(block, (size_t)got));
 	}
-	free(line);
-	if (ferror(stdin)) {
-		ctl_fail(EX_IOERR, "standard input: %s", strerror(errno));
-		return false;
-	}
+	if (got < 0)
+		return ctl_fail(EX_IOERR, "standard input: %s", strerror(errno));
+	if (l.after_cr || s->message.len > l.start)
+		end_line(&l);
 	if (s->message.overflowed)
-		ctl_fail(EX_DATAERR, "the message is larger than smtp.size-limit, %lld octets", (long long)settings->smtp.size_limit);
-	return !s->message.overflowed;
+		return ctl_fail(EX_DATAERR, "the message is larger than smtp.size-limit, %lld octets", (long long)settings->smtp.size_limit);
+	return EX_OK;
 }
 
 static bool add_list(struct submission *s, struct slice value)

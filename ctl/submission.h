@@ -24,17 +24,21 @@ bool submission_qualify(struct slice address, char out[321]);
 /* False where it is no address (said on standard error). */
 bool submission_add_recipient(struct submission *s, struct slice address);
 /*
- * Read a message from standard input, with LF or CRLF lines.  `dot_ends`: a line
- * with nothing but a dot ends it.  False (said on standard error) where it is too large.
+ * Read a message from standard input, with whatever line ends.  `dot_ends`: a line
+ * with nothing but a dot ends it.  An exit status; what is wrong is said on
+ * standard error.
  */
-bool submission_read(struct submission *s, bool dot_ends);
+int submission_read(struct submission *s, bool dot_ends);
 /* Take the recipients from To, Cc and Bcc, and Bcc out of the message. */
 bool submission_take_header_recipients(struct submission *s);
 /* Add From (with this display name), Date and Message-ID where they are missing. */
 bool submission_complete_header(struct submission *s, const char *full_name);
 void submission_free(struct submission *s);
 
-/* Hand it to the running suite.  An exit status (sysexits.h), or -1 where no suite is running. */
+/*
+ * Hand it to the running suite.  An exit status (sysexits.h), or -1 where it is
+ * not to be had just now: no suite is running, or it asks to try again later.
+ */
 int submission_send(const struct submission *s);
 /* Leave it in the spool's drop/.  An exit status. */
 int submission_drop(const struct submission *s);

@@ -19,7 +19,11 @@
 #include "ctl/ctl.h"
 #include "ctl/submission.h"
 
-enum { REPLY_LINE_MAX = 2048, DROP_ATTEMPTS = 100 };
+enum {
+	REPLY_LINE_MAX = 2048,
+	PATIENCE_SECONDS = 300, /* with an smtpd that says nothing, or takes nothing */
+	DROP_ATTEMPTS = 100
+};
 
 int submission_connect(void)
 {
@@ -93,11 +97,10 @@ static int command(struct conversation *c, const char *format, ...)
 	return code;
 }
 
+/* A no that is final is an exit status; any other is -1. */
 static int fail_with_reply(const struct conversation *c, const char *what)
 {
-	int code = atoi(c->line);
-
-	return ctl_fail(code >= 500 ? EX_UNAVAILABLE : EX_TEMPFAIL, "%s: %s", what, c->line);
+	return c->line[0] == '5' ? ctl_fail(EX_UNAVAILABLE, "%s: %s; nothing was sent", what, c->line) : -1;
 }
 
 /* The message with dots doubled at the starts of lines (RFC 5321, 4.5.2), and its end. */
@@ -152,19 +155,20 @@ static int converse(struct conversation *c, const struct submission *s)
 
 int submission_send(const struct submission *s)
 {
+	const struct timeval patience = {PATIENCE_SECONDS, 0};
 	struct conversation c = {.out = submission_connect()};
 	int status;
 
 	if (c.out == -1)
 		return -1;
+	(void)setsockopt(c.out, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	(void)setsockopt(c.out, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	c.in = fdopen(c.out, "r");
 	if (c.in == NULL) {
 		close(c.out);
 		return EX_OSERR;
 	}
 	status = converse(&c, s);
-	if (status != EX_OK)
-		fputs("petrel: nothing was sent\n", stderr);
 	fclose(c.in);
 	return status;
 }
@@ -234,7 +238,7 @@ int submission_drop(const struct submission *s)
 			unlinkat(directory, unfinished, 0);
 	}
 	if (!dropped)
-		ctl_fail(EX_TEMPFAIL, "the mail system is not running, and the message could not be left in %s: %s", path, strerror(errno));
+		ctl_fail(EX_TEMPFAIL, "the mail system takes no mail just now, and the message could not be left in %s: %s", path, strerror(errno));
 	if (file != -1)
 		close(file);
 	if (directory != -1)
