@@ -49,7 +49,8 @@ void json_string(struct buf *out, struct slice text)
 
 void ctl_print(struct buf *out)
 {
-	fwrite(out->data, 1, out->len, stdout);
+	if (out->len > 0)
+		fwrite(out->data, 1, out->len, stdout);
 	buf_clear(out);
 }
 
