@@ -109,7 +109,7 @@ def test_each_process_is_killed_in_the_middle_of_the_traffic(suite):
     senders.join()
     assert senders.progress() == MESSAGES
     wait_until(all_arrived(suite, senders.acknowledged), 120)
-    assert len(suite.log_lines("process-killed")) == len(victims)
+    wait_until(lambda: len(suite.log_lines("process-killed")) == len(victims))
 
 
 def test_everything_is_killed_at_once_and_started_again(suite):

@@ -456,7 +456,7 @@ def test_an_index_that_is_spoilt_is_made_anew_and_no_message_is_lost(suite):
     assert b"* BYE" in c.file.read()
     assert other.line().startswith(b"* BYE")
     assert b"* 50 EXISTS\r\n" in Client(suite, user="alice").ok("SELECT INBOX")
-    assert suite.log_lines("imap-session", "index-rebuilt account=alice@example.test")
+    wait_until(lambda: suite.log_lines("imap-session", "index-rebuilt account=alice@example.test"))
 
 
 # --- mailboxes ------------------------------------------------------------------------

@@ -250,7 +250,7 @@ def test_what_dies_is_started_again_and_told_of(suite):
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: suite.pid_of("lookup") not in (0, pid))
     assert [p["restarts"] for p in suite.processes() if p["process"] == "lookup"] == [1]
-    assert suite.log_lines("process-killed", "process=lookup")
+    wait_until(lambda: suite.log_lines("process-killed", "process=lookup"))
     with smtplib.SMTP("127.0.0.1", suite.ports["mx"]) as c:
         c.sendmail("a@elsewhere.test", ["bob@example.test"], "Subject: x\r\n\r\nx\r\n")
     wait_until(lambda: len(suite.messages("bob")) == 1)
