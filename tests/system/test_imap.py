@@ -441,12 +441,10 @@ def test_whose_mailbox_is_deleted_by_another_is_told_and_sent_away(suite):
 
 
 def test_an_index_that_is_spoilt_is_made_anew_and_no_message_is_lost(suite):
-    c, other = Client(suite, user="alice"), Client(suite, user="alice")
+    c = Client(suite, user="alice")
     for _ in range(50):
         c.append(MESSAGE)
     c.ok("SELECT INBOX")
-    other.send("x IDLE\r\n")
-    assert other.line().startswith(b"+")
     index = suite.mailbox("alice").parent / "index/data.mdb"
     size = index.stat().st_size
     with open(index, "r+b") as f:
@@ -454,7 +452,6 @@ def test_an_index_that_is_spoilt_is_made_anew_and_no_message_is_lost(suite):
         f.write(os.urandom(size - 8192))
     c.send("y FETCH 1:* (FLAGS ENVELOPE)\r\nz SELECT INBOX\r\n")
     assert b"* BYE" in c.file.read()
-    assert other.line().startswith(b"* BYE")
     assert b"* 50 EXISTS\r\n" in Client(suite, user="alice").ok("SELECT INBOX")
     wait_until(lambda: suite.log_lines("imap-session", "index-rebuilt account=alice@example.test"))
 
