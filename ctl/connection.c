@@ -128,7 +128,7 @@ bool ctl_wait_for_go(struct ctl_connection *c)
 {
 	int status = ctl_wait(c, NULL, NULL, NULL);
 
-	return status == EX_OK && c->go;
+	return status == EX_OK && c->go && c->channel != NULL;
 }
 
 void ctl_disconnect(struct ctl_connection *c)

@@ -93,14 +93,30 @@ static bool on_entry(struct message *m, void *context)
 	return true;
 }
 
+/* A text for people: as a string, where a program asks. */
+static void detail_json(struct slice text)
+{
+	struct buf out = buf_with_limit(CHANNEL_BODY_MAX * 8);
+
+	buf_append_string(&out, "{\"text\": ");
+	json_string(&out, text);
+	buf_append_string(&out, "}\n");
+	ctl_print(&out);
+	buf_free(&out);
+}
+
 static bool on_detail(struct message *m, void *context)
 {
+	const struct ctl *ctl = context;
 	struct reader r = message_reader(m);
 	struct slice text = read_slice(&r);
 
-	(void)context;
 	if (m->type != ADMIN_QUEUE_DETAIL || !reader_finished(&r))
 		return false;
+	if (ctl->json) {
+		detail_json(text);
+		return true;
+	}
 	for (size_t i = 0; i < text.len; i++)
 		putchar(octet_is_control((unsigned char)text.data[i]) && text.data[i] != '\n' && text.data[i] != '\t' ? '?' : text.data[i]);
 	return true;
@@ -170,11 +186,11 @@ static int list(const struct ctl *ctl, struct ctl_connection *c, const struct ad
 	return status;
 }
 
-static int show(struct ctl_connection *c, const struct admin_filter *f)
+static int show(const struct ctl *ctl, struct ctl_connection *c, const struct admin_filter *f)
 {
 	write_u64(channel_begin(ctl_channel(c), ADMIN_QUEUE_SHOW, 0), f->id);
 	channel_end(ctl_channel(c));
-	return ctl_wait(c, on_detail, NULL, NULL);
+	return ctl_wait(c, on_detail, (void *)(uintptr_t)ctl, NULL);
 }
 
 static int change(const struct ctl *ctl, struct ctl_connection *c, uint16_t type, const struct admin_filter *f, const char *done)
@@ -219,7 +235,7 @@ static int run(const struct ctl *ctl, size_t verb, const struct admin_filter *f)
 		status = list(ctl, c, f);
 		break;
 	case ADMIN_QUEUE_SHOW:
-		status = show(c, f);
+		status = show(ctl, c, f);
 		break;
 	default:
 		status = change(ctl, c, verbs[verb].type, f, verbs[verb].done);

@@ -115,7 +115,8 @@ static bool set_credential(struct slice old, struct buf *new, void *context)
 
 	if (done == CREDENTIALS_REFUSED)
 		ctl_fail(EX_DATAERR, "%s: the credentials could not be written", change->account);
-	return done == CREDENTIALS_CHANGED;
+	/* An account without a password is deleted like any other. */
+	return done == CREDENTIALS_CHANGED || done == CREDENTIALS_ABSENT;
 }
 
 /* --- passwords ------------------------------------------------------------------- */
@@ -207,8 +208,8 @@ static int delete(struct change *change)
 
 	if (!edit_file(settings->directory.tables, "accounts", 0644, check_account_exists, change))
 		return EX_NOUSER;
-	edit_file(settings->directory.auth, "credentials", 0600, set_credential, change);
-	if (!edit_file(settings->directory.tables, "accounts", 0644, delete_account, change))
+	if (!edit_file(settings->directory.auth, "credentials", 0600, set_credential, change) ||
+	    !edit_file(settings->directory.tables, "accounts", 0644, delete_account, change))
 		return EX_CANTCREAT;
 	if (account_mailbox_path(slice_string(change->account), path) &&
 	    snprintf(whole, sizeof whole, "%s/%s", settings->directory.mail, path) < (int)sizeof whole && access(whole, F_OK) == 0)
