@@ -41,8 +41,10 @@ bool ctl_is_local_domain(struct slice domain);
  */
 unsigned ctl_check_files(void);
 
-/* Say "petrel: ..." on standard error and give the status back. */
+/* Say "petrel: ..." (or "sendmail: ...") on standard error and give the status back. */
 int ctl_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The name in front of it; each program has its own. */
+extern const char ctl_program[];
 
 /* --- the running suite ---------------------------------------------------------- */
 

@@ -9,6 +9,7 @@ ctl_petrel_SOURCES = \
 	ctl/edit.c ctl/edit.h \
 	ctl/main.c \
 	ctl/output.c \
+	ctl/program.c \
 	ctl/queue.c \
 	ctl/suite.c \
 	ctl/table.c \
@@ -23,6 +24,7 @@ sbin_PROGRAMS += ctl/sendmail
 ctl_sendmail_SOURCES = \
 	ctl/connection.c \
 	ctl/ctl.h \
+	ctl/program.c \
 	ctl/sendmail.c \
 	ctl/submission.c ctl/submission.h \
 	ctl/submit.c

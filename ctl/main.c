@@ -1,7 +1,6 @@
 /*
  * main.c - petrel(8), the control command.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,8 @@
 
 #include "common/log.h"
 #include "ctl/ctl.h"
+
+const char ctl_program[] = "petrel";
 
 static const struct {
 	const char *name;
@@ -35,40 +36,6 @@ static void print_usage(FILE *out)
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		fprintf(out, "  %-7s %-48s %s\n", commands[i].name, commands[i].arguments, commands[i].about);
 	fprintf(out, "\nSee petrel(8).\n");
-}
-
-int ctl_fail(int status, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fputs("petrel: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-	va_end(arguments);
-	return status;
-}
-
-struct conf *ctl_try_configuration(const struct ctl *ctl, char error[CONF_ERROR_MAX])
-{
-	struct conf *conf = conf_new();
-
-	if (conf != NULL && conf_read_file(conf, ctl->conf_path, error) && conf_check(conf, error)) {
-		settings = &conf->values;
-		return conf;
-	}
-	conf_free(conf);
-	return NULL;
-}
-
-struct conf *ctl_read_configuration(const struct ctl *ctl)
-{
-	char error[CONF_ERROR_MAX] = "out of memory";
-	struct conf *conf = ctl_try_configuration(ctl, error);
-
-	if (conf == NULL)
-		ctl_fail(EX_CONFIG, "%s", error);
-	return conf;
 }
 
 /* Take the options that stand in front of the command or, for --json, anywhere before "--". */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,31 +27,7 @@ struct options {
 	const char *conf_path;  /* -C */
 };
 
-int ctl_fail(int status, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fputs("sendmail: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-	va_end(arguments);
-	return status;
-}
-
-static struct conf *read_configuration(const char *path)
-{
-	char error[CONF_ERROR_MAX] = "out of memory";
-	struct conf *conf = conf_new();
-
-	if (conf != NULL && conf_read_file(conf, path, error) && conf_check(conf, error)) {
-		settings = &conf->values;
-		return conf;
-	}
-	conf_free(conf);
-	ctl_fail(EX_CONFIG, "%s", error);
-	return NULL;
-}
+const char ctl_program[] = "sendmail";
 
 /* -b takes the mode, -o old-style options; most of the others only have to be swallowed. */
 static bool parse_options(struct options *o, int argc, char **argv)
@@ -213,7 +188,7 @@ int main(int argc, char **argv)
 		return become_petrel(o.conf_path, "queue", "list", NULL);
 	if (o.mode == MODE_ALIASES)
 		return become_petrel(o.conf_path, "table", "build", "aliases");
-	conf = read_configuration(o.conf_path);
+	conf = ctl_read_configuration(&(struct ctl){.conf_path = o.conf_path});
 	if (conf == NULL)
 		return EX_CONFIG;
 	status = o.mode == MODE_SMTP ? speak_smtp() : send_message(&o, argc - optind, argv + optind);
