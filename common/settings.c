@@ -5,6 +5,7 @@
 
 #include "common/channel_control.h"
 #include "common/conf.h"
+#include "paths.h"
 
 #define PATH(name, field, value, about)                                                            \
 	{name, CONF_PATH, offsetof(struct settings, field), value, 0, 0, NULL, about, true, NULL}

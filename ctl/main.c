@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "ctl/ctl.h"
+#include "paths.h"
 
 const char ctl_program[] = "petrel";
 

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "ctl/ctl.h"
 #include "ctl/submission.h"
+#include "paths.h"
 
 enum mode { MODE_SEND, MODE_SMTP, MODE_QUEUE, MODE_ALIASES };
 

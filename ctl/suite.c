@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "ctl/ctl.h"
 #include "master/table.h"
+#include "paths.h"
 
 int ctl_start(const struct ctl *ctl, int argc, char **argv)
 {

@@ -31,6 +31,7 @@
 #include "master/directories.h"
 #include "master/listeners.h"
 #include "master/sessions.h"
+#include "paths.h"
 
 enum { LISTEN_TRIES = 50, LISTEN_AGAIN_MS = 100, FILES_WANTED = 262144 };
 
