@@ -79,6 +79,12 @@ struct settings {
 	} process;
 
 	struct {
+		struct conf_list networks;
+		struct conf_list ports;
+		int64_t timeout;
+	} proxy;
+
+	struct {
 		int64_t workers;
 		int64_t size_limit;
 		int64_t recipients_limit;
@@ -89,6 +95,7 @@ struct settings {
 		int64_t data_timeout;
 		int64_t received_limit;
 		struct conf_list relay_networks;
+		struct conf_list xclient_networks;
 	} smtp;
 
 	struct {

@@ -146,5 +146,6 @@ const struct conf_form conf_form_listen = {
     is_listen, "address:port; write 192.0.2.1:25, [2001:db8::1]:25 or *:25"};
 const struct conf_form conf_form_network = {
     is_network, "a network; write 192.0.2.0/24, 2001:db8::/32 or one address"};
+const struct conf_form conf_form_port = {is_port, "a port; write 25"};
 const struct conf_form conf_form_nameserver = {
     is_nameserver, "the address of a DNS server; write 192.0.2.53 or 192.0.2.53@5353"};

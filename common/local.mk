@@ -22,7 +22,10 @@ libcommon_a_SOURCES = \
 	common/id.c common/id.h \
 	common/io.c common/io.h \
 	common/log.c common/log.h \
+	common/network.c common/network.h \
 	common/process.c common/process.h \
+	common/proxied.c common/proxied.h \
+	common/proxy.c common/proxy.h \
 	common/sandbox.c common/sandbox.h \
 	common/session.c common/session.h \
 	common/siphash.c common/siphash.h \
@@ -35,6 +38,7 @@ tests_unit_test_common_SOURCES = tests/unit/common/channel.c \
 	tests/unit/common/channel_answers.c tests/unit/common/channel_delivery.c \
 	tests/unit/common/channel_queue.c tests/unit/common/codec.c \
 	tests/unit/common/conf.c tests/unit/common/io.c tests/unit/common/log.c \
+	tests/unit/common/network.c tests/unit/common/proxy.c \
 	tests/unit/common/sandbox.c tests/unit/common/siphash.c \
 	tests/unit/common/slice.c
 tests_unit_test_common_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -50,3 +54,6 @@ libcommon_a_SOURCES += \
 	common/stream_socket.c common/stream_tls.c \
 	common/tls.c common/tls.h common/tls_private.h \
 	common/tls_provider.c
+
+FUZZ_TARGETS += tests/fuzz/fuzz_proxy
+tests_fuzz_fuzz_proxy_LDADD = $(FUZZ_LIBS)

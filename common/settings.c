@@ -91,6 +91,12 @@ const struct conf_setting conf_table[] = {
     DURATION("process.start-timeout", process.start_timeout, "60s", 1, 3600,
 	"How long a process may take until it is ready; then it is ended and started again."),
 
+    LIST_OF(network, "proxy.networks", proxy.networks, NULL,
+	"Load balancers that say by the PROXY protocol who their client is: connections from there begin with its header."),
+    LIST_OF(port, "proxy.ports", proxy.ports, NULL,
+	"Our ports where they do so; default: all of SMTP, IMAP and POP3."),
+    DURATION("proxy.timeout", proxy.timeout, "5s", 1, 300, "How long such a header may take to come."),
+
     COUNT("smtp.workers", smtp.workers, "0", 0, 64, "How many smtpd processes; 0: one for each processor."),
     SIZE("smtp.size-limit", smtp.size_limit, "50M", 64 * KILO, 4 * GIGA, "The largest message that is taken."),
     NUMBER("smtp.recipients-limit", smtp.recipients_limit, "1000", 100, 10000, "Recipients of one message."),
@@ -103,6 +109,8 @@ const struct conf_setting conf_table[] = {
     NUMBER("smtp.received-limit", smtp.received_limit, "50", 5, 1000, "Received headers at which a message is taken to go in circles."),
     LIST_OF(network, "smtp.relay-networks", smtp.relay_networks, "127.0.0.0/8 ::1/128",
 	"Clients that may send to other hosts without authentication; none: nobody."),
+    LIST_OF(network, "smtp.xclient-networks", smtp.xclient_networks, NULL,
+	"Content filters and proxies that may say by XCLIENT for which client they speak, its login included."),
 
     FIXED_CHOICE("queue.durability", queue.durability, "journal", durability_choices,
 	"How a message is made durable before it is acknowledged."),

@@ -3,10 +3,8 @@
  */
 #include "front/front.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +13,8 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/network.h"
+#include "common/proxied.h"
 #include "common/signing.h"
 #include "front/private.h"
 
@@ -243,34 +243,6 @@ static const struct stream_handlers stream_handlers = {
 
 /* ---- accepting -------------------------------------------------------------------- */
 
-static bool is_loopback(const struct sockaddr *address)
-{
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-	const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
-
-	if (address->sa_family == AF_INET)
-		return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-		return in6->sin6_addr.s6_addr[12] == 127;
-	return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-}
-
-static bool write_address(const struct sockaddr *address, char *text, size_t size)
-{
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-
-	if (address->sa_family == AF_INET)
-		return inet_ntop(AF_INET,
-			   &((const struct sockaddr_in *)(const void *)address)->sin_addr, text,
-			   (socklen_t)size) != NULL;
-	if (address->sa_family != AF_INET6)
-		return false;
-	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-		return inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], text, (socklen_t)size) !=
-		       NULL;
-	return inet_ntop(AF_INET6, &in6->sin6_addr, text, (socklen_t)size) != NULL;
-}
-
 /* Said without a client: there is to be none.  Under TLS from the start nobody would understand it. */
 static void turn_away(int socket, enum service service, enum front_farewell why)
 {
@@ -305,9 +277,12 @@ static void begin_client(struct front_client *client, enum service service)
 		front_end(client);
 }
 
-static void connected(int socket, enum service service, const struct sockaddr *address)
+/* is_anonymous: a load balancer did not say for whom it speaks (proxied.h). */
+static void connected(
+    int socket, enum service service, const struct sockaddr *address, bool is_anonymous)
 {
 	struct front_client *client;
+	struct host_address from;
 
 	if (client_count >= front_protocol->connections_limit()) {
 		log_warning("too-many-connections",
@@ -316,13 +291,14 @@ static void connected(int socket, enum service service, const struct sockaddr *a
 		return;
 	}
 	client = calloc(1, sizeof *client);
-	if (client == NULL || !write_address(address, client->address, sizeof client->address)) {
+	if (client == NULL || !host_address_from_socket(&from, address)) {
 		turn_away(socket, service, FRONT_NO_MEMORY);
 		free(client);
 		return;
 	}
 	client->session_socket = -1;
-	client->is_loopback = is_loopback(address);
+	host_address_print(&from, client->address);
+	client->is_loopback = !is_anonymous && host_address_is_loopback(&from);
 	client->timer = evtimer_new(process_base(), on_timeout, client);
 	client->stream = stream_new(process_base(), socket, &stream_handlers, client);
 	if (client->timer == NULL || client->stream == NULL) {
@@ -333,6 +309,16 @@ static void connected(int socket, enum service service, const struct sockaddr *a
 		return;
 	}
 	begin_client(client, service);
+}
+
+static void arrived(int socket, enum service service, const struct sockaddr *peer)
+{
+	if (!proxied_expects_header(socket, peer))
+		connected(socket, service, peer, false);
+	else if (proxied_count() < front_protocol->connections_limit())
+		proxied_wait(process_base(), socket, service, peer, connected);
+	else
+		close(socket);
 }
 
 static void resume_accepting(evutil_socket_t fd, short events, void *context)
@@ -369,7 +355,7 @@ static void accept_some(evutil_socket_t fd, short events, void *context)
 		    accept4(fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (socket != -1) {
-			connected(socket, listener->service, (const struct sockaddr *)&address);
+			arrived(socket, listener->service, (const struct sockaddr *)&address);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -455,6 +441,7 @@ static void stop(void)
 
 	on_unlisten(front_protocol->service);
 	on_unlisten(front_protocol->tls_service);
+	proxied_stop();
 	stop_end = evtimer_new(process_base(), on_stop_end, NULL);
 	if (stop_end == NULL || event_add(stop_end, &wait) == -1)
 		process_exit(EX_OK);

@@ -3,7 +3,6 @@
  */
 #include "smtpd/client.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,34 +10,18 @@
 
 #include "common/siphash.h"
 
-bool client_from_address(struct client *client, const struct sockaddr *address)
+bool client_from_address(struct client *client, const struct sockaddr *from)
 {
-	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	static const uint8_t loopback[16] = {[15] = 1};
+	struct host_address address;
 
 	*client = (struct client){0};
-	if (address->sa_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
-
-		client->family = AF_INET;
-		memcpy(client->octets, &in->sin_addr, 4);
-	} else if (address->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-
-		client->family = AF_INET6;
-		memcpy(client->octets, &in6->sin6_addr, 16);
-		if (memcmp(client->octets, mapped, sizeof mapped) == 0) {
-			client->family = AF_INET;
-			memmove(client->octets, client->octets + 12, 4);
-			memset(client->octets + 4, 0, 12);
-		}
-	} else {
+	if (!host_address_from_socket(&address, from))
 		return false;
-	}
-	client->is_loopback = client->family == AF_INET
-				  ? client->octets[0] == 127
-				  : memcmp(client->octets, loopback, sizeof loopback) == 0;
-	return inet_ntop(client->family, client->octets, client->text, sizeof client->text) != NULL;
+	client->family = address.family;
+	memcpy(client->octets, address.octets, sizeof client->octets);
+	client->is_loopback = host_address_is_loopback(&address);
+	host_address_print(&address, client->text);
+	return true;
 }
 
 void client_from_user(struct client *client, uint32_t uid, const char *user)
@@ -49,65 +32,19 @@ void client_from_user(struct client *client, uint32_t uid, const char *user)
 	snprintf(client->user, sizeof client->user, "%s", user);
 }
 
-/* --- networks ------------------------------------------------------------------ */
-
-struct network {
-	uint8_t family;
-	uint8_t octets[16];
-	unsigned bits;
-};
-
-static bool network_parse(const char *word, struct network *network)
+struct host_address client_address(const struct client *client)
 {
-	struct slice text = slice_string(word);
-	ssize_t slash = slice_find(text, 0, '/');
-	struct slice address = slash < 0 ? text : slice_part(text, 0, (size_t)slash);
-	char buffer[INET6_ADDRSTRLEN];
-	uint64_t bits;
+	struct host_address address = {.family = client->family};
 
-	*network = (struct network){0};
-	if (!slice_copy(address, buffer, sizeof buffer))
-		return false;
-	if (inet_pton(AF_INET, buffer, network->octets) == 1)
-		network->family = AF_INET;
-	else if (inet_pton(AF_INET6, buffer, network->octets) == 1)
-		network->family = AF_INET6;
-	else
-		return false;
-	bits = network->family == AF_INET ? 32 : 128;
-	if (slash >= 0 && !slice_number(slice_from(text, (size_t)slash + 1), bits, &bits))
-		return false;
-	network->bits = (unsigned)bits;
-	return true;
-}
-
-bool network_is_valid(const char *word)
-{
-	struct network network;
-
-	return network_parse(word, &network);
-}
-
-static bool network_has(const struct network *network, const struct client *client)
-{
-	size_t whole = network->bits / 8;
-	unsigned rest = network->bits % 8;
-
-	if (client->family != network->family ||
-	    memcmp(client->octets, network->octets, whole) != 0)
-		return false;
-	return rest == 0 || (client->octets[whole] ^ network->octets[whole]) >> (8 - rest) == 0;
+	memcpy(address.octets, client->octets, sizeof address.octets);
+	return address;
 }
 
 bool client_is_in(const struct client *client, const struct conf_list *networks)
 {
-	struct network network;
+	struct host_address address = client_address(client);
 
-	for (size_t i = 0; i < networks->count; i++) {
-		if (network_parse(networks->words[i], &network) && network_has(&network, client))
-			return true;
-	}
-	return false;
+	return networks_have(networks, &address);
 }
 
 /* --- counting connections --------------------------------------------------------- */

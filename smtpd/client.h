@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "common/conf.h"
+#include "common/network.h"
 #include "common/slice.h"
 
 enum { CLIENT_TEXT_MAX = 64 };
@@ -33,8 +34,8 @@ void client_from_user(struct client *client, uint32_t uid, const char *user);
  * single address)?  "none" and what cannot be read match nobody.
  */
 bool client_is_in(const struct client *client, const struct conf_list *networks);
-/* Can the word be read as a network? */
-bool network_is_valid(const char *word);
+/* Its address; of family AF_UNIX where it has none. */
+struct host_address client_address(const struct client *client);
 
 /*
  * Count one more connection of this client's address (for IPv6, of its /64).

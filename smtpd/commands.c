@@ -16,6 +16,7 @@
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 #include "smtpd/submit.h"
+#include "smtpd/xclient.h"
 
 enum {
 	HELO_MAX = 255,  /* octets of a domain (RFC 5321, 4.5.3.1.2) */
@@ -34,7 +35,8 @@ static void client_named(void *asker, struct slice name)
 
 static void ask_name(struct session *s)
 {
-	if (s->is_local || s->client_name != NULL || s->name_question.is_open)
+	if (s->is_local || s->client_name != NULL || s->name_is_known || s->client.family == 0 ||
+	    s->name_question.is_open)
 		return;
 	if (s->client.is_loopback) {
 		s->client_name = strdup("localhost"); /* RFC 6761, 6.3 */
@@ -88,6 +90,8 @@ static void cmd_ehlo(struct session *s, struct slice arguments)
 	reply_more(s, 250, NULL, "8BITMIME");
 	reply_more(s, 250, NULL, "CHUNKING");
 	reply_more(s, 250, NULL, "DSN");
+	if (xclient_is_offered(s))
+		reply_more(s, 250, NULL, XCLIENT_OFFER);
 	reply(s, 250, NULL, "ENHANCEDSTATUSCODES");
 	reply_flush(s);
 }
@@ -458,6 +462,11 @@ static void cmd_help(struct session *s, struct slice arguments)
 	reply(s, 214, "2.0.0", "See RFC 5321; postmaster reads mail");
 }
 
+static void cmd_xclient(struct session *s, struct slice arguments)
+{
+	xclient_take(s, arguments);
+}
+
 static void cmd_quit(struct session *s, struct slice arguments)
 {
 	(void)arguments;
@@ -482,12 +491,13 @@ static const struct command commands[] = {
     {SLICE("AUTH"),     cmd_auth,     SESSION_AUTH_LINE_MAX, true,  true,  false, true,  false},
     {SLICE("VRFY"),     cmd_vrfy,     SESSION_LINE_MAX,      true,  false, false, false, false},
     {SLICE("EXPN"),     cmd_expn,     SESSION_LINE_MAX,      true,  false, false, false, false},
+    {SLICE("XCLIENT"),  cmd_xclient,  SESSION_PATH_LINE_MAX, true,  false, false, false, false},
     {SLICE("HELP"),     cmd_help,     SESSION_LINE_MAX,      true,  false, false, false, false},
 };
 
 /* What is said by programs that take us for something else; a browser made to talk to a mail server among them. */
 static const struct slice foreign_verbs[] = {SLICE("GET"), SLICE("POST"), SLICE("PUT"),
-    SLICE("HEAD"), SLICE("CONNECT"), SLICE("OPTIONS"), SLICE("PRI")};
+    SLICE("HEAD"), SLICE("CONNECT"), SLICE("OPTIONS"), SLICE("PRI"), SLICE("PROXY")};
 
 static struct slice verb_of(struct slice line)
 {

@@ -13,7 +13,8 @@ libsmtpd_a_SOURCES = \
 	smtpd/reply.c smtpd/reply.h \
 	smtpd/session.c smtpd/session.h \
 	smtpd/submit.c smtpd/submit.h \
-	smtpd/transaction.c smtpd/transaction.h
+	smtpd/transaction.c smtpd/transaction.h \
+	smtpd/xclient.c smtpd/xclient.h
 
 pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c \
@@ -34,6 +35,7 @@ tests_unit_test_smtpd_SOURCES = \
 	tests/unit/smtpd/parameters.c \
 	tests/unit/smtpd/session.c \
 	tests/unit/smtpd/tls.c \
+	tests/unit/smtpd/xclient.c \
 	tests/unit/tls/pair.c tests/unit/tls/pair.h
 tests_unit_test_smtpd_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_smtpd_LDADD = libsmtpd.a libmessage.a libkeyring.a $(COMMON_LIBS) $(UNIT_LIBS)

@@ -18,6 +18,7 @@
 
 #include "common/log.h"
 #include "common/process.h"
+#include "common/proxied.h"
 #include "common/signing.h"
 #include "smtpd/client.h"
 #include "smtpd/peers.h"
@@ -77,7 +78,9 @@ static bool has_talked(int socket)
 	return recv(socket, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-static void connected(int socket, enum service service, const struct sockaddr *address)
+/* is_anonymous: a load balancer did not say for whom it speaks (proxied.h). */
+static void connected(
+    int socket, enum service service, const struct sockaddr *address, bool is_anonymous)
 {
 	struct client client;
 
@@ -97,7 +100,9 @@ static void connected(int socket, enum service service, const struct sockaddr *a
 		turn_away(socket, service, "too many connections from your address");
 		return;
 	}
-	client.may_relay = client_is_in(&client, &settings->smtp.relay_networks);
+	client.is_loopback = client.is_loopback && !is_anonymous;
+	client.may_relay =
+	    !is_anonymous && client_is_in(&client, &settings->smtp.relay_networks);
 	client.talked_early = service == SERVICE_MX && has_talked(socket);
 	if (client.talked_early)
 		log_info("talked-early", log_string("client", client.text));
@@ -108,6 +113,16 @@ static void connected(int socket, enum service service, const struct sockaddr *a
 					     : "out of memory"));
 		client_uncount(&client);
 	}
+}
+
+static void arrived(int socket, enum service service, const struct sockaddr *peer)
+{
+	if (!proxied_expects_header(socket, peer))
+		connected(socket, service, peer, false);
+	else if (proxied_count() < (uint64_t)settings->smtp.connections_limit)
+		proxied_wait(process_base(), socket, service, peer, connected);
+	else
+		close(socket);
 }
 
 /* A user of this host; master has asked the kernel who. */
@@ -165,7 +180,7 @@ static void accept_some(int descriptor, short events, void *context)
 		    descriptor, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (socket >= 0) {
-			connected(socket, listener->service, (struct sockaddr *)&address);
+			arrived(socket, listener->service, (struct sockaddr *)&address);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -213,18 +228,6 @@ static void stop_listening(enum service service)
 
 /* --- a process's life ------------------------------------------------------------------------------ */
 
-static void check_networks(void)
-{
-	const struct conf_list *networks = &settings->smtp.relay_networks;
-
-	for (size_t i = 0; i < networks->count; i++) {
-		if (!network_is_valid(networks->words[i]) &&
-		    !slice_equal(slice_string(networks->words[i]), SLICE("none")))
-			log_warning("not-a-network", log_string("setting", "smtp.relay-networks"),
-			    log_string("word", networks->words[i]));
-	}
-}
-
 static bool prepare(void)
 {
 	/* The memory of one message is the next one's: the kernel need not have it in between. */
@@ -237,16 +240,10 @@ static bool prepare(void)
 static bool start(struct event_base *base)
 {
 	peers_furnish(&house);
-	check_networks();
 	pause_end = evtimer_new(base, resume_accepting, NULL);
 	return pause_end != NULL && channel_send(process_master(), CONTROL_READY, 0);
 }
 
-static void reload(void)
-{
-	signing_reload();
-	check_networks();
-}
 
 static void take_file(enum control_file kind, const char *name, int file)
 {
@@ -272,6 +269,7 @@ static void stop(void)
 {
 	for (int service = 0; service < SERVICE_COUNT; service++)
 		stop_listening((enum service)service);
+	proxied_stop();
 	stop_end = evtimer_new(process_base(), stop_late, NULL);
 	if (stop_end != NULL)
 		evtimer_add(stop_end, &(struct timeval){.tv_sec = STOP_SECONDS});
@@ -286,7 +284,7 @@ int main(int argc, char **argv)
 	    .peers = smtpd_peers,
 	    .prepare = prepare,
 	    .start = start,
-	    .reload = reload,
+	    .reload = signing_reload,
 	    .stop = stop,
 	    .listener = listen_on,
 	    .unlisten = stop_listening,

@@ -105,7 +105,7 @@ static void drop_questions(struct session *s)
 
 static void session_end(struct session *s)
 {
-	struct client client = s->client;
+	struct client peer = s->peer;
 	const struct house *house = s->house;
 
 	drop_questions(s);
@@ -120,7 +120,7 @@ static void session_end(struct session *s)
 	TAILQ_REMOVE(&sessions, s, entry);
 	session_count--;
 	free(s);
-	house->ended(&client);
+	house->ended(&peer);
 }
 
 void session_close(struct session *s)
@@ -474,6 +474,11 @@ static bool session_set_up(struct session *s, struct event_base *base, int socke
 	return !implicit_tls || (tls != NULL && stream_start_tls_server(s->stream, tls));
 }
 
+void session_greet(struct session *s)
+{
+	reply(s, 220, NULL, "%s ESMTP", settings->hostname);
+}
+
 bool session_begin(struct event_base *base, int socket, enum service service,
     const struct client *client, const struct house *house)
 {
@@ -484,7 +489,7 @@ bool session_begin(struct event_base *base, int socket, enum service service,
 		return false;
 	}
 	s->house = house;
-	s->client = *client;
+	s->client = s->peer = *client;
 	s->service = service;
 	s->is_local = client->family == AF_UNIX;
 	s->has_greeted = s->is_local;
@@ -505,7 +510,7 @@ bool session_begin(struct event_base *base, int socket, enum service service,
 	log_debug("connected", log_string("client", s->client.text),
 	    log_string("service", service_name(service)),
 	    log_number("early", client->talked_early));
-	reply(s, 220, NULL, "%s ESMTP", settings->hostname);
+	session_greet(s);
 	restart_timer(s);
 	settle(s);
 	return true;

@@ -81,13 +81,15 @@ struct session {
 	TAILQ_ENTRY(session) entry;
 	struct stream *stream;
 	const struct house *house;
-	struct client client;
+	struct client client; /* whom the session is with */
+	struct client peer;   /* who has connected; not the same after XCLIENT */
 	enum service service;
 
 	uint8_t phase;          /* enum session_phase */
 	bool is_blocked;        /* no command is taken before an answer has come */
 	bool has_greeted;       /* HELO or EHLO was said */
 	bool is_extended;       /* EHLO was */
+	bool name_is_known;     /* the client's name, or that it has none, was said by XCLIENT */
 	bool is_local;          /* a user of this host, by way of master */
 	bool input_ended;       /* the client will send no more */
 	bool skips_line;        /* the rest of a line that was too long is thrown away */
@@ -139,6 +141,8 @@ void sessions_stop(void);
 void session_reset(struct session *s);
 /* Forget everything that was said, as after STARTTLS (RFC 3207, 4.2). */
 void session_forget(struct session *s);
+/* Say 220, as to a client that has just come. */
+void session_greet(struct session *s);
 /* No command is taken until session_unblock(). */
 void session_block(struct session *s);
 /* Go on; to be called at the end of every answer to a question. */

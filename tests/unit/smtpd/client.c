@@ -1,7 +1,6 @@
 /* What client.h promises. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <stdio.h>
 
 #include "smtpd/client.h"
 
@@ -18,51 +17,13 @@ static struct client client_at(const char *address)
 	return client;
 }
 
-static bool is_in(const char *address, const char *network)
-{
-	struct client client = client_at(address);
-	char word[64];
-	char *words[] = {word};
-
-	snprintf(word, sizeof word, "%s", network);
-	return client_is_in(&client, &(struct conf_list){1, words});
-}
-
 Test(client, an_ipv4_address_in_ipv6_clothes_is_an_ipv4_address)
 {
 	struct client client = client_at("::ffff:192.0.2.7");
 
 	cr_assert_eq(client.family, AF_INET);
 	cr_assert_str_eq(client.text, "192.0.2.7");
-	cr_assert(is_in("::ffff:127.0.0.1", "127.0.0.0/8"));
 	cr_assert(client_at("::ffff:127.0.0.1").is_loopback);
-}
-
-Test(client, networks_are_matched_to_the_bit)
-{
-	cr_assert(is_in("192.0.2.255", "192.0.2.0/24"));
-	cr_assert_not(is_in("192.0.3.0", "192.0.2.0/24"));
-	cr_assert(is_in("10.127.255.255", "10.0.0.0/9"));
-	cr_assert_not(is_in("10.128.0.0", "10.0.0.0/9"));
-	cr_assert(is_in("192.0.2.7", "192.0.2.7"));
-	cr_assert_not(is_in("192.0.2.8", "192.0.2.7"));
-	cr_assert(is_in("2001:db8:ffff::1", "2001:db8::/32"));
-	cr_assert_not(is_in("2001:db9::1", "2001:db8::/32"));
-	cr_assert(is_in("2001:db8::1", "2001:db8::1/128"));
-	cr_assert(is_in("203.0.113.9", "0.0.0.0/0"));
-	cr_assert_not(is_in("2001:db8::1", "0.0.0.0/0"));
-	cr_assert_not(is_in("203.0.113.9", "::/0"));
-}
-
-Test(client, what_is_no_network_matches_nobody)
-{
-	static const char *const words[] = {
-	    "none", "", "10.0.0.0/33", "10.0.0.0/", "10.0.0/8", "::/129", "10.0.0.0/-1", "x/8"};
-
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		cr_assert_not(network_is_valid(words[i]), "%s", words[i]);
-		cr_assert_not(is_in("10.0.0.1", words[i]), "%s", words[i]);
-	}
 }
 
 Test(client, an_address_has_as_many_connections_as_the_limit_says_and_no_more)
