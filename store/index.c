@@ -4,8 +4,9 @@
  * LMDB maps the file and follows the page numbers in it without much doubt, so a
  * damaged file could end the process.  Therefore a file is checked page by page
  * (verify.c) before it is used, unless index/verified says that this very state of
- * it (size and time) was closed in order.  A process that dies leaves no such
- * note, and the next one looks.
+ * it (size and time) was closed in order, and that it was only ever this process
+ * that had changed it.  A process that dies leaves no such note, and the next one
+ * looks.  What was found corrupt is not followed again, not even to close it.
  */
 #include "store/index.h"
 
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,6 +65,7 @@ static void mark_corrupt(struct index *index)
 	int fd = openat(
 	    index->directory_fd, "corrupt", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
+	index->is_corrupt = true;
 	if (fd >= 0)
 		close(fd);
 }
@@ -89,7 +92,7 @@ enum store_error index_corrupt(struct index *index, const char *what)
 
 enum { VERIFIED_SIZE = 28 };
 
-static bool data_state(struct index *index, uint64_t state[3])
+static bool data_state(const struct index *index, uint64_t state[3])
 {
 	struct stat st;
 
@@ -223,23 +226,72 @@ static enum store_error make_environment(struct index *index)
 	return STORE_OK;
 }
 
-static enum store_error check_pages(struct index *index)
+/* The pages of that state. */
+static enum store_error check_pages_of(struct index *index, size_t txn)
 {
 	const char *what = "";
+	int fd;
+	int error = mdb_env_get_fd(index->env, &fd);
+
+	if (error != 0)
+		return index_failed(index, error, "index", "read");
+	return index_pages_are_sound(fd, txn, &what) ? STORE_OK : index_corrupt(index, what);
+}
+
+static enum store_error check_pages(struct index *index)
+{
+	enum store_error result;
 	MDB_txn *txn;
-	bool sound;
-	int fd, error;
+	int error;
 
 	if (is_noted_as_sound(index))
 		return STORE_OK;
 	error = mdb_txn_begin(index->env, NULL, MDB_RDONLY, &txn);
-	if (error == 0)
-		error = mdb_env_get_fd(index->env, &fd);
 	if (error != 0)
 		return index_failed(index, error, "index", "read");
-	sound = index_pages_are_sound(fd, mdb_txn_id(txn), &what);
+	result = check_pages_of(index, mdb_txn_id(txn));
 	mdb_txn_abort(txn);
-	return sound ? STORE_OK : index_corrupt(index, what);
+	return result;
+}
+
+/* Nobody has written to the file since we looked. */
+static bool is_as_known(const struct index *index)
+{
+	uint64_t state[3];
+
+	return data_state(index, state) && memcmp(state, index->known_state, sizeof state) == 0;
+}
+
+/* What is there now is sound, as far as one can know. */
+static enum store_error know(struct index *index)
+{
+	MDB_envinfo info;
+
+	mdb_env_info(index->env, &info);
+	index->known_txn = info.me_last_txnid;
+	return data_state(index, index->known_state)
+		   ? STORE_OK
+		   : index_failed(index, errno, "index/data.mdb", "stat");
+}
+
+/*
+ * Has somebody written to the file since we looked?  Another process that uses it as
+ * we do leaves a new transaction in it.  Where there is none it was not LMDB that wrote,
+ * and the pages are looked at before LMDB follows them.
+ */
+static enum store_error look_again(struct index *index)
+{
+	enum store_error result = STORE_OK;
+	MDB_envinfo info;
+
+	if (is_as_known(index))
+		return STORE_OK;
+	mdb_env_info(index->env, &info);
+	if (info.me_last_txnid != index->known_txn)
+		index->is_shared = true;
+	else
+		result = check_pages_of(index, info.me_last_txnid);
+	return result == STORE_OK ? know(index) : result;
 }
 
 /* Table handles; MDB_NOTFOUND where a table is missing and is not to be made. */
@@ -272,7 +324,7 @@ static enum store_error try_open(struct index *index)
 	error = open_tables(index, false);
 	if (error == MDB_NOTFOUND)
 		error = open_tables(index, true);
-	return error == 0 ? STORE_OK : index_failed(index, error, "index", "open tables");
+	return error == 0 ? know(index) : index_failed(index, error, "index", "open tables");
 }
 
 static void drop_environment(struct index *index)
@@ -295,6 +347,7 @@ static enum store_error put_aside(struct index *index)
 	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
 		if (unlinkat(fd, others[i], 0) != 0 && errno != ENOENT)
 			return index_failed(index, errno, "index", "unlink");
+	index->is_corrupt = false;
 	return STORE_OK;
 }
 
@@ -363,7 +416,7 @@ void index_close(struct index *index)
 	LIST_REMOVE(index, entry);
 	drop_environment(index);
 	if (faccessat(index->directory_fd, "corrupt", F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
-	    index_is_current(index))
+	    index_is_current(index) && !index->is_shared && is_as_known(index))
 		note_as_sound(index);
 	close(index->directory_fd);
 	index->directory_fd = -1;
@@ -393,6 +446,8 @@ static int begin(struct index *index, unsigned flags, MDB_txn **txn)
 {
 	int error;
 
+	if (index->is_corrupt)
+		return MDB_CORRUPTED;
 	if (index->env == NULL)
 		return ENOMEM;
 	error = mdb_txn_begin(index->env, NULL, flags, txn);
@@ -404,29 +459,42 @@ static int begin(struct index *index, unsigned flags, MDB_txn **txn)
 	return error;
 }
 
-enum store_error index_begin_read(struct index *index, struct index_txn *txn)
+/* A snapshot, in the reader that is kept, or in a new one. */
+static int renew_reader(struct index *index)
 {
-	int error = 0;
+	int error = MDB_MAP_RESIZED;
 
-	*txn = (struct index_txn){.index = index};
+	if (index->is_corrupt)
+		return MDB_CORRUPTED;
 	if (index->reader != NULL) {
 		error = mdb_txn_renew(index->reader);
-		if (error == 0) {
-			txn->txn = index->reader;
-			return STORE_OK;
-		}
+		if (error == 0)
+			return 0;
 		mdb_txn_abort(index->reader);
 		index->reader = NULL;
-		if (error != MDB_MAP_RESIZED)
-			return index_failed(index, error, "index", "read");
 	}
-	error = begin(index, MDB_RDONLY, &index->reader);
-	if (error != 0) {
+	if (error == MDB_MAP_RESIZED)
+		error = begin(index, MDB_RDONLY, &index->reader);
+	if (error != 0)
 		index->reader = NULL;
+	return error;
+}
+
+enum store_error index_begin_read(struct index *index, struct index_txn *txn)
+{
+	enum store_error result;
+	int error;
+
+	*txn = (struct index_txn){.index = index};
+	error = renew_reader(index);
+	if (error != 0)
 		return index_failed(index, error, "index", "read");
-	}
-	txn->txn = index->reader;
-	return STORE_OK;
+	result = look_again(index);
+	if (result == STORE_OK)
+		txn->txn = index->reader;
+	else
+		mdb_txn_reset(index->reader);
+	return result;
 }
 
 /* Room in the map for a transaction of about `octets`; true where there is, or where it cannot grow. */
@@ -445,6 +513,7 @@ static bool has_room(struct index *index, uint64_t octets, size_t *wanted)
 
 enum store_error index_begin_write(struct index *index, uint64_t octets, struct index_txn *txn)
 {
+	enum store_error result;
 	size_t wanted;
 
 	*txn = (struct index_txn){.index = index, .is_write = true};
@@ -454,6 +523,11 @@ enum store_error index_begin_write(struct index *index, uint64_t octets, struct 
 		if (error != 0) {
 			txn->txn = NULL;
 			return index_failed(index, error, "index", "write");
+		}
+		result = look_again(index);
+		if (result != STORE_OK) {
+			index_end(txn);
+			return result;
 		}
 		/* Asked with the lock held: nobody else fills it meanwhile. */
 		if (has_room(index, octets, &wanted) || attempt > 1)
@@ -481,7 +555,11 @@ enum store_error index_commit(struct index_txn *txn, bool durable)
 	if (!durable)
 		mdb_env_set_flags(index->env, MDB_NOMETASYNC, 0);
 	txn->txn = NULL;
-	return error == 0 ? STORE_OK : index_failed(index, error, "index", "commit");
+	if (error != 0)
+		return index_failed(index, error, "index", "commit");
+	/* It is committed, whatever stat(2) says; what is not known is looked at again. */
+	know(index);
+	return STORE_OK;
 }
 
 void index_end(struct index_txn *txn)

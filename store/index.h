@@ -115,6 +115,10 @@ struct index {
 	MDB_env *env;
 	MDB_dbi tables[TABLE_COUNT];
 	MDB_txn *reader; /* kept between reads */
+	bool is_corrupt; /* it was found so: nothing in it is followed any more */
+	uint64_t known_state[3]; /* size and time of the file, as it was checked or as we have left it */
+	size_t known_txn;        /* and LMDB's number of what was committed last */
+	bool is_shared;          /* another process has written since */
 	char failure[INDEX_FAILURE_SIZE];
 };
 

@@ -66,6 +66,56 @@ static void use(const struct scratch *s, unsigned flags)
 	store_close(store);
 }
 
+/* Write over every other page behind the heads. */
+static void spoil(const struct scratch *s)
+{
+	int fd = openat(s->home, "index/data.mdb", O_WRONLY);
+	char garbage[4096];
+	struct stat st;
+
+	usleep(20000); /* a tick of the clock that files are dated by */
+	memset(garbage, 0x5a, sizeof garbage);
+	cr_assert_eq(fstat(fd, &st), 0);
+	for (off_t at = 8192; at < st.st_size; at += 8192)
+		cr_assert_eq(pwrite(fd, garbage, sizeof garbage, at), (ssize_t)sizeof garbage);
+	close(fd);
+}
+
+Test(index, what_another_program_writes_into_an_open_one_is_noticed_before_it_is_followed)
+{
+	struct scratch s = scratch_make();
+	struct store_options options = {.hostname = "h"};
+	struct store_changes changes;
+	struct store_status status;
+	struct store_view *view;
+	struct store *store;
+
+	fill(&s);
+	store = scratch_open(&s);
+	view = scratch_view(store, "INBOX");
+	spoil(&s);
+	cr_assert_eq(store_view_update(view, 0, &changes), STORE_CORRUPT);
+	cr_assert_eq(store_folder_status(store, SLICE("INBOX"), &status), STORE_CORRUPT);
+	store_view_close(view);
+	store_close(store);
+	cr_assert_eq(store_open(s.home, &options, &store), STORE_CORRUPT);
+	scratch_remove(&s);
+}
+
+Test(index, one_that_was_spoilt_unnoticed_is_checked_at_the_next_opening)
+{
+	struct scratch s = scratch_make();
+	struct store_options options = {.hostname = "h"};
+	struct store *store;
+
+	fill(&s);
+	store = scratch_open(&s);
+	spoil(&s);
+	store_close(store);
+	cr_assert_eq(store_open(s.home, &options, &store), STORE_CORRUPT);
+	scratch_remove(&s);
+}
+
 Test(index, a_corrupt_one_is_reported_and_built_again_from_the_files)
 {
 	struct scratch s = scratch_make();
@@ -73,7 +123,6 @@ Test(index, a_corrupt_one_is_reported_and_built_again_from_the_files)
 	struct store *store;
 	struct store_status before, after;
 	struct stat st;
-	char garbage[4096];
 
 	fill(&s);
 	store = scratch_open(&s);
@@ -81,14 +130,7 @@ Test(index, a_corrupt_one_is_reported_and_built_again_from_the_files)
 	cr_assert_not(store_was_rebuilt(store));
 	store_close(store);
 
-	memset(garbage, 0x5a, sizeof garbage);
-	cr_assert_eq(fstatat(s.home, "index/data.mdb", &st, 0), 0);
-	for (off_t at = 8192; at < st.st_size; at += 8192) {
-		int fd = openat(s.home, "index/data.mdb", O_WRONLY);
-
-		cr_assert_eq(pwrite(fd, garbage, sizeof garbage, at), (ssize_t)sizeof garbage);
-		close(fd);
-	}
+	spoil(&s);
 	cr_assert_eq(store_open(s.home, &options, &store), STORE_CORRUPT);
 	cr_assert_not_null(strstr(store_failure(NULL), "corrupt"));
 	options.flags = STORE_REBUILD;
