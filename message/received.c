@@ -6,7 +6,7 @@
 #include "message/encoding.h"
 #include "message/header.h"
 
-enum { TAB_COLUMNS = 8 };
+enum { TAB_COLUMNS = 8, NAME_COLUMNS = sizeof("Received:") - 1 };
 
 const char *received_protocol_name(unsigned protocol)
 {
@@ -31,10 +31,15 @@ struct trace {
 	bool takes_utf8;
 };
 
-/* A blank, or a fold where the line would grow too long or `own_line` wants one. */
+/*
+ * A blank, or a fold where the line would grow too long or `own_line` wants one.  The
+ * name never stands alone on its line: some readers take that for an empty field.
+ */
 static void separate(struct trace *trace, size_t len, bool own_line)
 {
-	if (own_line || trace->column + 1 + len > HEADER_LINE_WANTED) {
+	bool is_too_long = trace->column + 1 + len > HEADER_LINE_WANTED;
+
+	if (own_line || (is_too_long && trace->column > NAME_COLUMNS)) {
 		buf_append_string(trace->out, "\r\n\t");
 		trace->column = TAB_COLUMNS;
 	} else {
@@ -131,7 +136,7 @@ static void add_date(struct trace *trace, const struct date *date)
 
 bool received_write(const struct received *received, struct buf *out)
 {
-	struct trace trace = {out, sizeof("Received:") - 1, received->protocol & RECEIVED_UTF8};
+	struct trace trace = {out, NAME_COLUMNS, received->protocol & RECEIVED_UTF8};
 	bool has_client = received->helo.len > 0 || received->client_address.len > 0;
 
 	buf_append_string(out, "Received:");

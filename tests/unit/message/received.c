@@ -102,6 +102,20 @@ Test(received, the_longest_texts_stay_within_lines_and_field)
 	}
 }
 
+Test(received, the_name_never_stands_alone_on_its_line)
+{
+	struct buf out = buf_with_limit(RECEIVED_MAX);
+	char helo[200];
+
+	memset(helo, 'x', sizeof helo);
+	received_write(&(struct received){.helo = slice_of(helo, sizeof helo),
+			   .by = SLICE("mail.example.org"),
+			   .id = SLICE("1")},
+	    &out);
+	cr_assert_eq(strncmp(out.data, "Received: from x", 16), 0);
+	buf_free(&out);
+}
+
 Test(received, protocols_are_called_by_their_registered_names)
 {
 	cr_assert_str_eq(received_protocol_name(RECEIVED_SMTP), "SMTP");
