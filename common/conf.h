@@ -34,6 +34,9 @@ struct conf_list {
 enum conf_durability { DURABILITY_JOURNAL, DURABILITY_FILE };
 enum conf_log_to { LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_STDERR };
 enum conf_cleartext { CLEARTEXT_NEVER, CLEARTEXT_LOOPBACK, CLEARTEXT_ALWAYS };
+enum conf_bare_line_ends { BARE_LINE_ENDS_NORMALIZE, BARE_LINE_ENDS_REFUSE };
+enum conf_submission_from { SUBMISSION_FROM_REFUSE, SUBMISSION_FROM_SENDER, SUBMISSION_FROM_ANY };
+enum conf_submission_from_missing { SUBMISSION_FROM_MISSING_ADD, SUBMISSION_FROM_MISSING_REFUSE };
 enum conf_outbound_tls { OUTBOUND_TLS_OPPORTUNISTIC, OUTBOUND_TLS_REQUIRED, OUTBOUND_TLS_OFF };
 
 /* Everything that can be set.  Durations are in seconds, sizes in octets.  See settings.c for what each means. */
@@ -94,9 +97,17 @@ struct settings {
 		int64_t command_timeout;
 		int64_t data_timeout;
 		int64_t received_limit;
+		int bare_line_ends; /* enum conf_bare_line_ends */
 		struct conf_list relay_networks;
 		struct conf_list xclient_networks;
 	} smtp;
+
+	struct {
+		int from;         /* enum conf_submission_from */
+		int from_missing; /* enum conf_submission_from_missing */
+		int64_t size_limit;
+		int64_t recipients_limit;
+	} submission;
 
 	struct {
 		int durability; /* enum conf_durability */

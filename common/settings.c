@@ -47,6 +47,9 @@ static const char *const log_to_choices[] = {"file", "syslog", "stderr", NULL};
 static const char *const log_level_choices[] = {"error", "warning", "info", "debug", NULL};
 static const char *const cleartext_choices[] = {"never", "loopback", "always", NULL};
 static const char *const no_yes_choices[] = {"no", "yes", NULL};
+static const char *const bare_line_ends_choices[] = {"normalize", "refuse", NULL};
+static const char *const submission_from_choices[] = {"refuse", "sender", "any", NULL};
+static const char *const from_missing_choices[] = {"add", "refuse", NULL};
 static const char *const outbound_tls_choices[] = {"opportunistic", "required", "off", NULL};
 
 const struct conf_setting conf_table[] = {
@@ -107,10 +110,19 @@ const struct conf_setting conf_table[] = {
     DURATION("smtp.command-timeout", smtp.command_timeout, "5m", 1, DAY, "How long a client may take for its next command."),
     DURATION("smtp.data-timeout", smtp.data_timeout, "5m", 1, DAY, "How long a client may be silent inside a message."),
     NUMBER("smtp.received-limit", smtp.received_limit, "50", 5, 1000, "Received headers at which a message is taken to go in circles."),
+    CHOICE("smtp.bare-line-ends", smtp.bare_line_ends, "normalize", bare_line_ends_choices,
+	"What becomes of a CR or LF that stands alone: it is stored as CR LF, or the message is refused.  It never ends a message."),
     LIST_OF(network, "smtp.relay-networks", smtp.relay_networks, "127.0.0.0/8 ::1/128",
 	"Clients that may send to other hosts without authentication; none: nobody."),
     LIST_OF(network, "smtp.xclient-networks", smtp.xclient_networks, NULL,
 	"Content filters and proxies that may say by XCLIENT for which client they speak, its login included."),
+
+    SIZE("submission.size-limit", submission.size_limit, "100M", 64 * KILO, 4 * GIGA, "The largest message that a user may send."),
+    NUMBER("submission.recipients-limit", submission.recipients_limit, "2000", 1, 10000, "Recipients of one message of a user's."),
+    CHOICE("submission.from", submission.from, "refuse", submission_from_choices,
+	"What becomes of a message whose From is an address that the user may not use: it is refused, gets a Sender field, or any is good."),
+    CHOICE("submission.from-missing", submission.from_missing, "add", from_missing_choices,
+	"What becomes of a user's message without From: the field is added, or the message refused."),
 
     FIXED_CHOICE("queue.durability", queue.durability, "journal", durability_choices,
 	"How a message is made durable before it is acknowledged."),

@@ -102,7 +102,7 @@ static int send_message(const struct options *o, int argc, char **argv)
 	status = submission_read(&s, o->dot_ends);
 	if (status != EX_OK)
 		return status;
-	if ((o->header_recipients && !submission_take_header_recipients(&s)) || !submission_complete_header(&s, o->full_name))
+	if ((o->header_recipients && !submission_take_header_recipients(&s)) || !submission_drop_bcc(&s) || !submission_complete_header(&s, o->full_name))
 		return EX_DATAERR;
 	if (s.recipient_count == 0)
 		return ctl_fail(EX_DATAERR, "the header names no recipients");

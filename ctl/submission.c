@@ -116,7 +116,7 @@ int submission_read(struct submission *s, bool dot_ends)
 	struct lines l = {.out = &s->message, .dot_ends = dot_ends};
 	ssize_t got = 1;
 
-	s->message = buf_with_limit((size_t)settings->smtp.size_limit);
+	s->message = buf_with_limit((size_t)settings->submission.size_limit);
 	while (got > 0 && !l.has_ended && !s->message.overflowed) {
 		do
 			got = read(STDIN_FILENO, block, sizeof block);
@@ -129,7 +129,7 @@ int submission_read(struct submission *s, bool dot_ends)
 	if (l.after_cr || s->message.len > l.start)
 		end_line(&l);
 	if (s->message.overflowed)
-		return ctl_fail(EX_DATAERR, "the message is larger than smtp.size-limit, %lld octets", (long long)settings->smtp.size_limit);
+		return ctl_fail(EX_DATAERR, "the message is larger than submission.size-limit, %lld octets", (long long)settings->submission.size_limit);
 	return EX_OK;
 }
 
@@ -149,22 +149,49 @@ static bool add_list(struct submission *s, struct slice value)
 	return ok;
 }
 
+/* Is the field one of those that name recipients?  Of a message that is sent on, those of the sending on are (RFC 5322, 3.6.6). */
+static bool names_recipients(struct slice name, bool is_resent)
+{
+	if (is_resent) {
+		if (!slice_starts_with_nocase(name, SLICE("Resent-")))
+			return false;
+		name = slice_from(name, strlen("Resent-"));
+	}
+	return slice_equal_nocase(name, SLICE("To")) || slice_equal_nocase(name, SLICE("Cc")) || slice_equal_nocase(name, SLICE("Bcc"));
+}
+
+static bool is_resent(struct slice message)
+{
+	struct header_walk walk = header_walk_over(message);
+	struct header_field field;
+
+	while (header_next(&walk, &field))
+		if (names_recipients(field.name, true))
+			return true;
+	return false;
+}
+
 bool submission_take_header_recipients(struct submission *s)
+{
+	struct header_walk walk = header_walk_over(buf_slice(&s->message));
+	bool resent = is_resent(buf_slice(&s->message));
+	struct header_field field;
+
+	while (header_next(&walk, &field))
+		if (names_recipients(field.name, resent) && !add_list(s, field.value))
+			return false;
+	return true;
+}
+
+bool submission_drop_bcc(struct submission *s)
 {
 	struct header_walk walk = header_walk_over(buf_slice(&s->message));
 	struct buf without_bcc = buf_with_limit(s->message.limit);
 	struct header_field field;
 
-	while (header_next(&walk, &field)) {
-		bool is_bcc = slice_equal_nocase(field.name, SLICE("Bcc"));
-
-		if ((is_bcc || slice_equal_nocase(field.name, SLICE("To")) || slice_equal_nocase(field.name, SLICE("Cc"))) && !add_list(s, field.value)) {
-			buf_free(&without_bcc);
-			return false;
-		}
-		if (!is_bcc)
+	while (header_next(&walk, &field))
+		if (!slice_equal_nocase(field.name, SLICE("Bcc")) && !slice_equal_nocase(field.name, SLICE("Resent-Bcc")))
 			buf_append_slice(&without_bcc, field.whole);
-	}
 	buf_append_slice(&without_bcc, slice_from(buf_slice(&s->message), walk.at));
 	buf_free(&s->message);
 	s->message = without_bcc;

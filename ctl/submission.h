@@ -29,8 +29,10 @@ bool submission_add_recipient(struct submission *s, struct slice address);
  * standard error.
  */
 int submission_read(struct submission *s, bool dot_ends);
-/* Take the recipients from To, Cc and Bcc, and Bcc out of the message. */
+/* Take the recipients from To, Cc and Bcc; where there are Resent-To and its kin, from those. */
 bool submission_take_header_recipients(struct submission *s);
+/* Bcc and Resent-Bcc are nobody's but the author's: take them out, as smtpd does. */
+bool submission_drop_bcc(struct submission *s);
 /* Add From (with this display name), Date and Message-ID where they are missing. */
 bool submission_complete_header(struct submission *s, const char *full_name);
 void submission_free(struct submission *s);

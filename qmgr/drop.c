@@ -99,7 +99,7 @@ static bool submit(int fd, uint64_t size, unsigned uid, struct slice record, str
 	if (!envelope_read(&r, &envelope))
 		return false;
 	is_sound = reader_finished(&r) && envelope.recipient_count > 0 &&
-		   envelope.recipient_count <= (uint64_t)settings->smtp.recipients_limit;
+		   envelope.recipient_count <= (uint64_t)settings->submission.recipients_limit;
 	snprintf(client, sizeof client, "uid %u", uid);
 	envelope.client = slice_string(client);
 	envelope.login = SLICE("");
@@ -126,7 +126,7 @@ static bool take_up(int fd, uint64_t size, struct taken *taken)
 	struct stat st;
 	uint64_t end;
 	bool is_sound = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
-			size <= (uint64_t)settings->smtp.size_limit &&
+			size <= (uint64_t)settings->submission.size_limit &&
 			spool_read_records(fd, size, &records, &end) == 0;
 
 	if (is_sound) {

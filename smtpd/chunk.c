@@ -39,22 +39,12 @@ static bool parse(struct slice arguments, uint64_t *size, bool *is_last)
 	return slice_number(digits, UINT64_MAX, size) && (*is_last || word.len == 0);
 }
 
-static void open_message(struct session *s, const struct spool_file *file)
-{
-	struct transaction *transaction = s->transaction;
-
-	transaction->file = *file;
-	transaction->has_content = true;
-	content_begin_chunks(&transaction->content, file->descriptor,
-	    (uint64_t)settings->smtp.size_limit, (unsigned)settings->smtp.received_limit);
-}
-
 static void file_answered(void *asker, const struct spool_file *file, bool full)
 {
 	struct session *s = asker;
 
 	if (file != NULL)
-		open_message(s, file);
+		data_open(s, file, true);
 	else
 		s->chunk.refusal = full ? CHUNK_WITHOUT_SPACE : CHUNK_WITHOUT_FILE;
 	session_unblock(s);
@@ -68,7 +58,7 @@ static void ask_file(struct session *s)
 	s->question.answered.file = file_answered;
 	switch (s->house->file(&s->question, &file)) {
 	case HOUSE_FILE_GIVEN:
-		open_message(s, &file);
+		data_open(s, &file, true);
 		break;
 	case HOUSE_FILE_ASKED:
 		session_block(s);
@@ -139,7 +129,7 @@ bool chunk_take(struct session *s)
 	if (content->problem != CONTENT_GOOD)
 		data_refuse(s);
 	else if (s->chunk.is_last)
-		data_commit(s);
+		data_finish(s);
 	else
 		reply(s, 250, "2.0.0", "%llu octets received", (unsigned long long)s->chunk.size);
 	return true;

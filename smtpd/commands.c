@@ -82,7 +82,7 @@ static void cmd_ehlo(struct session *s, struct slice arguments)
 		return;
 	reply_more(s, 250, NULL, "%s", settings->hostname);
 	reply_more(s, 250, NULL, "PIPELINING");
-	reply_more(s, 250, NULL, "SIZE %lld", (long long)settings->smtp.size_limit);
+	reply_more(s, 250, NULL, "SIZE %llu", (unsigned long long)submit_size_limit(s));
 	if (!s->is_local && !session_is_secured(s) && s->house->tls() != NULL)
 		reply_more(s, 250, NULL, "STARTTLS");
 	if (s->login == NULL && session_may_authenticate(s))
@@ -331,7 +331,7 @@ static void ask_recipient(struct session *s, const struct envelope_recipient *ac
 	}
 	recipient->question.asker = recipient;
 	recipient->question.answered.verdict = recipient_answered;
-	if (taken > (uint64_t)settings->smtp.recipients_limit) {
+	if (taken > submit_recipients_limit(s)) {
 		recipient->is_answered = true;
 		recipient->verdict = too_many;
 	} else if (!s->house->recipient(

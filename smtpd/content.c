@@ -23,30 +23,21 @@ static const char line_end[2] = {'\r', '\n'};
 
 enum { PEEK_PIECES = 32 };
 
-void content_begin(struct content *content, int file, uint64_t size_limit, unsigned received_limit)
+void content_begin(struct content *content, int file, const struct content_rules *rules)
 {
 	*content = (struct content){
-	    .size_limit = size_limit,
-	    .received_limit = received_limit,
-	    .starts_with_header = true,
+	    .rules = *rules,
+	    .fields = fields_none(rules->dropped, rules->keeps_from),
 	    .file = file,
 	    .waiting = buf_with_limit(CONTENT_WRITE_WANTED),
 	    .state = AT_LINE_START,
-	    .in_header = true,
-	    .is_first_line = true,
 	};
-}
-
-void content_begin_chunks(
-    struct content *content, int file, uint64_t size_limit, unsigned received_limit)
-{
-	content_begin(content, file, size_limit, received_limit);
-	content->is_chunked = true;
 }
 
 void content_end(struct content *content)
 {
 	buf_free(&content->waiting);
+	fields_free(&content->fields);
 }
 
 static void set_problem(struct content *content, enum content_problem problem, int error)
@@ -58,84 +49,137 @@ static void set_problem(struct content *content, enum content_problem problem, i
 	buf_free(&content->waiting);
 }
 
-/* --- the header ------------------------------------------------------------ */
+/* --- what is stored ------------------------------------------------------------ */
 
-static void header_octets(struct content *content, struct slice text)
-{
-	size_t room = sizeof content->line - content->line_len;
-
-	text = slice_part(text, 0, room);
-	memcpy(content->line + content->line_len, text.data, text.len);
-	content->line_len = (uint8_t)(content->line_len + text.len);
-}
-
-/* "Name:", blanks before the colon allowed as in old mail (RFC 5322, 4.5). */
-static bool is_field(struct slice line)
-{
-	ssize_t colon = slice_find(line, 0, ':');
-	struct slice name;
-
-	if (colon <= 0)
-		return false;
-	name = slice_trim(slice_part(line, 0, (size_t)colon));
-	for (size_t i = 0; i < name.len; i++) {
-		if (name.data[i] <= ' ' || name.data[i] == 0x7f)
-			return false;
-	}
-	return name.len > 0 && !octet_is_space(line.data[0]);
-}
-
-static void header_line_end(struct content *content)
-{
-	struct slice line = slice_of(content->line, content->line_len);
-
-	if (line.len == 0)
-		content->in_header = false;
-	else if (content->is_first_line)
-		content->starts_with_header = is_field(line);
-
-	if (slice_starts_with_nocase(line, SLICE("Received:")))
-		content->received_count++;
-	else if (slice_starts_with_nocase(line, SLICE("Date:")))
-		content->fields |= CONTENT_DATE;
-	else if (slice_starts_with_nocase(line, SLICE("Message-ID:")))
-		content->fields |= CONTENT_MESSAGE_ID;
-	else if (slice_starts_with_nocase(line, SLICE("From:")))
-		content->fields |= CONTENT_FROM;
-
-	if (content->received_count >= content->received_limit)
-		set_problem(content, CONTENT_LOOPS, 0);
-	content->is_first_line = false;
-	content->line_len = 0;
-}
-
-/* --- the scanner ------------------------------------------------------------- */
-
-/* Room for what one step adds at most: a line end, a piece, and a line end. */
+/* Room for what one step adds at most: held octets and a line end, twice. */
 static bool has_room(const struct content_segments *out)
 {
-	return out->count + 3 <= CONTENT_SEGMENTS;
+	return out->count + 4 <= CONTENT_SEGMENTS &&
+	       out->held_len + 2 * FIELDS_LINE_SEEN <= sizeof out->held;
+}
+
+static void clear(struct content_segments *out)
+{
+	out->count = out->octets = out->held_len = 0;
 }
 
 static void put(struct content *content, struct content_segments *out, const char *data, size_t len)
 {
+	struct iovec *last = &out->pieces[out->count];
+
 	if (len == 0 || content->problem != CONTENT_GOOD)
 		return;
-	if (content->size + len > content->size_limit) {
+	if (content->size + len > content->rules.size_limit) {
 		set_problem(content, CONTENT_TOO_LARGE, 0);
 		return;
 	}
-	/* iov_base is not const, but writing is all that is done with it. */
-	out->pieces[++out->count] = (struct iovec){(void *)(uintptr_t)data, len};
+	if (out->count > 0 && (char *)last->iov_base + last->iov_len == data)
+		last->iov_len += len;
+	else /* iov_base is not const, but writing is all that is done with it. */
+		out->pieces[++out->count] = (struct iovec){(void *)(uintptr_t)data, len};
 	out->octets += len;
 	content->size += len;
 }
 
+/* What was held back is in the memory of the next line: a copy is what leaves. */
+static void put_held(struct content *content, struct content_segments *out, struct slice held)
+{
+	char *copy = out->held + out->held_len;
+
+	if (held.len == 0 || held.len > sizeof out->held - out->held_len)
+		return;
+	memcpy(copy, held.data, held.len);
+	out->held_len += held.len;
+	put(content, out, copy, held.len);
+}
+
+/* --- the header ------------------------------------------------------------ */
+
+static void header_line_end(struct content *content)
+{
+	fields_line_end(&content->fields);
+	if (content->fields.received_count >= content->rules.received_limit)
+		set_problem(content, CONTENT_LOOPS, 0);
+}
+
+/* Not every line of the header is stored. */
+static bool is_choosy(const struct content *content)
+{
+	return !content->fields.is_over && (content->rules.dropped != 0 || content->rules.keeps_from);
+}
+
+/* Octets of a line in such a header: stored, dropped, or held back until that is known. */
+static void put_header(struct content *content, struct content_segments *out, struct slice text)
+{
+	struct fields *fields = &content->fields;
+	size_t held = fields_held(fields).len;
+
+	fields_octets(fields, text);
+	if (fields->fate != LINE_STORED)
+		return;
+	put_held(content, out, slice_of(fields->line, held));
+	put(content, out, text.data, text.len);
+}
+
+/* --- the scanner ------------------------------------------------------------- */
+
 static void put_line_end(struct content *content, struct content_segments *out)
 {
-	put(content, out, line_end, sizeof line_end);
-	if (content->in_header)
+	bool is_stored = true;
+
+	if (!content->fields.is_over) {
+		put_held(content, out, fields_held(&content->fields));
+		is_stored = content->fields.fate != LINE_DROPPED;
 		header_line_end(content);
+	}
+	if (is_stored)
+		put(content, out, line_end, sizeof line_end);
+}
+
+/* A line end that is a CR or a LF alone. */
+static void put_bare_end(struct content *content, struct content_segments *out)
+{
+	if (content->rules.refuses_bare)
+		set_problem(content, CONTENT_HAS_BARE, 0);
+	put_line_end(content, out);
+}
+
+/* Behind a LF alone a dot is no end mark; in chunks it is none anywhere. */
+static uint8_t after_bare_lf(const struct content *content)
+{
+	return content->rules.is_chunked ? AT_LINE_START : IN_LINE;
+}
+
+/* The octets at the cursor are within a line of a header that is not stored as it is: take the line, or what has come of it. */
+static void scan_header(struct content *content, struct cursor *in, struct content_segments *out)
+{
+	struct slice rest = cursor_rest(in);
+	const char *lf = memchr(rest.data, '\n', rest.len);
+	struct slice line = slice_part(rest, 0, lf == NULL ? rest.len : (size_t)(lf - rest.data));
+	const char *cr = memchr(line.data, '\r', line.len);
+	struct slice text = slice_part(line, 0, cr == NULL ? line.len : (size_t)(cr - line.data));
+
+	put_header(content, out, text);
+	cursor_skip(in, text.len);
+	if (cr != NULL && cr + 1 == lf) {
+		if (content->fields.fate == LINE_STORED) {
+			put(content, out, cr, sizeof line_end);
+			header_line_end(content);
+		} else {
+			put_line_end(content, out);
+		}
+		cursor_skip(in, sizeof line_end);
+		content->state = AT_LINE_START;
+	} else if (cr != NULL) {
+		cursor_skip(in, 1);
+		content->state = AFTER_CR;
+	} else if (lf != NULL) {
+		cursor_skip(in, 1);
+		put_bare_end(content, out);
+		content->state = after_bare_lf(content);
+	} else {
+		content->state = IN_LINE;
+	}
 }
 
 /*
@@ -149,6 +193,10 @@ static void scan_lines(struct content *content, struct cursor *in, struct conten
 	uint8_t next = IN_LINE;
 	bool alone = false;
 
+	if (is_choosy(content)) {
+		scan_header(content, in, out);
+		return;
+	}
 	while (!cursor_done(in)) {
 		const char *line = in->at;
 		const char *lf = memchr(line, '\n', cursor_left(in));
@@ -156,12 +204,12 @@ static void scan_lines(struct content *content, struct cursor *in, struct conten
 		const char *cr = memchr(line, '\r', len);
 		size_t text = cr == NULL ? len : (size_t)(cr - line);
 
-		if (content->in_header)
-			header_octets(content, slice_of(line, text));
+		if (!content->fields.is_over)
+			fields_octets(&content->fields, slice_of(line, text));
 		if (cr != NULL && cr + 1 == lf) {
 			/* A line as it should be. */
 			in->at = lf + 1;
-			if (content->in_header)
+			if (!content->fields.is_over)
 				header_line_end(content);
 			if (cursor_peek(in) == '.' || cursor_done(in)) {
 				next = AT_LINE_START;
@@ -182,10 +230,11 @@ static void scan_lines(struct content *content, struct cursor *in, struct conten
 		break;
 	}
 	put(content, out, start, (size_t)(in->at - start) - kept);
-	if (alone)
-		put_line_end(content, out);
-	/* Behind a LF alone a dot is no end mark; in chunks it is none anywhere. */
-	content->state = alone && content->is_chunked ? AT_LINE_START : next;
+	if (alone) {
+		put_bare_end(content, out);
+		next = after_bare_lf(content);
+	}
+	content->state = next;
 }
 
 static void scan_step(struct content *content, struct cursor *in, struct content_segments *out)
@@ -194,7 +243,7 @@ static void scan_step(struct content *content, struct cursor *in, struct content
 
 	switch (content->state) {
 	case AT_LINE_START:
-		if (octet != '.' || content->is_chunked) {
+		if (octet != '.' || content->rules.is_chunked) {
 			scan_lines(content, in, out);
 			return;
 		}
@@ -209,18 +258,19 @@ static void scan_step(struct content *content, struct cursor *in, struct content
 		break;
 	case AFTER_DOT_CR:
 		if (octet != '\n') {
-			put_line_end(content, out);
+			put_bare_end(content, out);
 			scan_lines(content, in, out);
 			return;
 		}
 		content->has_ended = true;
 		break;
 	case AFTER_CR:
-		put_line_end(content, out);
 		if (octet != '\n') {
+			put_bare_end(content, out);
 			scan_lines(content, in, out);
 			return;
 		}
+		put_line_end(content, out);
 		content->state = AT_LINE_START;
 		break;
 	default:
@@ -287,7 +337,7 @@ static void write_pieces(struct content *content, struct iovec *pieces, size_t c
 static void flush(struct content *content, struct content_segments *out)
 {
 	if (content->file < 0 || content->problem != CONTENT_GOOD) {
-		out->count = out->octets = 0;
+		clear(out);
 		return;
 	}
 	if (content->has_ended || content->waiting.len + out->octets >= CONTENT_WRITE_WANTED) {
@@ -303,7 +353,7 @@ static void flush(struct content *content, struct content_segments *out)
 		if (content->waiting.overflowed)
 			set_problem(content, CONTENT_NOT_STORED, ENOMEM);
 	}
-	out->count = out->octets = 0;
+	clear(out);
 }
 
 /* Take some of the input, `max` octets at most; returns how many. */
@@ -314,7 +364,7 @@ static size_t take_some(struct content *content, struct evbuffer *input, size_t 
 	int n = evbuffer_peek(input, -1, NULL, pieces, PEEK_PIECES);
 	size_t taken = 0;
 
-	out.count = out.octets = 0;
+	clear(&out);
 	for (int i = 0; i < n && i < PEEK_PIECES && !content->has_ended; i++) {
 		struct slice piece =
 		    slice_part(slice_of(pieces[i].iov_base, pieces[i].iov_len), 0, max - taken);
@@ -331,6 +381,7 @@ static size_t take_some(struct content *content, struct evbuffer *input, size_t 
 	/* The pieces lie in the input: they leave before it does. */
 	flush(content, &out);
 	evbuffer_drain(input, taken);
+	content->taken += taken;
 	return taken;
 }
 
@@ -351,8 +402,10 @@ void content_finish_chunks(struct content *content)
 {
 	struct content_segments out;
 
-	out.count = out.octets = 0;
-	if (content->state != AT_LINE_START)
+	clear(&out);
+	if (content->state == AFTER_CR)
+		put_bare_end(content, &out);
+	else if (content->state != AT_LINE_START)
 		put_line_end(content, &out);
 	content->has_ended = true;
 	flush(content, &out);

@@ -8,13 +8,13 @@
  * stands alone is stored as CR LF, so that what is stored has one kind of line
  * end, which no later hop can read in another way than we did.  What such an
  * octet never does is to be part of the end mark, or to make the dot behind it
- * a doubled one.
+ * a doubled one.  By setting (smtp.bare-line-ends) it is a problem instead.
  *
  * The octets go to the spool file in large writes, straight out of the client's
  * input.  A small piece that does not end the message waits in memory for more.
  *
- * On its way the header is read as far as smtpd has to know it: how often the
- * message was received before, and which fields a submission lacks.
+ * On its way the header is read as far as smtpd has to know it (fields.h), and
+ * fields that are not to be stored are left out: of a submission, Bcc.
  */
 #ifndef PETREL_SMTPD_CONTENT_H
 #define PETREL_SMTPD_CONTENT_H
@@ -25,11 +25,12 @@
 
 #include "common/buf.h"
 #include "common/slice.h"
+#include "smtpd/fields.h"
 
 enum {
 	CONTENT_SEGMENTS = 128,       /* pieces of one write */
 	CONTENT_WRITE_WANTED = 32768, /* octets that are worth a write of their own */
-	CONTENT_HEADER_LINE_SEEN = 80 /* octets of a header line that are looked at */
+	CONTENT_HELD_MAX = 1024       /* octets of one write that had been held back */
 };
 
 /* Why a message cannot be taken; the first reason stays. */
@@ -37,36 +38,36 @@ enum content_problem {
 	CONTENT_GOOD,
 	CONTENT_TOO_LARGE,
 	CONTENT_HAS_NUL,
+	CONTENT_HAS_BARE,  /* a CR or LF by itself */
 	CONTENT_LOOPS,     /* Received too often */
 	CONTENT_NO_SPACE,  /* the spool's disk is full */
 	CONTENT_NOT_STORED /* writing failed otherwise */
 };
 
-/* Fields that were seen in the header. */
-enum content_field { CONTENT_DATE = 1, CONTENT_MESSAGE_ID = 2, CONTENT_FROM = 4 };
+/* How a message is to be read. */
+struct content_rules {
+	uint64_t size_limit;     /* octets; a message that is longer as stored has CONTENT_TOO_LARGE */
+	unsigned received_limit; /* a message with so many Received fields goes in circles */
+	bool is_chunked;         /* a dot is a dot */
+	bool refuses_bare;       /* a CR or LF by itself is a problem, and no line end */
+	unsigned dropped;        /* of enum field: not stored */
+	bool keeps_from;         /* the value of From is wanted */
+};
 
 struct content {
+	struct content_rules rules;
+	uint64_t taken;   /* octets of the client's, whatever became of them */
 	uint64_t size;    /* octets stored so far, or waiting */
 	uint64_t written; /* of these, in the file */
-	uint64_t size_limit;
-	unsigned received_limit;
-	unsigned received_count;
-	unsigned fields;         /* of enum content_field */
-	bool starts_with_header; /* the first line is a header field, or empty */
-	bool has_ended;          /* the end mark was seen, or the last chunk was */
-	bool is_chunked;         /* a dot is a dot */
-	int error;               /* errno of CONTENT_NO_SPACE and CONTENT_NOT_STORED */
+	struct fields fields;
+	bool has_ended; /* the end mark was seen, or the last chunk was */
+	int error;      /* errno of CONTENT_NO_SPACE and CONTENT_NOT_STORED */
 	enum content_problem problem;
 
 	int file;           /* descriptor of the spool file; the caller's */
 	struct buf waiting; /* small pieces, not written yet */
 
-	/* where the reading of lines stands */
-	uint8_t state;
-	bool in_header;
-	bool is_first_line;
-	uint8_t line_len;
-	char line[CONTENT_HEADER_LINE_SEEN];
+	uint8_t state; /* where the reading of lines stands */
 };
 
 /* What is to be written: pieces of the input, and line ends of our own. */
@@ -74,19 +75,12 @@ struct content_segments {
 	struct iovec pieces[1 + CONTENT_SEGMENTS]; /* the first is kept for what was waiting */
 	size_t count;                              /* of those behind it */
 	size_t octets;
+	char held[CONTENT_HELD_MAX]; /* what was held back until its line was known */
+	size_t held_len;
 };
 
-/*
- * Begin a message.
- *
- * file            where it is written, from offset 0; -1: nothing is written (in tests)
- * size_limit      octets; a message that is longer as stored has CONTENT_TOO_LARGE
- * received_limit  a message with so many Received fields goes in circles
- */
-void content_begin(struct content *content, int file, uint64_t size_limit, unsigned received_limit);
-/* The same for a message that comes in chunks. */
-void content_begin_chunks(
-    struct content *content, int file, uint64_t size_limit, unsigned received_limit);
+/* Begin a message.  It is written to `file` from offset 0; -1: nothing is written (in tests). */
+void content_begin(struct content *content, int file, const struct content_rules *rules);
 /* Releases memory; the file stays the caller's. */
 void content_end(struct content *content);
 

@@ -22,14 +22,25 @@ static const char no_space[] = "Insufficient system storage, try again later";
 
 /* --- the file ---------------------------------------------------------------------- */
 
-static void receive(struct session *s, const struct spool_file *file)
+void data_open(struct session *s, const struct spool_file *file, bool is_chunked)
 {
 	struct transaction *transaction = s->transaction;
+	struct content_rules rules = {
+	    .size_limit = submit_size_limit(s),
+	    .received_limit = (unsigned)settings->smtp.received_limit,
+	    .is_chunked = is_chunked,
+	    .refuses_bare = settings->smtp.bare_line_ends == BARE_LINE_ENDS_REFUSE,
+	};
 
+	submit_rules(s, &rules);
 	transaction->file = *file;
 	transaction->has_content = true;
-	content_begin(&transaction->content, file->descriptor, (uint64_t)settings->smtp.size_limit,
-	    (unsigned)settings->smtp.received_limit);
+	content_begin(&transaction->content, file->descriptor, &rules);
+}
+
+static void receive(struct session *s, const struct spool_file *file)
+{
+	data_open(s, file, false);
 	session_expect(s, PHASE_CONTENT);
 	reply(s, 354, NULL, "End data with <CR><LF>.<CR><LF>");
 	reply_flush(s);
@@ -116,14 +127,12 @@ static bool write_trace(const struct session *s, message_id id, uint64_t now_us,
 static bool write_prepended(
     const struct session *s, message_id id, uint64_t now_us, struct buf *out)
 {
-	const struct content *content = &s->transaction->content;
-
 	if (!write_trace(s, id, now_us, out))
 		return false;
-	if (submit_is_user(s) && !submit_missing_fields(content, id, now_us, out))
+	if (submit_is_user(s) && !submit_missing_fields(s, id, now_us, out))
 		return false;
 	/* A message that begins with its text is all body: an empty line keeps it apart from our fields. */
-	return content->starts_with_header || buf_append_string(out, "\r\n");
+	return s->transaction->content.fields.starts_with_header || buf_append_string(out, "\r\n");
 }
 
 /* --- the end of the message --------------------------------------------------------------- */
@@ -244,12 +253,16 @@ void data_refuse(struct session *s)
 	switch (problem) {
 	case CONTENT_TOO_LARGE:
 		log_problem(s, "too large");
-		reply(s, 552, "5.3.4", "Message too large: at most %lld octets",
-		    (long long)settings->smtp.size_limit);
+		reply(s, 552, "5.3.4", "Message too large: at most %llu octets",
+		    (unsigned long long)content->rules.size_limit);
 		break;
 	case CONTENT_HAS_NUL:
 		log_problem(s, "NUL octets");
 		reply(s, 550, "5.6.0", "A message must not contain NUL octets");
+		break;
+	case CONTENT_HAS_BARE:
+		log_problem(s, "bare CR or LF");
+		reply(s, 550, "5.6.0", "Lines end in CR LF; neither octet may stand alone");
 		break;
 	case CONTENT_LOOPS:
 		log_problem(s, "too many hops");
@@ -266,6 +279,14 @@ void data_refuse(struct session *s)
 	reply_flush(s);
 }
 
+void data_finish(struct session *s)
+{
+	if (s->transaction->content.problem == CONTENT_GOOD)
+		submit_examine(s);
+	else
+		data_refuse(s);
+}
+
 bool data_take(struct session *s)
 {
 	struct content *content = &s->transaction->content;
@@ -273,9 +294,6 @@ bool data_take(struct session *s)
 	if (!content_take(content, stream_input(s->stream)))
 		return false;
 	session_expect(s, PHASE_COMMAND);
-	if (content->problem == CONTENT_GOOD)
-		data_commit(s);
-	else
-		data_refuse(s);
+	data_finish(s);
 	return true;
 }

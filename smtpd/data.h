@@ -7,13 +7,18 @@
 #include <stdbool.h>
 
 struct session;
+struct spool_file;
 
 /* The command, once there is at least one recipient. */
 void data_begin(struct session *s);
 /* Take what there is of the message.  False where more has to come first. */
 bool data_take(struct session *s);
 
-/* The message is complete, however it came: hand it to qmgr, whose answer is the reply. */
+/* Begin the message whose content goes into that file. */
+void data_open(struct session *s, const struct spool_file *file, bool is_chunked);
+/* The message is complete, however it came: it is examined, and committed or refused. */
+void data_finish(struct session *s);
+/* There is nothing against it: hand it to qmgr, whose answer is the reply. */
 void data_commit(struct session *s);
 /* It cannot be taken: say why, and forget it. */
 void data_refuse(struct session *s);

@@ -8,6 +8,7 @@ libsmtpd_a_SOURCES = \
 	smtpd/commands.c smtpd/commands.h \
 	smtpd/content.c smtpd/content.h \
 	smtpd/data.c smtpd/data.h \
+	smtpd/fields.c smtpd/fields.h \
 	smtpd/house.h \
 	smtpd/parameters.c smtpd/parameters.h \
 	smtpd/reply.c smtpd/reply.h \
@@ -34,6 +35,7 @@ tests_unit_test_smtpd_SOURCES = \
 	tests/unit/smtpd/fake_house.c tests/unit/smtpd/fake_house.h \
 	tests/unit/smtpd/parameters.c \
 	tests/unit/smtpd/session.c \
+	tests/unit/smtpd/submit.c \
 	tests/unit/smtpd/tls.c \
 	tests/unit/smtpd/xclient.c \
 	tests/unit/tls/pair.c tests/unit/tls/pair.h

@@ -7,6 +7,7 @@
 #include "message/address.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
+#include "smtpd/submit.h"
 
 enum {
 	SIZE_DIGITS = 20, /* of SIZE=n (RFC 1870, 3) */
@@ -62,9 +63,9 @@ static bool size_is_taken(struct session *s, const struct esmtp_parameter *param
 		reply(s, 501, "5.5.4", "SIZE wants a number");
 		return false;
 	}
-	if (size > (uint64_t)settings->smtp.size_limit) {
-		reply(s, 552, "5.3.4", "Message too large: at most %lld octets",
-		    (long long)settings->smtp.size_limit);
+	if (size > submit_size_limit(s)) {
+		reply(s, 552, "5.3.4", "Message too large: at most %llu octets",
+		    (unsigned long long)submit_size_limit(s));
 		return false;
 	}
 	return true;

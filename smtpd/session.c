@@ -204,7 +204,9 @@ void session_forget(struct session *s)
 
 /* --- input ------------------------------------------------------------------------- */
 
-enum line { LINE_NONE, LINE_READY, LINE_TOO_LONG };
+static const char bare_line[] = "Lines end in CR LF";
+
+enum line { LINE_NONE, LINE_READY, LINE_TOO_LONG, LINE_BARE };
 
 /*
  * Look at the next line: `octets` is its length with its end, and its text
@@ -232,6 +234,8 @@ static enum line peek_line(
 	evbuffer_copyout(input, text, len);
 	if (len > 0 && text[len - 1] == '\r')
 		len--;
+	else if (settings->smtp.bare_line_ends == BARE_LINE_ENDS_REFUSE)
+		return LINE_BARE;
 	*line = slice_of(text, len);
 	return LINE_READY;
 }
@@ -274,6 +278,12 @@ static bool take_command(struct session *s)
 		drop_line(s, octets);
 		reply(s, 500, "5.5.2", "Line too long");
 		return true;
+	case LINE_BARE:
+		if (s->recipient_count > 0)
+			return false;
+		wipe_line(s, octets);
+		reply(s, 500, "5.5.2", bare_line);
+		return true;
 	case LINE_READY:
 		break;
 	}
@@ -301,6 +311,12 @@ static bool take_response(struct session *s)
 	switch (peek_line(s, text, &line, &octets)) {
 	case LINE_NONE:
 		return false;
+	case LINE_BARE:
+		wipe_line(s, octets);
+		auth_forget(s);
+		session_expect(s, PHASE_COMMAND);
+		reply(s, 500, "5.5.2", bare_line);
+		return true;
 	case LINE_TOO_LONG:
 		wipe_line(s, octets);
 		auth_too_long(s);

@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#include "common/conf.h"
-
 struct transaction *transaction_new(struct session *session, const struct house *house)
 {
 	struct transaction *transaction = calloc(1, sizeof *transaction);
@@ -58,9 +56,8 @@ bool transaction_add_recipient(
 	struct transaction_recipient *added;
 	size_t encoded = transaction->texts.len + accepted->address.len + accepted->original.len +
 			 (size_t)transaction->recipient_count * TRANSACTION_RECIPIENT_OVERHEAD;
-	uint32_t limit = (uint32_t)settings->smtp.recipients_limit;
 
-	if (transaction->recipient_count >= limit || encoded > TRANSACTION_TEXTS_MAX)
+	if (transaction->recipient_count >= ENVELOPE_RECIPIENTS_MAX || encoded > TRANSACTION_TEXTS_MAX)
 		return false;
 	if (transaction->recipient_count == transaction->recipient_room) {
 		uint32_t room =

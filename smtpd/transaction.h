@@ -52,6 +52,8 @@ struct transaction {
 	struct spool_file file;
 	struct content content;
 	bool has_content; /* content_begin was called */
+	size_t authors_seen; /* entries of From that have been decided about */
+	bool needs_sender;   /* From names somebody else: Sender says who it was */
 	message_id id;    /* of the file that was committed */
 };
 

@@ -76,15 +76,39 @@ def test_without_recipients_nothing_is_sent_and_that_is_said(suite):
     assert done.returncode == 64 and b"is not an address" in done.stderr
 
 
+@pytest.mark.parametrize("suite_is_up", [True, False])
+def test_bcc_is_shown_to_nobody_whichever_way_the_mail_goes(suite, suite_is_up):
+    if not suite_is_up:
+        suite.stop()
+    given = b"To: bob@example.test\nBcc: Alice\n <alice@example.test>\nSubject: bcc\n\nBcc: text\n"
+    arguments = ["-t"] if suite_is_up else ["bob@example.test", "alice@example.test"]
+    done = sendmail(suite, *arguments, input=given)
+    assert (done.returncode, done.stderr) == (0, b"")
+    if not suite_is_up:
+        suite.start()
+    for user in ("alice", "bob"):
+        message = wait_until(lambda: suite.messages(user))[0]
+        assert b"\nBcc:" not in message.partition(b"\n\n")[0] and body_of(message) == b"Bcc: text\n"
+
+
+def test_of_a_message_that_is_sent_on_the_recipients_are_those_it_is_sent_on_to(suite):
+    sendmail(suite, "-t", input=b"Resent-To: alice@example.test\nResent-Bcc: bob@example.test\nFrom: x@y.test\n"
+                                b"To: carol@elsewhere.test\nSubject: on\n\nx\n")
+    message = wait_until(lambda: suite.messages("bob"))[0]
+    assert b"\nResent-To: alice" in message and b"Resent-Bcc" not in message
+    wait_until(lambda: suite.messages("alice"))
+    assert not suite.log_lines("carol@elsewhere.test")
+
+
 @pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="the sanitizers need more of the host than such a sendmail has")
 def test_a_message_above_the_limit_is_refused_before_it_is_read_whole(make_suite):
-    s = make_suite(extra="smtp.size-limit 1M\n")
+    s = make_suite(extra="submission.size-limit 1M\n")
     done = sendmail(s, "bob@example.test", input=b"Subject: large\n\n" + b"x" * 70 + b"\n" + b"y" * 2000000)
-    assert done.returncode == 65 and b"larger than smtp.size-limit" in done.stderr
+    assert done.returncode == 65 and b"larger than submission.size-limit" in done.stderr
     # A line without an end costs no more memory than a message may.
     endless = subprocess.run("head -c 2000000000 /dev/zero | tr '\\0' x | prlimit --as=200000000 %s -C %s bob@example.test" % (PREFIX / "sbin/sendmail", s.conf),
                              shell=True, capture_output=True, timeout=60 * SLOW)
-    assert endless.returncode == 65 and b"larger than smtp.size-limit" in endless.stderr
+    assert endless.returncode == 65 and b"larger than submission.size-limit" in endless.stderr
 
 
 def test_what_the_suite_does_not_take_now_it_takes_later(suite):

@@ -10,15 +10,18 @@
 
 enum { NO_LIMIT = 1 << 30, HOPS = 50 };
 
+static const struct content_rules no_rules = {.size_limit = NO_LIMIT, .received_limit = HOPS};
+
 /* What is stored of `in`, given in pieces of `piece` octets; *rest is what is left of it behind the end mark. */
-static char *stored(struct slice in, size_t piece, bool *ended, size_t *rest)
+static char *stored_by(const struct content_rules *rules, struct slice in, size_t piece,
+    bool *ended, size_t *rest)
 {
 	struct evbuffer *input = evbuffer_new();
 	struct content content;
 	int file = memfd_create("content", MFD_CLOEXEC);
 	char *out = calloc(1, in.len * 2 + 1);
 
-	content_begin(&content, file, NO_LIMIT, HOPS);
+	content_begin(&content, file, rules);
 	*ended = false;
 	while (in.len > 0 && !*ended) {
 		struct slice part = slice_part(in, 0, piece);
@@ -36,6 +39,11 @@ static char *stored(struct slice in, size_t piece, bool *ended, size_t *rest)
 	close(file);
 	evbuffer_free(input);
 	return out;
+}
+
+static char *stored(struct slice in, size_t piece, bool *ended, size_t *rest)
+{
+	return stored_by(&no_rules, in, piece, ended, rest);
 }
 
 struct end_case {
@@ -111,7 +119,7 @@ static struct content read_text(struct slice in, uint64_t size_limit, unsigned h
 	struct content content;
 	struct evbuffer *input = evbuffer_new();
 
-	content_begin(&content, -1, size_limit, hops);
+	content_begin(&content, -1, &(struct content_rules){.size_limit = size_limit, .received_limit = hops});
 	evbuffer_add(input, in.data, in.len);
 	content_take(&content, input);
 	content_end(&content);
@@ -181,22 +189,22 @@ Test(content, the_fields_that_a_submission_may_lack_are_noticed)
 		"Subject: x\r\ndate: today\r\nMESSAGE-ID: <a@b>\r\n\r\nFrom: not a field\r\n.\r\n"),
 	    NO_LIMIT, HOPS);
 
-	cr_assert_eq(content.fields, CONTENT_DATE | CONTENT_MESSAGE_ID);
+	cr_assert_eq(content.fields.seen, FIELD_DATE | FIELD_MESSAGE_ID);
 }
 
 Test(content, a_message_that_begins_with_its_text_is_told_from_one_with_a_header)
 {
 	cr_assert(
-	    read_text(SLICE("Subject: x\r\n\r\nabc\r\n.\r\n"), NO_LIMIT, HOPS).starts_with_header);
-	cr_assert(read_text(SLICE("\r\nabc\r\n.\r\n"), NO_LIMIT, HOPS).starts_with_header);
-	cr_assert(read_text(SLICE("X-Odd : y\r\n\r\n.\r\n"), NO_LIMIT, HOPS).starts_with_header);
-	cr_assert(read_text(SLICE(".\r\n"), NO_LIMIT, HOPS).starts_with_header);
+	    read_text(SLICE("Subject: x\r\n\r\nabc\r\n.\r\n"), NO_LIMIT, HOPS).fields.starts_with_header);
+	cr_assert(read_text(SLICE("\r\nabc\r\n.\r\n"), NO_LIMIT, HOPS).fields.starts_with_header);
+	cr_assert(read_text(SLICE("X-Odd : y\r\n\r\n.\r\n"), NO_LIMIT, HOPS).fields.starts_with_header);
+	cr_assert(read_text(SLICE(".\r\n"), NO_LIMIT, HOPS).fields.starts_with_header);
 	cr_assert_not(
-	    read_text(SLICE("Do you like ketchup?\r\n.\r\n"), NO_LIMIT, HOPS).starts_with_header);
+	    read_text(SLICE("Do you like ketchup?\r\n.\r\n"), NO_LIMIT, HOPS).fields.starts_with_header);
 	cr_assert_not(
-	    read_text(SLICE("Dear all: hello\r\n.\r\n"), NO_LIMIT, HOPS).starts_with_header);
-	cr_assert_not(read_text(SLICE(" Subject: x\r\n.\r\n"), NO_LIMIT, HOPS).starts_with_header);
-	cr_assert_not(read_text(SLICE(": x\r\n.\r\n"), NO_LIMIT, HOPS).starts_with_header);
+	    read_text(SLICE("Dear all: hello\r\n.\r\n"), NO_LIMIT, HOPS).fields.starts_with_header);
+	cr_assert_not(read_text(SLICE(" Subject: x\r\n.\r\n"), NO_LIMIT, HOPS).fields.starts_with_header);
+	cr_assert_not(read_text(SLICE(": x\r\n.\r\n"), NO_LIMIT, HOPS).fields.starts_with_header);
 }
 
 /* Lines of every length and kind, much larger than one write. */
@@ -247,7 +255,7 @@ Test(content, a_small_piece_waits_in_memory_and_the_rest_goes_straight_to_the_fi
 	int file = memfd_create("content", MFD_CLOEXEC);
 
 	memset(piece, 'x', sizeof piece);
-	content_begin(&content, file, NO_LIMIT, HOPS);
+	content_begin(&content, file, &no_rules);
 	evbuffer_add(input, "abc\r\n", 5);
 	cr_assert_not(content_take(&content, input));
 	cr_assert_eq(content.written, 0);
@@ -268,12 +276,12 @@ Test(content, a_full_disk_is_told_from_other_failures)
 	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	int reading = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	content_begin(&content, full, NO_LIMIT, HOPS);
+	content_begin(&content, full, &no_rules);
 	evbuffer_add(input, "abc\r\n.\r\n", 8);
 	cr_assert(content_take(&content, input));
 	cr_assert_eq(content.problem, CONTENT_NO_SPACE);
 	content_end(&content);
-	content_begin(&content, reading, NO_LIMIT, HOPS);
+	content_begin(&content, reading, &no_rules);
 	evbuffer_add(input, "abc\r\n.\r\n", 8);
 	cr_assert(content_take(&content, input));
 	cr_assert_eq(content.problem, CONTENT_NOT_STORED);
@@ -281,4 +289,149 @@ Test(content, a_full_disk_is_told_from_other_failures)
 	close(full);
 	close(reading);
 	evbuffer_free(input);
+}
+
+/* --- fields that are not stored ------------------------------------------------------ */
+
+static const struct content_rules submission_rules = {
+    .size_limit = NO_LIMIT,
+    .received_limit = HOPS,
+    .dropped = FIELD_BCC | FIELD_RESENT_BCC,
+    .keeps_from = true,
+};
+
+#define END "\r\n.\r\n"
+#define BLANKS "                                                                                "
+
+static const struct {
+	struct slice in;
+	const char *stored;
+} bcc_cases[] = {
+    {SLICE("Bcc: a@b\r\nTo: c" END),                          "To: c\r\n"                    },
+    {SLICE("To: c\r\nbcc:a@b\r\n\r\nx" END),                  "To: c\r\n\r\nx\r\n"           },
+    {SLICE("To: c\r\nBCC : a\r\n  b,\r\n\tc\r\nCc: d" END),    "To: c\r\nCc: d\r\n"           },
+    {SLICE("Resent-Bcc: a\r\nX: y" END),                      "X: y\r\n"                     },
+    {SLICE("Bcc: a\r\nBcc: b\r\nbcc:" END),                   ""			},
+    {SLICE("..Bcc: a" END),				    ".Bcc: a\r\n"                  },
+    {SLICE(".Bcc: a\r\nX: y" END),			    "X: y\r\n"                     },
+    {SLICE("Bcc: a\nX: y\rBcc: b\rZ: z" END),		    "X: y\r\nZ: z\r\n"             },
+    {SLICE("Bcc:\r\n \r\n a\r\nX: y" END),                    "X: y\r\n"                     },
+    {SLICE("X: y\r\nBcc" BLANKS ": a\r\nZ: z" END),           "X: y\r\nZ: z\r\n"             },
+ /* what only looks like it */
+    {SLICE("Bccx: a\r\nBc: b\r\nB: c" END),                   "Bccx: a\r\nBc: b\r\nB: c\r\n" },
+    {SLICE("X-Bcc: a\r\nBcc" END),			    "X-Bcc: a\r\nBcc\r\n"          },
+    {SLICE("X: y\r\n Bcc: a" END),			    "X: y\r\n Bcc: a\r\n"          },
+    {SLICE("X: y\r\n\r\nBcc: a\r\nb" END),		    "X: y\r\n\r\nBcc: a\r\nb\r\n"  },
+    {SLICE("\r\nBcc: a" END),				    "\r\nBcc: a\r\n"		     },
+    {SLICE("Dear all\r\nBcc: a" END),			    "Dear all\r\nBcc: a\r\n"       },
+    {SLICE("Resent-Bc\rc: a" END),			    "Resent-Bc\r\nc: a\r\n"	     },
+    {SLICE("Resent-B" END),				    "Resent-B\r\n"		     },
+};
+
+Test(content, bcc_is_not_stored_of_a_submission_however_it_is_cut_into_pieces)
+{
+	for (size_t i = 0; i < sizeof bcc_cases / sizeof bcc_cases[0]; i++) {
+		for (size_t piece = 1; piece <= bcc_cases[i].in.len; piece++) {
+			bool ended;
+			size_t rest;
+			char *out = stored_by(
+			    &submission_rules, bcc_cases[i].in, piece, &ended, &rest);
+
+			cr_assert(ended);
+			cr_assert_str_eq(out, bcc_cases[i].stored,
+			    "case %zu in pieces of %zu:\n%s", i, piece, out);
+			free(out);
+		}
+	}
+}
+
+/* Many small pieces before anything is written: what was held back keeps its place. */
+Test(content, lines_that_had_to_wait_are_stored_in_their_order)
+{
+	struct buf text = buf_with_limit(1 << 20);
+	struct buf expected = buf_with_limit(1 << 20);
+
+	for (unsigned i = 0; i < 3000; i++) {
+		buf_printf(&text, "%s: %u\r\n", i % 3 == 0 ? "Bcc" : i % 3 == 1 ? "Bccc" : "Resent", i);
+		if (i % 3 != 0)
+			buf_printf(&expected, "%s: %u\r\n", i % 3 == 1 ? "Bccc" : "Resent", i);
+	}
+	buf_append_string(&text, ".\r\n");
+	buf_append_octet(&expected, '\0');
+	for (size_t piece = 1; piece < 40; piece++) {
+		bool ended;
+		size_t rest;
+		char *out = stored_by(&submission_rules, buf_slice(&text), piece, &ended, &rest);
+
+		cr_assert(ended);
+		cr_assert_str_eq(out, expected.data, "in pieces of %zu", piece);
+		free(out);
+	}
+	buf_free(&text);
+	buf_free(&expected);
+}
+
+static void expect_from(struct slice in, unsigned count, const char *value)
+{
+	for (size_t piece = 1; piece <= in.len; piece++) {
+		struct evbuffer *input = evbuffer_new();
+		struct content content;
+
+		content_begin(&content, -1, &submission_rules);
+		for (struct slice left = in; left.len > 0; left = slice_from(left, piece)) {
+			evbuffer_add(input, left.data, left.len < piece ? left.len : piece);
+			content_take(&content, input);
+		}
+		cr_assert_eq(content.fields.from_count, count);
+		cr_assert(slice_equal(buf_slice(&content.fields.from), slice_string(value)),
+		    "in pieces of %zu: %.*s", piece, SLICE_PRINTF(buf_slice(&content.fields.from)));
+		content_end(&content);
+		evbuffer_free(input);
+	}
+}
+
+Test(content, the_value_of_from_is_kept_with_its_folding)
+{
+	expect_from(SLICE("From: a@b" END), 1, " a@b");
+	expect_from(SLICE("X: y\r\nfrom :A\r\n <a@b>\r\nTo: c\r\n d" END), 1, "A\r\n <a@b>");
+	expect_from(SLICE("From: \"" BLANKS "\"\r\n <a@b>" END), 1, " \"" BLANKS "\"\r\n <a@b>");
+	expect_from(SLICE("From: a\r\nBcc: x\r\n From: y\r\nFROM: b" END), 2, " a b");
+	expect_from(SLICE("X: y\r\n From: a\r\nFromage: b\r\n\r\nFrom: c" END), 0, "");
+	/* Nobody's field is overlooked for its blanks. */
+	expect_from(SLICE("From" BLANKS ": a" END), 1, "    : a");
+}
+
+Test(content, a_cr_or_lf_alone_is_a_problem_where_the_setting_says_so)
+{
+	static const struct {
+		struct slice in;
+		enum content_problem problem;
+	} cases[] = {
+	    {SLICE("a\r\nb\r\n.\r\n"),        CONTENT_GOOD    },
+	    {SLICE("a\nb\r\n.\r\n"),          CONTENT_HAS_BARE},
+	    {SLICE("a\rb\r\n.\r\n"),          CONTENT_HAS_BARE},
+	    {SLICE("a\r\r\n.\r\n"),          CONTENT_HAS_BARE},
+	    {SLICE("a\n.\n\r\n.\r\n"),       CONTENT_HAS_BARE},
+	    {SLICE("a\r\n.\rx\r\n.\r\n"),     CONTENT_HAS_BARE},
+	    {SLICE("X: y\r\n\r\na\nb\r\n.\r\n"), CONTENT_HAS_BARE},
+	};
+	struct content_rules rules = submission_rules;
+
+	rules.refuses_bare = true;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		for (size_t piece = 1; piece <= cases[i].in.len; piece++) {
+			struct evbuffer *input = evbuffer_new();
+			struct content content;
+
+			content_begin(&content, -1, &rules);
+			for (struct slice in = cases[i].in; in.len > 0; in = slice_from(in, piece)) {
+				evbuffer_add(input, in.data, in.len < piece ? in.len : piece);
+				content_take(&content, input);
+			}
+			cr_assert(content.has_ended);
+			cr_assert_eq(content.problem, cases[i].problem, "case %zu", i);
+			content_end(&content);
+			evbuffer_free(input);
+		}
+	}
 }

@@ -554,6 +554,18 @@ Test(session, a_user_of_this_host_is_known_by_the_kernels_word)
 	cr_assert_eq(fake.senders_asked, 0);
 }
 
+Test(session, a_command_that_ends_in_lf_alone_is_one_unless_the_setting_says_otherwise)
+{
+	greet();
+	expect("NOOP\n", "250 2.0.0\n");
+	fake_set("smtp.bare-line-ends refuse\nauth.cleartext always");
+	PLAY({"NOOP\nNOOP\r\n", "500 5.5.2 Lines end in CR LF\n250 2.0.0\n"},
+	    {"AUTH PLAIN\r\n", "334\n"}, {"AGFsaWNlAHNlY3JldA==\n", "500 5.5.2\n"},
+	    {"MAIL FROM:<alice@crepes.fr>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n",
+		"250 \n250 \n354 \n"},
+	    {"a\nb\r\n.\r\n", "550 5.6.0\n"}, {"NOOP\r\n", "250 2.0.0\n"});
+}
+
 /* --- the end of all --------------------------------------------------------------------------------- */
 
 Test(session, at_a_stop_who_waits_for_a_command_is_told)
