@@ -330,10 +330,15 @@ struct attempt *attempt_new(
 	return a;
 }
 
+bool attempt_names(struct slice name, const char *account)
+{
+	char named[CREDENTIALS_ACCOUNT_MAX + 1];
+
+	return name_account(name, named) && strcmp(named, account) == 0;
+}
+
 bool attempt_identify(struct attempt *a, struct slice name, struct slice authorize)
 {
-	char authorized[CREDENTIALS_ACCOUNT_MAX + 1];
-
 	if (!name_account(name, a->account)) {
 		/* For the log, which escapes it, and for the throttle. */
 		slice_copy(slice_part(name, 0, sizeof a->account - 1), a->account,
@@ -342,8 +347,7 @@ bool attempt_identify(struct attempt *a, struct slice name, struct slice authori
 		return false;
 	}
 	/* Nobody acts for another (RFC 4616, 2: the authorization identity). */
-	if (authorize.len > 0 &&
-	    (!name_account(authorize, authorized) || strcmp(authorized, a->account) != 0)) {
+	if (authorize.len > 0 && !attempt_names(authorize, a->account)) {
 		attempt_refuse(a, "asked to act for another account");
 		return false;
 	}

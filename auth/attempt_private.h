@@ -48,6 +48,8 @@ struct attempt *attempt_new(
  * the name is none, another account is to be acted for, or TLS is missing.
  */
 bool attempt_identify(struct attempt *, struct slice name, struct slice authorize);
+/* Does that name, as a client gave it, mean this account? */
+bool attempt_names(struct slice name, const char *account);
 /* The credentials in force; NULL: none. */
 const struct credentials *attempt_credentials(struct attempt *);
 /* Verify once those who guess have waited: calls `verify`, or answers AUTH_LIMITED. */

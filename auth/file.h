@@ -1,12 +1,14 @@
 /*
- * file.h - the credentials in force: the file as it was when it was last good.
+ * file.h - the credentials, and whose certificates are whose, in force: the files
+ * as they were when they were last good.
  */
 #ifndef PETREL_AUTH_FILE_H
 #define PETREL_AUTH_FILE_H
 
+#include "auth/certificates.h"
 #include "auth/credentials.h"
 
-/* Open the directory that the file is in; before chroot.  False, and a line in the log, where it cannot be. */
+/* Open the directory that the files are in; before chroot.  False, and a line in the log, where it cannot be. */
 bool file_open_directory(const char *path);
 
 /*
@@ -19,6 +21,9 @@ bool file_open_directory(const char *path);
  * generation  changes with the credentials
  */
 const struct credentials *file_credentials(unsigned *generation);
+
+/* The listed certificates, likewise; NULL: there is no such file, or none that was ever good. */
+const struct certificates *file_certificates(void);
 
 /* Look, and read, at the next call in any case. */
 void file_reload(void);

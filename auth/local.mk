@@ -2,7 +2,10 @@
 
 # Credentials, for the daemon and for the control command.
 noinst_LIBRARIES += libauth.a
-libauth_a_SOURCES = auth/credential.c auth/credentials.c auth/credentials.h \
+libauth_a_SOURCES = auth/beacons.c auth/beacons.h \
+	auth/certificates.c auth/certificates.h \
+	auth/credential.c auth/credentials.c auth/credentials.h \
+	auth/proof.c auth/proof.h \
 	auth/scram.c auth/scram.h
 AUTH_LIBS = libauth.a libmessage.a $(CRYPT_LIBS)
 
@@ -11,10 +14,12 @@ auth_auth_SOURCES = \
 	auth/attempt.c auth/attempt.h auth/attempt_private.h \
 	auth/cache.c auth/cache.h \
 	auth/conversation.c \
+	auth/external.c auth/external.h \
 	auth/file.c auth/file.h \
 	auth/main.c \
 	auth/secret.c auth/secret.h \
 	auth/throttle.c auth/throttle.h \
+	auth/watched.c auth/watched.h \
 	auth/workers.c auth/workers.h
 auth_auth_LDADD = $(AUTH_LIBS) $(TABLE_LIBS) $(COMMON_LIBS)
 
@@ -22,19 +27,23 @@ if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_auth
 TESTS += tests/unit/test_auth
 tests_unit_test_auth_SOURCES = \
+	tests/unit/auth/beacons.c \
 	tests/unit/auth/cache.c auth/cache.c \
+	tests/unit/auth/certificates.c \
 	tests/unit/auth/channel.c \
 	tests/unit/auth/credentials.c \
-	tests/unit/auth/file.c auth/file.c \
+	tests/unit/auth/file.c auth/file.c auth/watched.c \
+	tests/unit/auth/proof.c tests/unit/tls/pair.c tests/unit/tls/pair.h \
 	tests/unit/auth/scram.c \
 	tests/unit/auth/secret.c auth/secret.c \
 	tests/unit/auth/throttle.c auth/throttle.c \
 	tests/unit/auth/workers.c auth/workers.c
 tests_unit_test_auth_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_auth_LDADD = $(AUTH_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
+tests_unit_test_auth_LDADD = $(AUTH_LIBS) libkeyring.a $(COMMON_LIBS) $(UNIT_LIBS)
 endif
 
-FUZZ_TARGETS += tests/fuzz/fuzz_credentials tests/fuzz/fuzz_scram
+FUZZ_TARGETS += tests/fuzz/fuzz_credentials tests/fuzz/fuzz_proof tests/fuzz/fuzz_scram
+tests_fuzz_fuzz_proof_LDADD = $(AUTH_LIBS) $(FUZZ_LIBS)
 tests_fuzz_fuzz_scram_LDADD = $(AUTH_LIBS) $(FUZZ_LIBS)
 tests_fuzz_fuzz_credentials_LDADD = $(AUTH_LIBS) $(FUZZ_LIBS)
 

@@ -8,8 +8,10 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "auth/attempt.h"
+#include "auth/external.h"
 #include "auth/file.h"
 #include "auth/secret.h"
 #include "common/clock.h"
@@ -47,6 +49,11 @@ static bool answer_question(
 	case AUTH_SCRAM:
 		return is_own_service(process_peer_role(channel), question->service) &&
 		       conversation_begin(channel, request, question);
+	case AUTH_EXTERNAL:
+		if (!is_own_service(process_peer_role(channel), question->service))
+			return false;
+		external_begin(channel, request, question);
+		return true;
 	case AUTH_RESPONSE:
 		return conversation_respond(channel, request, question);
 	default:
@@ -88,7 +95,7 @@ static bool start(struct event_base *base)
 {
 	unsigned generation;
 
-	if (!attempts_start(base))
+	if (!attempts_start(base) || !external_start(base))
 		return false;
 	/* What is wrong with the file is better told now than at the first login. */
 	file_credentials(&generation);
@@ -100,21 +107,37 @@ static void reload(void)
 	unsigned generation;
 
 	attempts_reload();
+	external_reload();
 	file_reload();
 	file_credentials(&generation);
+}
+
+static void take_file(enum control_file kind, const char *name, int descriptor)
+{
+	switch (kind) {
+	case CONTROL_FILE_CERTIFICATE:
+		external_take_certificate(name, descriptor);
+		break;
+	case CONTROL_FILE_CLIENT_AUTHORITIES:
+		external_take_authorities(name, descriptor);
+		break;
+	default:
+		close(descriptor);
+	}
 }
 
 static void stop(void)
 {
 	attempts_stop();
+	external_stop();
 	file_close();
 	process_exit(EX_OK);
 }
 
 static const struct process_peer peers[] = {
-    {.role = ROLE_SMTPD,   .message = on_message, .closed = on_closed},
-    {.role = ROLE_IMAPD, .message = on_message, .closed = on_closed},
-    {.role = ROLE_POP3D,   .message = on_message, .closed = on_closed},
+    {.role = ROLE_SMTPD, .opened = external_opened, .message = on_message, .closed = on_closed},
+    {.role = ROLE_IMAPD, .opened = external_opened, .message = on_message, .closed = on_closed},
+    {.role = ROLE_POP3D, .opened = external_opened, .message = on_message, .closed = on_closed},
     {.role = ROLE_NONE},
 };
 
@@ -125,6 +148,7 @@ static const struct process process = {
     .start = start,
     .reload = reload,
     .stop = stop,
+    .file = take_file,
 };
 
 int main(int argc, char **argv)

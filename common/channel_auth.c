@@ -30,12 +30,21 @@ static void read_client(struct reader *r, struct auth_question *question)
 void auth_question_write(struct writer *w, const struct auth_question *question)
 {
 	write_u64(w, question->connection);
-	if (question->type == AUTH_PASSWORD || question->type == AUTH_SCRAM)
+	if (question->type != AUTH_RESPONSE && question->type != AUTH_CANCEL)
 		write_client(w, question);
 	if (question->type == AUTH_PASSWORD) {
 		write_slice(w, question->name);
 		write_slice(w, question->authorize);
 		write_slice(w, question->password);
+	}
+	if (question->type == AUTH_TOKEN) {
+		write_slice(w, question->authorize);
+		write_slice(w, question->token);
+	}
+	if (question->type == AUTH_EXTERNAL) {
+		write_slice(w, question->authorize);
+		write_slice(w, question->transcript);
+		write_slice(w, question->verify);
 	}
 	if (question->type == AUTH_SCRAM) {
 		write_slice(w, question->exporter);
@@ -55,6 +64,17 @@ bool auth_question_read(struct reader *r, unsigned type, struct auth_question *q
 		question->name = read_slice_max(r, AUTH_NAME_MAX);
 		question->authorize = read_slice_max(r, AUTH_NAME_MAX);
 		question->password = read_slice_max(r, AUTH_PASSWORD_MAX);
+		break;
+	case AUTH_TOKEN:
+		read_client(r, question);
+		question->authorize = read_slice_max(r, AUTH_NAME_MAX);
+		question->token = read_slice_max(r, AUTH_TOKEN_MAX);
+		break;
+	case AUTH_EXTERNAL:
+		read_client(r, question);
+		question->authorize = read_slice_max(r, AUTH_NAME_MAX);
+		question->transcript = read_slice_max(r, TLS_TRANSCRIPT_MAX);
+		question->verify = read_slice_max(r, TLS_SIGNATURE_MAX);
 		break;
 	case AUTH_SCRAM:
 		read_client(r, question);

@@ -5,6 +5,7 @@
 #define PETREL_COMMON_CHANNEL_AUTH_H
 
 #include "common/codec.h"
+#include "common/tls_witness.h"
 
 enum auth_type {
 	AUTH_PASSWORD = 1, /* call: struct auth_question.  Answer AUTH_RESULT */
@@ -22,7 +23,10 @@ enum auth_type {
 	 */
 	AUTH_SCRAM,    /* call: struct auth_question.  Answer AUTH_RESULT */
 	AUTH_RESPONSE, /* call: struct auth_question.  Answer AUTH_RESULT */
-	AUTH_CANCEL    /* struct auth_question: the connection's conversation is over; no answer */
+	AUTH_CANCEL,   /* struct auth_question: the connection's conversation is over; no answer */
+	AUTH_EXTERNAL, /* call: struct auth_question.  Answer AUTH_RESULT */
+	AUTH_TOKEN,    /* call: struct auth_question.  Answer AUTH_RESULT; a refusal may say why */
+	AUTH_BEACON,   /* from auth, unasked: slice, for handshakes from now on (tls_witness.h) */
 };
 
 enum {
@@ -30,7 +34,8 @@ enum {
 	AUTH_PASSWORD_MAX = 1024,
 	AUTH_MESSAGE_MAX = 2048,  /* of a client's message in a conversation */
 	AUTH_CHALLENGE_MAX = 768, /* of ours */
-	AUTH_BINDING_MAX = 64
+	AUTH_BINDING_MAX = 64,
+	AUTH_TOKEN_MAX = 8192
 };
 
 /* What is asked.  Both sides wipe passwords after use. */
@@ -38,7 +43,7 @@ struct auth_question {
 	enum auth_type type;
 	uint64_t connection;    /* the asker's number for the client's connection */
 
-	/* AUTH_PASSWORD, AUTH_SCRAM */
+	/* all but AUTH_RESPONSE and AUTH_CANCEL */
 	uint32_t service;       /* enum service: an IMAP or POP3 login also starts a session */
 	char mechanism[24];     /* "PLAIN", "LOGIN", "USER", for the log; "SCRAM-SHA-256[-PLUS]" */
 	char client[64];        /* the client's address */
@@ -46,8 +51,15 @@ struct auth_question {
 
 	/* AUTH_PASSWORD: in the clear (PLAIN, LOGIN, USER/PASS) */
 	struct slice name;      /* as the client gave it */
-	struct slice authorize; /* SASL authorization identity; empty: none */
+	struct slice authorize; /* SASL authorization identity; empty: none.  Of AUTH_EXTERNAL and AUTH_TOKEN, too */
 	struct slice password;
+
+	/* AUTH_TOKEN (RFC 6750): empty, where the client wants to be told what it takes */
+	struct slice token;
+
+	/* AUTH_EXTERNAL: struct tls_proof */
+	struct slice transcript;
+	struct slice verify;
 
 	/* AUTH_SCRAM: the channel's bindings; where there is one, -PLUS was offered */
 	struct slice exporter;  /* tls-exporter (RFC 9266); empty: none */
@@ -70,7 +82,7 @@ enum auth_verdict {
 struct auth_result {
 	uint8_t verdict;         /* enum auth_verdict */
 	char account[321];       /* AUTH_OK: the account's canonical address */
-	struct slice challenge;  /* AUTH_CONTINUE; not in base64 */
+	struct slice challenge;  /* AUTH_CONTINUE; AUTH_REFUSED: empty, or why; not in base64 */
 };
 
 /* The fields that belong to its type. */

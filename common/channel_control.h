@@ -49,6 +49,7 @@ const char *service_name(enum service service);
 enum control_file {
 	CONTROL_FILE_CERTIFICATE, /* PEM chain; to those who speak TLS */
 	CONTROL_FILE_KEY,         /* PEM private key; to keys alone */
+	CONTROL_FILE_CLIENT_AUTHORITIES, /* PEM; to those who speak TLS, and auth */
 	CONTROL_FILE_COUNT
 };
 

@@ -37,6 +37,7 @@ enum conf_cleartext { CLEARTEXT_NEVER, CLEARTEXT_LOOPBACK, CLEARTEXT_ALWAYS };
 enum conf_bare_line_ends { BARE_LINE_ENDS_NORMALIZE, BARE_LINE_ENDS_REFUSE };
 enum conf_submission_from { SUBMISSION_FROM_REFUSE, SUBMISSION_FROM_SENDER, SUBMISSION_FROM_ANY };
 enum conf_submission_from_missing { SUBMISSION_FROM_MISSING_ADD, SUBMISSION_FROM_MISSING_REFUSE };
+enum conf_certificates { CERTIFICATES_LISTED, CERTIFICATES_NAMED };
 enum conf_outbound_tls { OUTBOUND_TLS_OPPORTUNISTIC, OUTBOUND_TLS_REQUIRED, OUTBOUND_TLS_OFF };
 
 /* Everything that can be set.  Durations are in seconds, sizes in octets.  See settings.c for what each means. */
@@ -50,6 +51,7 @@ struct settings {
 	struct {
 		char *certificate;
 		char *key;
+		char *client_authorities;
 	} tls;
 
 	struct conf_list listen[7]; /* by enum service */
@@ -148,6 +150,7 @@ struct settings {
 	struct {
 		int cleartext; /* enum conf_cleartext */
 		int scram;     /* 0 or 1 */
+		int certificates; /* enum conf_certificates */
 		int64_t cache;
 		int64_t threads;
 		int64_t failure_delay;

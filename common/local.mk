@@ -47,13 +47,16 @@ endif
 
 # Streams to clients and servers, and TLS with the private keys elsewhere.
 libcommon_a_SOURCES += \
+	common/authorities.c common/authorities.h \
 	common/channel_auth.c common/channel_auth.h \
 	common/channel_keys.c common/channel_keys.h \
 	common/signing.c common/signing.h \
 	common/stream.c common/stream.h common/stream_private.h \
 	common/stream_socket.c common/stream_tls.c \
 	common/tls.c common/tls.h common/tls_private.h \
-	common/tls_provider.c
+	common/tls_provider.c \
+	common/tls_witness.c common/tls_witness.h \
+	common/witness.c common/witness.h
 
 FUZZ_TARGETS += tests/fuzz/fuzz_proxy
 tests_fuzz_fuzz_proxy_LDADD = $(FUZZ_LIBS)

@@ -46,6 +46,7 @@ static const char *const durability_choices[] = {"journal", "file", NULL};
 static const char *const log_to_choices[] = {"file", "syslog", "stderr", NULL};
 static const char *const log_level_choices[] = {"error", "warning", "info", "debug", NULL};
 static const char *const cleartext_choices[] = {"never", "loopback", "always", NULL};
+static const char *const certificates_choices[] = {"listed", "named", NULL};
 static const char *const no_yes_choices[] = {"no", "yes", NULL};
 static const char *const bare_line_ends_choices[] = {"normalize", "refuse", NULL};
 static const char *const submission_from_choices[] = {"refuse", "sender", "any", NULL};
@@ -65,6 +66,8 @@ const struct conf_setting conf_table[] = {
 
     FILE_PATH("tls.certificate", tls.certificate, NULL, "The certificate chain, PEM, this host's certificate first."),
     FILE_PATH("tls.key", tls.key, NULL, "The private key that belongs to it, PEM.  Only the process keys sees it."),
+    FILE_PATH("tls.client-authorities", tls.client_authorities, NULL,
+	"Who certifies users that log in by a certificate: PEM, revocation lists included.  Default: nobody does."),
 
     LIST_OF(listen, "listen.mx", listen[SERVICE_MX], "*:25", "Where mail from other hosts is taken: address:port; none: nowhere."),
     LIST_OF(listen, "listen.submission", listen[SERVICE_SUBMISSION], "*:587", "Where users submit mail, with STARTTLS."),
@@ -161,6 +164,8 @@ const struct conf_setting conf_table[] = {
 	"Whether passwords are taken on connections without TLS."),
     CHOICE("auth.scram", auth.scram, "yes", no_yes_choices,
 	"Whether SCRAM-SHA-256 is offered: accounts with a hash of crypt(3) cannot use it."),
+    CHOICE("auth.certificates", auth.certificates, "listed", certificates_choices,
+	"Whose certificate it is: of whom the file certificates says, or of the account that it names as well."),
     DURATION("auth.cache", auth.cache, "10m", 0, DAY, "How long a verified password is remembered (as a keyed hash)."),
     COUNT("auth.threads", auth.threads, "2", 1, 64, "Threads that verify passwords."),
     DURATION("auth.failure-delay", auth.failure_delay, "2s", 0, 60, "The wait after a wrong password; it grows with each."),

@@ -31,6 +31,7 @@
 
 #include "common/slice.h"
 #include "common/tls.h"
+#include "common/tls_witness.h"
 
 struct stream;
 
@@ -165,6 +166,23 @@ bool stream_start_tls_server(struct stream *, struct tls_server *);
  */
 bool stream_start_tls_client(
     struct stream *, struct tls_client *, const char *name, enum tls_verify);
+
+/*
+ * Ask the client for a certificate in the handshake that stream_start_tls_server
+ * has just begun.  Whatever it shows, and if it shows nothing, the handshake goes
+ * on.  False where memory is short; it is not asked then.
+ */
+bool stream_ask_certificate(
+    struct stream *, struct authorities *, const uint8_t beacon[TLS_BEACON]);
+/* What it has shown; nothing before `secured`. */
+void stream_client_shown(const struct stream *, struct tls_shown *shown);
+/*
+ * It has shown a certificate that the authorities stand for: what proves that.  The
+ * slices are the stream's.  False: there is nothing of the kind.
+ */
+bool stream_client_proof(const struct stream *, struct tls_proof *proof);
+/* Nobody will be asked to look at it any more: its memory is free. */
+void stream_forget_proof(struct stream *);
 
 /* True between `secured` and the end. */
 bool stream_is_secured(const struct stream *);

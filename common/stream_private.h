@@ -38,6 +38,7 @@ enum tls_phase {
 struct stream_tls {
 	SSL *ssl;
 	struct evbuffer *wire; /* records that wait for the socket */
+	struct tls_witness *witness; /* NULL: the client was asked for no certificate */
 	enum tls_phase phase;
 	bool verify;       /* the peer's certificate was to be checked */
 	bool suspended;    /* the handshake waits for its signature */
@@ -114,5 +115,9 @@ enum stream_step stream_tls_flush(struct stream *);
 /* Queue close_notify. */
 void stream_tls_notify(struct stream *);
 void stream_tls_free(struct stream_tls *);
+
+/* The handshake is finished: is the client's certificate any good? */
+void tls_witness_finish(struct stream_tls *);
+void tls_witness_free(struct tls_witness *);
 
 #endif

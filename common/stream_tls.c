@@ -101,6 +101,7 @@ void stream_tls_free(struct stream_tls *tls)
 		ERR_clear_error();
 	}
 	SSL_free(tls->ssl);
+	tls_witness_free(tls->witness);
 	evbuffer_free(tls->wire);
 	free(tls);
 }
@@ -253,6 +254,7 @@ enum stream_step stream_tls_shake(struct stream *s)
 		SSL_clear_mode(tls->ssl, SSL_MODE_ASYNC);
 		tls->phase = TLS_SECURED;
 		tls->reads_ahead = true;
+		tls_witness_finish(tls);
 		return STEP_DONE;
 	}
 	switch (why) {

@@ -128,6 +128,7 @@ struct tls_server *tls_server_new(const struct tls_settings *settings)
 		return NULL;
 	server->context = context_new(TLS_server_method(), settings);
 	if (server->context == NULL ||
+	    !tls_witness_prepare(server->context) ||
 	    SSL_CTX_set1_sigalgs_list(server->context, server_signatures) != 1) {
 		tls_server_free(server);
 		return NULL;

@@ -29,6 +29,9 @@ OSSL_LIB_CTX *tls_library(void);
 bool tls_provider_load(OSSL_LIB_CTX *);
 /* A "private" key for this public one, whose operations go to the signer; NULL where its type is unknown. */
 EVP_PKEY *tls_provider_key(EVP_PKEY *public_key);
+/* tls_witness.c: make a server's context able to send beacons. */
+bool tls_witness_prepare(SSL_CTX *);
+
 /*
  * From now until the next call: a suspended operation that is resumed without
  * its signature gives up.  How a connection that is being freed winds up its job.

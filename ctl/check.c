@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "auth/credentials.h"
+#include "common/authorities.h"
 #include "common/io.h"
 #include "ctl/ctl.h"
 #include "master/listeners.h"
@@ -116,6 +117,27 @@ static int no_passphrase(char *buffer, int size, int writing, void *context)
 	(void)writing;
 	(void)context;
 	return -1;
+}
+
+static void check_client_authorities(struct findings *f)
+{
+	const char *path = settings->tls.client_authorities;
+	struct buf pem = buf_with_limit(AUTHORITIES_FILE_MAX), error = buf_with_limit(256);
+	struct authorities *authorities = NULL;
+	int file;
+
+	if (path == NULL)
+		return;
+	file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (file == -1 || !io_read(file, &pem))
+		find(f, true, "tls.client-authorities: %s: %s", path, strerror(errno));
+	else if ((authorities = authorities_parse(buf_slice(&pem), &error)) == NULL)
+		find(f, true, "tls.client-authorities: %s: %.*s", path, SLICE_PRINTF(buf_slice(&error)));
+	authorities_free(authorities);
+	buf_free(&pem);
+	buf_free(&error);
+	if (file != -1)
+		close(file);
 }
 
 static void check_tls(struct findings *f)
@@ -266,6 +288,7 @@ static void check_all(struct findings *f)
 	check_names(f);
 	check_users(f);
 	check_tls(f);
+	check_client_authorities(f);
 	check_directories(f);
 	check_tables(f);
 	check_credentials(f);
@@ -277,6 +300,7 @@ unsigned ctl_check_files(void)
 	struct findings f = {.only_errors = true};
 
 	check_tls(&f);
+	check_client_authorities(&f);
 	check_tables(&f);
 	check_credentials(&f);
 	return f.errors;

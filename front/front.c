@@ -16,6 +16,7 @@
 #include "common/network.h"
 #include "common/proxied.h"
 #include "common/signing.h"
+#include "common/witness.h"
 #include "front/private.h"
 
 enum {
@@ -150,6 +151,7 @@ bool front_start_tls(struct front_client *client)
 {
 	if (!stream_start_tls_server(client->stream, signing_server()))
 		return false;
+	witness_ask(client->stream);
 	client->state = FRONT_SECURING;
 	return true;
 }
@@ -208,8 +210,10 @@ static void on_drained(struct stream *stream, void *context)
 
 static void on_secured(struct stream *stream, void *context)
 {
-	(void)stream;
-	greet(context);
+	struct front_client *client = context;
+
+	witness_log(stream, client->address);
+	greet(client);
 }
 
 /* It may still want the answers to what it has sent. */
@@ -400,6 +404,8 @@ static void on_file(enum control_file kind, const char *name, int descriptor)
 {
 	if (kind == CONTROL_FILE_CERTIFICATE)
 		signing_take_certificate(name, descriptor);
+	else if (kind == CONTROL_FILE_CLIENT_AUTHORITIES)
+		witness_take_authorities(name, descriptor);
 	else
 		close(descriptor);
 }
@@ -409,12 +415,11 @@ static bool on_control(struct message *m)
 	return m->type == CONTROL_SESSION_READY && front_session_ready(m);
 }
 
-static bool no_message(struct channel *channel, struct message *m, void *context)
+static bool auth_said(struct channel *channel, struct message *m, void *context)
 {
 	(void)channel;
-	(void)m;
 	(void)context;
-	return false;
+	return witness_take_beacon(m);
 }
 
 static bool start(struct event_base *base)
@@ -456,7 +461,7 @@ static void stop(void)
 }
 
 static const struct process_peer peers[] = {
-    {.role = ROLE_AUTH,          .message = no_message},
+    {.role = ROLE_AUTH,          .message = auth_said},
     {.role = ROLE_KEYS			 },
     {.role = ROLE_DELIVERY_MAILDIR, .opened = front_maildir_opened, .message = front_new_mail},
     {.role = ROLE_NONE},

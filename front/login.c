@@ -69,6 +69,7 @@ static void refuse(struct front_client *client, enum auth_verdict verdict)
 static void log_in(struct front_client *client)
 {
 	forget_sasl(client);
+	stream_forget_proof(client->stream);
 	event_free(client->timer);
 	client->timer = NULL;
 	front_protocol->logged_in(client, client->context);
@@ -120,8 +121,10 @@ static bool on_answer(struct message *answer, void *context)
 		if (!ok)
 			result.verdict = AUTH_TEMPORARY;
 	}
-	if (result.verdict == AUTH_CONTINUE && client->sasl != NULL && client->sasl->is_known &&
-	    sasl_challenged(client->sasl, result.challenge)) {
+	if (client->sasl != NULL &&
+	    ((result.verdict == AUTH_CONTINUE && client->sasl->is_known &&
+		 sasl_challenged(client->sasl, result.challenge)) ||
+		(result.verdict == AUTH_REFUSED && sasl_refused(client->sasl, result.challenge)))) {
 		client->state = FRONT_TALKING;
 		send_challenge(client);
 		front_login_begin(client);
@@ -226,6 +229,7 @@ static void go_on(
     struct front_client *client, enum sasl_next next, struct auth_question *question)
 {
 	struct tls_bindings bindings;
+	struct tls_proof proof;
 
 	switch (next) {
 	case SASL_CHALLENGE:
@@ -233,10 +237,16 @@ static void go_on(
 		break;
 	case SASL_ASK:
 		stream_tls_bindings(client->stream, &bindings);
+		stream_client_proof(client->stream, &proof);
+		question->transcript = proof.transcript;
+		question->verify = proof.verify;
 		question->exporter = slice_of(bindings.exporter, bindings.exporter_len);
 		question->end_point = slice_of(bindings.end_point, bindings.end_point_len);
 		ask(client, question);
 		explicit_bzero(&bindings, sizeof bindings);
+		break;
+	case SASL_REFUSED:
+		refuse_now(client, AUTH_REFUSED);
 		break;
 	case SASL_MALFORMED:
 		refuse_now(client, AUTH_MALFORMED);
@@ -246,20 +256,9 @@ static void go_on(
 		sasl_forget_response(client->sasl);
 }
 
-static bool is_offered(const struct front_client *client, enum sasl_mechanism mechanism)
-{
-	struct tls_bindings bindings;
-
-	if (!sasl_is_scram(mechanism))
-		return mechanism == SASL_PLAIN;
-	stream_tls_bindings(client->stream, &bindings);
-	return settings->auth.scram &&
-	       (mechanism != SASL_SCRAM_SHA_256_PLUS || sasl_may_bind(&bindings));
-}
-
 bool front_sasl_offers(const struct front_client *client, struct slice mechanism)
 {
-	return is_offered(client, sasl_find(mechanism));
+	return sasl_is_offered(sasl_find(mechanism), sasl_offered(client->stream, false));
 }
 
 void front_sasl_begin(struct front_client *client, struct slice mechanism, struct slice initial)
@@ -294,10 +293,7 @@ void front_sasl_cancel(struct front_client *client)
 
 void front_sasl_offer(const struct front_client *client, const char *before, struct buf *out)
 {
-	struct tls_bindings bindings;
-
-	stream_tls_bindings(client->stream, &bindings);
-	sasl_offer(out, before, false, settings->auth.scram != 0, &bindings);
+	sasl_list(out, before, sasl_offered(client->stream, false));
 }
 
 void front_login_cancel(struct front_client *client)

@@ -16,7 +16,7 @@
 
 enum {
 	GATHER_COMMAND_MAX = 65536, /* octets of a command after login, literals in it included */
-	GATHER_LOGIN_MAX = 8192,    /* the same before login */
+	GATHER_LOGIN_MAX = 16384,   /* the same before login: a token is long */
 };
 
 enum gather_event {

@@ -198,8 +198,10 @@ static void send_file(struct child *child, enum control_file kind, const char *p
 
 static void send_files(struct child *child)
 {
-	if (child->row->takes_certificate)
+	if (child->row->takes_certificate) {
 		send_file(child, CONTROL_FILE_CERTIFICATE, orders.conf->values.tls.certificate);
+		send_file(child, CONTROL_FILE_CLIENT_AUTHORITIES, orders.conf->values.tls.client_authorities);
+	}
 	if (child->row->takes_key)
 		send_file(child, CONTROL_FILE_KEY, orders.conf->values.tls.key);
 }

@@ -13,7 +13,7 @@ const struct table_process table_processes[] = {
     /* role                 program              user          root         stage           files  cert   key    listens */
     {ROLE_LOGGER,           "logger",            USER_NETWORK, ROOT_LOG,    STAGE_LOG,      256,   false, false, 0},
     {ROLE_KEYS,             "keys",              USER_KEYS,    ROOT_EMPTY,  STAGE_SERVICE,  256,   false, true,  0},
-    {ROLE_AUTH,             "auth",              USER_AUTH,    ROOT_AUTH,   STAGE_SERVICE,  256,   false, false, 0},
+    {ROLE_AUTH,             "auth",              USER_AUTH,    ROOT_AUTH,   STAGE_SERVICE,  256,   true,  false, 0},
     {ROLE_LOOKUP,           "lookup",            USER_NETWORK, ROOT_TABLES, STAGE_SERVICE,  256,   false, false, 0},
     {ROLE_RESOLVER,         "resolver",          USER_NETWORK, ROOT_EMPTY,  STAGE_SERVICE,  4096,  false, false, 0},
     {ROLE_QMGR,             "qmgr",              USER_QUEUE,   ROOT_SPOOL,  STAGE_QUEUE,    65536, false, false, 0},

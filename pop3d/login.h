@@ -8,7 +8,7 @@
 
 enum {
 	LOGIN_LINE_MAX =
-	    4096,           /* octets of a command: SASL responses are longer than RFC 2449's 255 */
+	    12288,          /* octets of a command: SASL responses are longer than RFC 2449's 255 */
 	LOGIN_BAD_MAX = 20, /* malformed commands before the client is sent away */
 	LOGIN_FAILURES_MAX = 10, /* refused logins likewise */
 };

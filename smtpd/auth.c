@@ -52,6 +52,7 @@ static void send_challenge(struct session *s)
 
 static void accept_login(struct session *s, const struct auth_result *result)
 {
+	stream_forget_proof(s->stream);
 	s->login = strdup(result->account);
 	if (s->login == NULL)
 		reply(s, 454, "4.7.0", "Temporary authentication failure");
@@ -86,6 +87,9 @@ static void login_answered(void *asker, const struct auth_result *result)
 	if (result != NULL && result->verdict == AUTH_CONTINUE && s->sasl->is_known &&
 	    sasl_challenged(s->sasl, result->challenge))
 		send_challenge(s);
+	else if (result != NULL && result->verdict == AUTH_REFUSED &&
+		 sasl_refused(s->sasl, result->challenge))
+		send_challenge(s);
 	else
 		end_with(s, result);
 	session_unblock(s);
@@ -94,8 +98,12 @@ static void login_answered(void *asker, const struct auth_result *result)
 static void ask(struct session *s, struct auth_question *question)
 {
 	struct tls_bindings bindings;
+	struct tls_proof proof;
 
 	stream_tls_bindings(s->stream, &bindings);
+	stream_client_proof(s->stream, &proof);
+	question->transcript = proof.transcript;
+	question->verify = proof.verify;
 	question->service = (uint32_t)s->service;
 	question->connection = s->number;
 	question->tls = session_is_secured(s);
@@ -124,6 +132,10 @@ static void go_on(struct session *s, enum sasl_next next, struct auth_question *
 	case SASL_ASK:
 		ask(s, question);
 		break;
+	case SASL_REFUSED:
+		finish(s);
+		reply(s, 535, "5.7.8", "Authentication credentials invalid");
+		break;
 	case SASL_MALFORMED:
 		malformed(s);
 		break;
@@ -144,24 +156,13 @@ void auth_response(struct session *s, struct slice line)
 	}
 }
 
-static bool is_offered(const struct session *s, enum sasl_mechanism mechanism)
-{
-	struct tls_bindings bindings;
-
-	if (!sasl_is_scram(mechanism))
-		return mechanism < SASL_MECHANISM_COUNT;
-	stream_tls_bindings(s->stream, &bindings);
-	return settings->auth.scram &&
-	       (mechanism != SASL_SCRAM_SHA_256_PLUS || sasl_may_bind(&bindings));
-}
-
 void auth_begin(struct session *s, struct slice arguments)
 {
 	struct cursor in = cursor_over(arguments);
 	enum sasl_mechanism mechanism = sasl_find(cursor_take_until(&in, ' '));
 	struct auth_question question;
 
-	if (!is_offered(s, mechanism)) {
+	if (!sasl_is_offered(mechanism, sasl_offered(s->stream, true))) {
 		reply(s, 504, "5.5.4", "Unrecognized authentication mechanism");
 		return;
 	}
@@ -178,10 +179,8 @@ void auth_begin(struct session *s, struct slice arguments)
 void auth_offer(struct session *s)
 {
 	struct buf mechanisms = buf_with_limit(256);
-	struct tls_bindings bindings;
 
-	stream_tls_bindings(s->stream, &bindings);
-	sasl_offer(&mechanisms, " ", true, settings->auth.scram != 0, &bindings);
+	sasl_list(&mechanisms, " ", sasl_offered(s->stream, true));
 	reply_more(s, 250, NULL, "AUTH%.*s", SLICE_PRINTF(buf_slice(&mechanisms)));
 	buf_free(&mechanisms);
 }

@@ -115,7 +115,7 @@ static void cmd_starttls(struct session *s, struct slice arguments)
 	reply(s, 220, "2.0.0", "Ready to start TLS");
 	reply_flush(s);
 	/* Throws away what the client, or somebody between, has sent behind the command. */
-	if (!stream_start_tls_server(s->stream, tls))
+	if (!session_start_tls(s, tls))
 		session_close(s);
 }
 

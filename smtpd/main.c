@@ -20,6 +20,7 @@
 #include "common/process.h"
 #include "common/proxied.h"
 #include "common/signing.h"
+#include "common/witness.h"
 #include "smtpd/client.h"
 #include "smtpd/peers.h"
 #include "smtpd/session.h"
@@ -249,6 +250,8 @@ static void take_file(enum control_file kind, const char *name, int file)
 {
 	if (kind == CONTROL_FILE_CERTIFICATE)
 		signing_take_certificate(name, file);
+	else if (kind == CONTROL_FILE_CLIENT_AUTHORITIES)
+		witness_take_authorities(name, file);
 	else
 		close(file);
 }

@@ -4,6 +4,7 @@
 #include "smtpd/peers.h"
 
 #include "common/channel_resolver.h"
+#include "common/witness.h"
 #include "smtpd/session.h"
 #include "smtpd/spool.h"
 
@@ -218,6 +219,13 @@ static void lookup_closed(struct channel *channel, void *context)
 	drained(channel, context);
 }
 
+/* ... but auth. */
+static bool auth_said(struct channel *channel, struct message *m, void *context)
+{
+	(void)channel, (void)context;
+	return witness_take_beacon(m);
+}
+
 const struct process_peer smtpd_peers[] = {
     {.role = ROLE_QMGR,
      .opened = qmgr_opened,
@@ -225,7 +233,7 @@ const struct process_peer smtpd_peers[] = {
      .closed = qmgr_closed,
      .drained = drained},
     {.role = ROLE_LOOKUP,       .message = unasked, .closed = lookup_closed, .drained = drained},
-    {.role = ROLE_AUTH,       .message = unasked},
+    {.role = ROLE_AUTH,       .message = auth_said},
     {.role = ROLE_RESOLVER,      .message = unasked},
     {.role = ROLE_KEYS, .message = unasked},
     {.role = ROLE_NONE		       },

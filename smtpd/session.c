@@ -14,6 +14,7 @@
 
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/witness.h"
 #include "smtpd/auth.h"
 #include "smtpd/chunk.h"
 #include "smtpd/commands.h"
@@ -434,6 +435,7 @@ static void stream_secured(struct stream *stream, void *context)
 
 	stream_tls_facts(stream, &facts);
 	restart_timer(s);
+	witness_log(stream, s->client.text);
 	log_debug("tls", log_string("client", s->client.text),
 	    log_string("protocol", facts.protocol), log_string("cipher", facts.cipher));
 }
@@ -470,6 +472,16 @@ static void stream_ended(struct stream *stream, enum stream_end end, void *conte
 
 /* --- the beginning --------------------------------------------------------------------- */
 
+bool session_start_tls(struct session *s, struct tls_server *tls)
+{
+	if (!stream_start_tls_server(s->stream, tls))
+		return false;
+	/* Hosts are no users, and some do not like to be asked. */
+	if (s->service != SERVICE_MX)
+		witness_ask(s->stream);
+	return true;
+}
+
 static bool session_set_up(struct session *s, struct event_base *base, int socket)
 {
 	bool implicit_tls = s->service == SERVICE_SUBMISSIONS && !s->is_local;
@@ -487,7 +499,7 @@ static bool session_set_up(struct session *s, struct event_base *base, int socke
 			return false;
 	}
 	session_expect(s, PHASE_COMMAND);
-	return !implicit_tls || (tls != NULL && stream_start_tls_server(s->stream, tls));
+	return !implicit_tls || (tls != NULL && session_start_tls(s, tls));
 }
 
 void session_greet(struct session *s)

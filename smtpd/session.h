@@ -151,6 +151,8 @@ void session_unblock(struct session *s);
 void session_close(struct session *s);
 /* What the client sends next, and so how much of it is held and how long it may be waited for. */
 void session_expect(struct session *s, enum session_phase phase);
+/* Shake hands, as a server that users log in to; false where memory is short. */
+bool session_start_tls(struct session *s, struct tls_server *tls);
 /* May AUTH be used as things are? */
 bool session_may_authenticate(const struct session *s);
 bool session_is_secured(const struct session *s);

@@ -44,7 +44,8 @@ Test(auth_channel, a_question_is_read_as_it_was_written)
 
 Test(auth_channel, each_kind_of_question_is_read_as_it_was_written)
 {
-	static const enum auth_type types[] = {AUTH_SCRAM, AUTH_RESPONSE, AUTH_CANCEL};
+	static const enum auth_type types[] = {
+	    AUTH_SCRAM, AUTH_RESPONSE, AUTH_CANCEL, AUTH_EXTERNAL, AUTH_TOKEN};
 	struct buf b = buf_with_limit(4096);
 	struct writer w = {&b};
 	struct auth_question asked = question, got;
@@ -53,6 +54,10 @@ Test(auth_channel, each_kind_of_question_is_read_as_it_was_written)
 	asked.exporter = SLICE("exporter");
 	asked.end_point = SLICE("end point");
 	asked.message = SLICE("n,,n=alice,r=x");
+	asked.authorize = SLICE("alice");
+	asked.token = SLICE("token");
+	asked.transcript = SLICE("transcript");
+	asked.verify = SLICE("verify");
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
 		buf_clear(&b);
 		asked.type = types[i];
@@ -60,8 +65,15 @@ Test(auth_channel, each_kind_of_question_is_read_as_it_was_written)
 		r = reader_over(buf_slice(&b));
 		cr_assert(auth_question_read(&r, types[i], &got) && reader_finished(&r));
 		cr_assert_eq(got.connection, question.connection);
-		if (types[i] != AUTH_CANCEL)
+		if (types[i] == AUTH_SCRAM || types[i] == AUTH_RESPONSE)
 			cr_assert(slice_equal(got.message, asked.message));
+		if (types[i] == AUTH_EXTERNAL)
+			cr_assert(slice_equal(got.transcript, asked.transcript) &&
+				  slice_equal(got.verify, asked.verify) &&
+				  slice_equal(got.authorize, asked.authorize));
+		if (types[i] == AUTH_TOKEN)
+			cr_assert(slice_equal(got.token, asked.token) &&
+				  slice_equal(got.authorize, asked.authorize));
 		if (types[i] == AUTH_SCRAM)
 			cr_assert(slice_equal(got.exporter, asked.exporter) &&
 				  slice_equal(got.end_point, asked.end_point));
