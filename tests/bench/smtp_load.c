@@ -5,9 +5,9 @@
  *     smtp_load --port N --recipients LIST [options]
  *
  * One process and one epoll loop, so that it takes one core at most.  Message
- * number n goes to the n-th of the recipients, round and round, and says its
- * number in a field X-Load-Number, by which the other end can tell a lost
- * message and a doubled one.  The exit status is 1 where a message was not
+ * number n goes to the n-th of the recipients, round and round, and has its
+ * number in its Message-ID, by which the other end can tell a lost message and
+ * a doubled one.  The exit status is 1 where a message was not
  * acknowledged.
  */
 #include <arpa/inet.h>
@@ -219,7 +219,7 @@ static void begin_message(struct session *s)
 static void say_content(struct session *s)
 {
 	int len =
-	    snprintf(s->number_line, sizeof s->number_line, "X-Load-Number: %u\r\n", s->number);
+	    snprintf(s->number_line, sizeof s->number_line, "Message-ID: <%u@load>\r\n", s->number);
 
 	s->phase = CONTENT;
 	queue_octets(s, s->number_line, (size_t)len);

@@ -4,8 +4,9 @@
  *     smtp_sink PORT [ADDRESS]
  *
  * It is the other end of relay tests, and by itself the limit of what a server
- * on this machine could do.  It remembers which X-Load-Number it has seen (see
- * smtp_load.c); HELP says how many messages came and how many were different:
+ * on this machine could do.  It remembers which Message-ID it has seen (its
+ * hash, in a table that is large enough for a run); HELP says how many messages
+ * came and how many were different:
  *
  *     214 received 2000 different 2000
  */
@@ -29,7 +30,7 @@ enum {
 	ROOM = 65536, /* what is read of a client at a time; also the longest line */
 	REPLIES_MAX = 8192,
 	REPLY_MAX = 128,
-	NUMBERS_MAX = 10000000,
+	SEEN_ROOM = 1 << 24, /* a power of two */
 	EVENTS_MAX = 256,
 	BACKLOG = 1024
 };
@@ -44,7 +45,7 @@ struct client {
 };
 
 static unsigned long received, different;
-static unsigned char seen[NUMBERS_MAX / 8 + 1];
+static uint64_t seen[SEEN_ROOM]; /* 0: free */
 
 static void client_close(struct client *c)
 {
@@ -79,17 +80,29 @@ static bool is_verb(const char *line, size_t len, const char *verb)
 	return len >= strlen(verb) && strncasecmp(line, verb, strlen(verb)) == 0;
 }
 
-static void remember_number(const char *line, size_t len)
+/* FNV-1a: nobody here wants two to be the same. */
+static uint64_t hash_of(const char *text, size_t len)
 {
-	static const char name[] = "X-Load-Number: ";
-	unsigned long number;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
-	if (len < sizeof name || !is_verb(line, len, name))
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
+	return hash == 0 ? 1 : hash;
+}
+
+static void remember(const char *line, size_t len)
+{
+	uint64_t hash;
+	size_t at;
+
+	if (!is_verb(line, len, "Message-ID:") || different >= SEEN_ROOM / 2)
 		return;
-	number = strtoul(line + sizeof name - 1, NULL, 10);
-	if (number >= NUMBERS_MAX || (seen[number / 8] & 1 << number % 8) != 0)
-		return;
-	seen[number / 8] |= (unsigned char)(1 << number % 8);
+	hash = hash_of(line, len);
+	for (at = hash % SEEN_ROOM; seen[at] != 0; at = (at + 1) % SEEN_ROOM) {
+		if (seen[at] == hash)
+			return;
+	}
+	seen[at] = hash;
 	different++;
 }
 
@@ -100,8 +113,8 @@ static bool content_line(struct client *c, const char *line, size_t len)
 		received++;
 		return reply(c, "250 2.0.0 taken\r\n");
 	}
-	if (line[0] == 'X')
-		remember_number(line, len);
+	if (line[0] == 'M')
+		remember(line, len);
 	return true;
 }
 
