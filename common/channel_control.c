@@ -14,6 +14,7 @@ static const char *const role_names[ROLE_COUNT] = {
     [ROLE_QMGR] = "qmgr",
     [ROLE_DELIVERY_MAILDIR] = "delivery/maildir",
     [ROLE_DELIVERY_SMTP] = "delivery/smtp",
+    [ROLE_POLICY] = "policy",
     [ROLE_SMTPD] = "smtpd",
     [ROLE_IMAPD] = "imapd",
     [ROLE_POP3D] = "pop3d",

@@ -19,6 +19,7 @@ enum role {
 	ROLE_QMGR,
 	ROLE_DELIVERY_MAILDIR,
 	ROLE_DELIVERY_SMTP,
+	ROLE_POLICY,
 	ROLE_SMTPD,
 	ROLE_IMAPD,
 	ROLE_POP3D,
@@ -66,6 +67,8 @@ enum control_type {
 	CONTROL_SESSION,    /* auth asks for a session: struct control_session */
 	CONTROL_PEER_LOST,  /* the channel to a peer has ended: u32 its number */
 	CONTROL_SESSION_IDLE, /* a session process has no connection left and would like to end: u32 connections it was given so far */
+	CONTROL_CONNECT, /* call of policy: string path of a UNIX socket that the settings name.  Answer CONTROL_CONNECTED */
+	CONTROL_CONNECTED, /* u32 0 and one descriptor: a stream, connected, non-blocking; or u32 errno and none */
 	/* master to the front daemon and to session processes */
 	CONTROL_SESSION_FORK = 64, /* to the session parent: struct control_session, two descriptors: the new process's control channel, and its channel to logger */
 	CONTROL_SESSION_CONNECT,   /* to the session process: struct control_session, one descriptor: channel to the front daemon */

@@ -38,6 +38,7 @@ enum conf_bare_line_ends { BARE_LINE_ENDS_NORMALIZE, BARE_LINE_ENDS_REFUSE };
 enum conf_submission_from { SUBMISSION_FROM_REFUSE, SUBMISSION_FROM_SENDER, SUBMISSION_FROM_ANY };
 enum conf_submission_from_missing { SUBMISSION_FROM_MISSING_ADD, SUBMISSION_FROM_MISSING_REFUSE };
 enum conf_certificates { CERTIFICATES_LISTED, CERTIFICATES_NAMED };
+enum conf_policy_failure { POLICY_FAILURE_DEFER, POLICY_FAILURE_ACCEPT };
 enum conf_outbound_tls { OUTBOUND_TLS_OPPORTUNISTIC, OUTBOUND_TLS_REQUIRED, OUTBOUND_TLS_OFF };
 
 /* Everything that can be set.  Durations are in seconds, sizes in octets.  See settings.c for what each means. */
@@ -62,6 +63,7 @@ struct settings {
 		char *mail;
 		char *tables;
 		char *auth;
+		char *policy;
 		char *log;
 	} directory;
 
@@ -110,6 +112,11 @@ struct settings {
 		int64_t size_limit;
 		int64_t recipients_limit;
 	} submission;
+
+	struct {
+		struct conf_list services;
+		int failure; /* enum conf_policy_failure */
+	} policy;
 
 	struct {
 		int durability; /* enum conf_durability */

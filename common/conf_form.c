@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 
+#include "common/policy_service.h"
+
 enum { HOST_MAX = 253, LABEL_MAX = 63 }; /* RFC 1035, 2.3.4 */
 
 static bool is_port(struct slice text)
@@ -134,6 +136,13 @@ static bool is_nameserver(struct slice word)
 	return is_address(address);
 }
 
+static bool is_policy_service(struct slice word)
+{
+	struct policy_service service;
+
+	return policy_service_parse(word, &service);
+}
+
 const struct conf_form conf_form_host = {is_host, "a host name"};
 const struct conf_form conf_form_domain = {is_domain, "a domain; write example.org"};
 const struct conf_form conf_form_address = {
@@ -147,5 +156,7 @@ const struct conf_form conf_form_listen = {
 const struct conf_form conf_form_network = {
     is_network, "a network; write 192.0.2.0/24, 2001:db8::/32 or one address"};
 const struct conf_form conf_form_port = {is_port, "a port; write 25"};
+const struct conf_form conf_form_policy_service = {is_policy_service,
+    "a service; write inet:127.0.0.1:10023 or unix:/path, with options such as ,stage=data behind it"};
 const struct conf_form conf_form_nameserver = {
     is_nameserver, "the address of a DNS server; write 192.0.2.53 or 192.0.2.53@5353"};

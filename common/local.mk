@@ -10,6 +10,7 @@ libcommon_a_SOURCES = \
 	common/channel_log.h \
 	common/channel_lookup.c common/channel_lookup.h \
 	common/channel_mailbox.h \
+	common/channel_policy.c common/channel_policy.h \
 	common/channel_queue.c common/channel_queue.h \
 	common/channel_resolver.c common/channel_resolver.h \
 	common/channel_session.c common/channel_session.h \
@@ -23,13 +24,15 @@ libcommon_a_SOURCES = \
 	common/io.c common/io.h \
 	common/log.c common/log.h \
 	common/network.c common/network.h \
+	common/policy_service.c common/policy_service.h \
 	common/process.c common/process.h \
 	common/proxied.c common/proxied.h \
 	common/proxy.c common/proxy.h \
 	common/sandbox.c common/sandbox.h \
 	common/session.c common/session.h \
 	common/siphash.c common/siphash.h \
-	common/slice.c common/slice.h
+	common/slice.c common/slice.h \
+	common/verdict.c common/verdict.h
 
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_common

@@ -51,6 +51,7 @@ static const char *const no_yes_choices[] = {"no", "yes", NULL};
 static const char *const bare_line_ends_choices[] = {"normalize", "refuse", NULL};
 static const char *const submission_from_choices[] = {"refuse", "sender", "any", NULL};
 static const char *const from_missing_choices[] = {"add", "refuse", NULL};
+static const char *const policy_failure_choices[] = {"defer", "accept", NULL};
 static const char *const outbound_tls_choices[] = {"opportunistic", "required", "off", NULL};
 
 const struct conf_setting conf_table[] = {
@@ -82,6 +83,7 @@ const struct conf_setting conf_table[] = {
     PATH("directory.mail", directory.mail, PETREL_LOCALSTATEDIR "/mail/petrel", "The mailboxes of virtual users."),
     PATH("directory.tables", directory.tables, PETREL_CONFDIR "/tables", "The tables accounts, aliases, routes, senders and domains."),
     PATH("directory.auth", directory.auth, PETREL_CONFDIR "/auth", "The file credentials: who has which password."),
+    PATH("directory.policy", directory.policy, PETREL_LOCALSTATEDIR "/lib/petrel/policy", "What policy remembers: the greylist."),
     PATH("directory.log", directory.log, PETREL_LOCALSTATEDIR "/log/petrel", "The log file, petrel.log."),
 
     FIXED("user.network", user.network, "petrel", "Who the processes run as that speak to the network."),
@@ -126,6 +128,11 @@ const struct conf_setting conf_table[] = {
 	"What becomes of a message whose From is an address that the user may not use: it is refused, gets a Sender field, or any is good."),
     CHOICE("submission.from-missing", submission.from_missing, "add", from_missing_choices,
 	"What becomes of a user's message without From: the field is added, or the message refused."),
+
+    LIST_OF(policy_service, "policy.services", policy.services, NULL,
+	"Programs that speak Postfix's policy delegation protocol and are asked about mail, as inet:host:port or unix:/path; see petrel-policy(8)."),
+    CHOICE("policy.failure", policy.failure, "defer", policy_failure_choices,
+	"What becomes of a command where the process policy is gone before it has answered: temporary failure, or it goes on."),
 
     FIXED_CHOICE("queue.durability", queue.durability, "journal", durability_choices,
 	"How a message is made durable before it is acknowledged."),

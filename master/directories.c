@@ -131,6 +131,7 @@ bool directories_make(const struct settings *s, bool privileged, char error[DIRE
 	    {s->directory.mail, NULL, s->user.mail, NULL, 0711},
 	    {s->directory.tables, NULL, NULL, NULL, 0755},
 	    {s->directory.auth, NULL, s->user.auth, NULL, 0700},
+	    {s->directory.policy, NULL, s->user.network, NULL, 0700},
 	    {s->directory.log, NULL, s->user.network, NULL, 0750},
 	};
 

@@ -8,6 +8,7 @@ master_master_SOURCES = \
 	master/links.c master/links.h \
 	master/listeners.c master/listeners.h \
 	master/main.c \
+	master/services.c master/services.h \
 	master/sessions.c master/sessions.h \
 	master/table.c master/table.h
 master_master_LDADD = $(COMMON_LIBS)

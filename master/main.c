@@ -30,6 +30,7 @@
 #include "master/children.h"
 #include "master/directories.h"
 #include "master/listeners.h"
+#include "master/services.h"
 #include "master/sessions.h"
 #include "paths.h"
 
@@ -214,6 +215,8 @@ static bool on_child_message(struct child *child, struct message *m)
 	struct control_session session;
 	struct reader r = message_reader(m);
 
+	if (m->type == CONTROL_CONNECT && child->row->role == ROLE_POLICY)
+		return services_connect(child->channel, settings, m);
 	/* Who has logged in is auth's word and nobody else's. */
 	if (m->type != CONTROL_SESSION || child->row->role != ROLE_AUTH || !control_session_read(&r, &session))
 		return false;

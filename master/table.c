@@ -19,6 +19,7 @@ const struct table_process table_processes[] = {
     {ROLE_QMGR,             "qmgr",              USER_QUEUE,   ROOT_SPOOL,  STAGE_QUEUE,    65536, false, false, 0},
     {ROLE_DELIVERY_MAILDIR, "delivery-maildir",  USER_MAIL,    ROOT_MAIL,   STAGE_MAILBOX,  4096,  false, false, 0},
     {ROLE_DELIVERY_SMTP,    "delivery-smtp",     USER_NETWORK, ROOT_EMPTY,  STAGE_DELIVERY, 65536, false, false, 0},
+    {ROLE_POLICY,           "policy",            USER_NETWORK, ROOT_POLICY, STAGE_SERVICE,  4096,  false, false, 0},
     {ROLE_SMTPD,            "smtpd",             USER_NETWORK, ROOT_EMPTY,  STAGE_FRONT,    65536, true,  false, SERVICES_SMTP},
     {ROLE_IMAP_SESSION,     "imap-session",      USER_ROOT,    ROOT_MAIL,   STAGE_SESSION,  4096,  false, false, 0},
     {ROLE_POP3_SESSION,     "pop3-session",      USER_ROOT,    ROOT_MAIL,   STAGE_SESSION,  4096,  false, false, 0},
@@ -34,6 +35,8 @@ const struct table_channel table_channels[] = {
     {ROLE_SMTPD, ROLE_AUTH},
     {ROLE_SMTPD, ROLE_RESOLVER},
     {ROLE_SMTPD, ROLE_KEYS},
+    {ROLE_SMTPD, ROLE_POLICY},
+    {ROLE_POLICY, ROLE_RESOLVER},
     {ROLE_QMGR, ROLE_LOOKUP},
     {ROLE_QMGR, ROLE_DELIVERY_MAILDIR},
     {ROLE_QMGR, ROLE_DELIVERY_SMTP},
@@ -100,6 +103,8 @@ const char *table_root_path(const struct table_process *row, const struct settin
 		return s->directory.auth;
 	case ROOT_LOG:
 		return s->directory.log;
+	case ROOT_POLICY:
+		return s->directory.policy;
 	default:
 		return "";
 	}
@@ -126,7 +131,7 @@ const char *table_user_name(const struct table_process *row, const struct settin
 void table_print(struct buf *out)
 {
 	static const char *const users[] = {"root", "network", "queue", "mail", "auth", "keys"};
-	static const char *const roots[] = {"/", "empty", "spool", "mail", "tables", "auth", "log"};
+	static const char *const roots[] = {"/", "empty", "spool", "mail", "tables", "auth", "log", "policy"};
 
 	for (size_t i = 0; i < table_process_count; i++) {
 		const struct table_process *row = &table_processes[i];

@@ -14,7 +14,7 @@
 enum table_user { USER_ROOT, USER_NETWORK, USER_QUEUE, USER_MAIL, USER_AUTH, USER_KEYS };
 
 /* Which directory becomes its root. */
-enum table_root { ROOT_HOST, ROOT_EMPTY, ROOT_SPOOL, ROOT_MAIL, ROOT_TABLES, ROOT_AUTH, ROOT_LOG };
+enum table_root { ROOT_HOST, ROOT_EMPTY, ROOT_SPOOL, ROOT_MAIL, ROOT_TABLES, ROOT_AUTH, ROOT_LOG, ROOT_POLICY };
 
 /*
  * Stages of an orderly stop: those who take work first, those who serve others

@@ -9,6 +9,8 @@
  */
 #include "smtpd/chunk.h"
 
+#include <stdlib.h>
+
 #include "common/conf.h"
 #include "smtpd/data.h"
 #include "smtpd/reply.h"
@@ -69,6 +71,22 @@ static void ask_file(struct session *s)
 	}
 }
 
+static void judged(struct session *s, const struct verdict *against)
+{
+	if (against == NULL) {
+		ask_file(s);
+		return;
+	}
+	free(s->chunk.against);
+	s->chunk.against = malloc(sizeof *against);
+	if (s->chunk.against == NULL) {
+		s->chunk.refusal = CHUNK_WITHOUT_FILE;
+		return;
+	}
+	*s->chunk.against = *against;
+	s->chunk.refusal = CHUNK_AGAINST_THE_GATE;
+}
+
 void chunk_begin(struct session *s, struct slice arguments)
 {
 	s->chunk.refusal = CHUNK_TAKEN;
@@ -85,7 +103,7 @@ void chunk_begin(struct session *s, struct slice arguments)
 	else if (s->transaction->recipient_count == 0)
 		s->chunk.refusal = CHUNK_WITHOUT_RECIPIENTS;
 	else if (!s->transaction->has_content)
-		ask_file(s);
+		gate_ask(s, GATE_DATA, judged);
 	session_expect(s, PHASE_CHUNK);
 }
 
@@ -104,8 +122,17 @@ static void swallow(struct evbuffer *input, uint64_t *left)
 static void refuse(struct session *s, enum chunk_refusal refusal)
 {
 	/* The client may have sent the next chunks already: they are no part of a new message. */
-	if (refusal == CHUNK_WITHOUT_SPACE || refusal == CHUNK_WITHOUT_FILE)
+	if (refusal == CHUNK_WITHOUT_SPACE || refusal == CHUNK_WITHOUT_FILE ||
+	    refusal == CHUNK_AGAINST_THE_GATE)
 		session_reset(s);
+	if (refusal == CHUNK_AGAINST_THE_GATE) {
+		struct verdict *against = s->chunk.against;
+
+		s->chunk.against = NULL;
+		gate_refuse(s, against);
+		free(against);
+		return;
+	}
 	reply(s, refusals[refusal].code, refusals[refusal].status, "%s", refusals[refusal].text);
 }
 

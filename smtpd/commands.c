@@ -12,7 +12,9 @@
 #include "smtpd/auth.h"
 #include "smtpd/chunk.h"
 #include "smtpd/data.h"
+#include "smtpd/gate.h"
 #include "smtpd/parameters.h"
+#include "smtpd/recipients.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 #include "smtpd/submit.h"
@@ -31,6 +33,7 @@ static void client_named(void *asker, struct slice name)
 
 	if (name.len > 0)
 		s->client_name = slice_dup(name);
+	gate_named(s);
 }
 
 static void ask_name(struct session *s)
@@ -70,16 +73,8 @@ static bool greet(struct session *s, struct slice name, bool is_extended)
 	return true;
 }
 
-static void cmd_helo(struct session *s, struct slice arguments)
+static void offer_extensions(struct session *s)
 {
-	if (greet(s, arguments, false))
-		reply(s, 250, NULL, "%s", settings->hostname);
-}
-
-static void cmd_ehlo(struct session *s, struct slice arguments)
-{
-	if (!greet(s, arguments, true))
-		return;
 	reply_more(s, 250, NULL, "%s", settings->hostname);
 	reply_more(s, 250, NULL, "PIPELINING");
 	reply_more(s, 250, NULL, "SIZE %llu", (unsigned long long)submit_size_limit(s));
@@ -94,6 +89,30 @@ static void cmd_ehlo(struct session *s, struct slice arguments)
 		reply_more(s, 250, NULL, XCLIENT_OFFER);
 	reply(s, 250, NULL, "ENHANCEDSTATUSCODES");
 	reply_flush(s);
+}
+
+static void helo_judged(struct session *s, const struct verdict *against)
+{
+	if (against != NULL) {
+		s->has_greeted = s->is_local;
+		gate_refuse(s, against);
+	} else if (s->is_extended) {
+		offer_extensions(s);
+	} else {
+		reply(s, 250, NULL, "%s", settings->hostname);
+	}
+}
+
+static void cmd_helo(struct session *s, struct slice arguments)
+{
+	if (greet(s, arguments, false))
+		gate_ask(s, GATE_HELO, helo_judged);
+}
+
+static void cmd_ehlo(struct session *s, struct slice arguments)
+{
+	if (greet(s, arguments, true))
+		gate_ask(s, GATE_HELO, helo_judged);
 }
 
 /* --- STARTTLS, AUTH --------------------------------------------------------------- */
@@ -174,12 +193,23 @@ static bool canonical(struct session *s, const struct address *address, struct b
 	return true;
 }
 
+static void mail_judged(struct session *s, const struct verdict *against)
+{
+	if (against == NULL) {
+		reply(s, 250, "2.1.0", "Ok");
+		return;
+	}
+	session_reset(s);
+	gate_refuse(s, against);
+}
+
 static void sender_answered(void *asker, const struct lookup_verdict *verdict)
 {
 	struct session *s = asker;
 
+	s->is_blocked = false;
 	if (verdict != NULL && verdict->answer == LOOKUP_ACCEPTED) {
-		reply(s, 250, "2.1.0", "Ok");
+		gate_ask(s, GATE_MAIL, mail_judged);
 	} else {
 		if (verdict != NULL && verdict->answer == LOOKUP_REFUSED)
 			log_info("sender-refused",
@@ -192,14 +222,15 @@ static void sender_answered(void *asker, const struct lookup_verdict *verdict)
 		else
 			reply(s, 451, "4.3.0", "Temporary failure, try again later");
 	}
-	session_unblock(s);
+	if (!s->is_blocked)
+		session_unblock(s);
 }
 
 /* A user of ours may use some addresses and not others; lookup knows which. */
 static void accept_sender(struct session *s, struct slice address)
 {
 	if (s->login == NULL || s->is_local || address.len == 0) {
-		reply(s, 250, "2.1.0", "Ok");
+		gate_ask(s, GATE_MAIL, mail_judged);
 		return;
 	}
 	s->question.asker = s;
@@ -239,6 +270,8 @@ static void cmd_mail(struct session *s, struct slice arguments)
 	} else {
 		s->transaction->body = (uint8_t)mail.body;
 		s->transaction->ret = (uint8_t)mail.ret;
+		s->transaction->declared_size = mail.size;
+		s->transaction_count++;
 		accept_sender(s, buf_slice(&address));
 	}
 	mail_parameters_free(&mail);
@@ -246,120 +279,6 @@ static void cmd_mail(struct session *s, struct slice arguments)
 }
 
 /* --- RCPT ------------------------------------------------------------------------------- */
-
-static const struct lookup_verdict lost = {
-    LOOKUP_TEMPORARY, 451, "4.3.0", "Temporary failure, try again later"};
-static const struct lookup_verdict too_many = {
-    LOOKUP_TEMPORARY, 452, "4.5.3", "Too many recipients"};
-
-static void log_refusal(struct session *s, const struct session_recipient *recipient)
-{
-	const struct lookup_verdict *verdict = &recipient->verdict;
-
-	if (verdict->answer == LOOKUP_ACCEPTED)
-		return;
-	log_info("recipient-refused",
-	    log_slice("to", recipient->accepted.address),
-	    log_slice("from", transaction_sender(s->transaction)),
-	    log_string("client", s->client.text),
-	    log_string("helo", s->helo == NULL ? "" : s->helo),
-	    log_string("status", verdict->status), log_string("reason", verdict->text));
-}
-
-/* Give the replies that are no longer behind an outstanding one. */
-static void answer_recipients(struct session *s)
-{
-	struct session_recipient *recipient;
-
-	while ((recipient = TAILQ_FIRST(&s->recipients)) != NULL && recipient->is_answered) {
-		if (recipient->verdict.answer == LOOKUP_ACCEPTED &&
-		    !transaction_add_recipient(s->transaction, &recipient->accepted))
-			recipient->verdict = too_many;
-		log_refusal(s, recipient);
-		reply_verdict(s, &recipient->verdict);
-		TAILQ_REMOVE(&s->recipients, recipient, entry);
-		s->recipient_count--;
-		free(recipient);
-	}
-}
-
-static void recipient_answered(void *asker, const struct lookup_verdict *verdict)
-{
-	struct session_recipient *recipient = asker;
-	struct session *s = recipient->session;
-
-	recipient->is_answered = true;
-	recipient->verdict = verdict == NULL ? lost : *verdict;
-	answer_recipients(s);
-	if (s->recipient_count == 0)
-		session_unblock(s);
-}
-
-/* Behind the outstanding ones, with its answer if that is known.  The texts are copied. */
-static struct session_recipient *add_recipient(
-    struct session *s, const struct envelope_recipient *accepted)
-{
-	size_t address = accepted->address.len, original = accepted->original.len;
-	struct session_recipient *recipient = calloc(1, sizeof *recipient + address + original);
-
-	if (recipient == NULL)
-		return NULL;
-	recipient->session = s;
-	if (address > 0)
-		memcpy(recipient->texts, accepted->address.data, address);
-	if (original > 0)
-		memcpy(recipient->texts + address, accepted->original.data, original);
-	recipient->accepted = (struct envelope_recipient){
-	    .address = slice_of(recipient->texts, address),
-	    .original = slice_of(recipient->texts + address, original),
-	    .notify = accepted->notify,
-	};
-	TAILQ_INSERT_TAIL(&s->recipients, recipient, entry);
-	s->recipient_count++;
-	return recipient;
-}
-
-static void ask_recipient(struct session *s, const struct envelope_recipient *accepted)
-{
-	struct session_recipient *recipient = add_recipient(s, accepted);
-	bool may_relay = s->client.may_relay || s->login != NULL;
-	uint32_t taken = s->transaction->recipient_count + s->recipient_count;
-
-	if (recipient == NULL) {
-		session_close(s);
-		return;
-	}
-	recipient->question.asker = recipient;
-	recipient->question.answered.verdict = recipient_answered;
-	if (taken > submit_recipients_limit(s)) {
-		recipient->is_answered = true;
-		recipient->verdict = too_many;
-	} else if (!s->house->recipient(
-		       &recipient->question, recipient->accepted.address, may_relay)) {
-		recipient->is_answered = true;
-		recipient->verdict = lost;
-	}
-	answer_recipients(s);
-}
-
-/* A refusal that needs no question has its place among the others all the same. */
-static void refuse_recipient(struct session *s, struct refusal refusal)
-{
-	struct session_recipient *recipient = add_recipient(s, &(struct envelope_recipient){0});
-
-	if (recipient == NULL) {
-		session_close(s);
-		return;
-	}
-	recipient->is_answered = true;
-	recipient->verdict.answer = LOOKUP_REFUSED;
-	recipient->verdict.code = refusal.code;
-	slice_copy(slice_string(refusal.status), recipient->verdict.status,
-	    sizeof recipient->verdict.status);
-	slice_copy(
-	    slice_string(refusal.text), recipient->verdict.text, sizeof recipient->verdict.text);
-	answer_recipients(s);
-}
 
 /* The recipient that the command asks for, or why it cannot be one. */
 static const struct refusal *read_recipient(struct session *s, struct slice arguments,
@@ -395,9 +314,9 @@ static void cmd_rcpt(struct session *s, struct slice arguments)
 	} else if (s->transaction->has_content) {
 		reply(s, 503, "5.5.1", "The message was begun already");
 	} else if ((refusal = read_recipient(s, arguments, &address, &rcpt)) != NULL) {
-		refuse_recipient(s, *refusal);
+		recipient_refuse(s, *refusal);
 	} else {
-		ask_recipient(s, &(struct envelope_recipient){buf_slice(&address),
+		recipient_ask(s, &(struct envelope_recipient){buf_slice(&address),
 				     buf_slice(&rcpt.original), rcpt.notify});
 	}
 	rcpt_parameters_free(&rcpt);
@@ -405,6 +324,16 @@ static void cmd_rcpt(struct session *s, struct slice arguments)
 }
 
 /* --- the others ----------------------------------------------------------------------------- */
+
+static void data_judged(struct session *s, const struct verdict *against)
+{
+	if (against == NULL) {
+		data_begin(s);
+		return;
+	}
+	session_reset(s);
+	gate_refuse(s, against);
+}
 
 static void cmd_data(struct session *s, struct slice arguments)
 {
@@ -416,7 +345,7 @@ static void cmd_data(struct session *s, struct slice arguments)
 	else if (s->transaction->recipient_count == 0)
 		reply(s, 554, "5.5.1", "No valid recipients");
 	else
-		data_begin(s);
+		gate_ask(s, GATE_DATA, data_judged);
 }
 
 static void cmd_bdat(struct session *s, struct slice arguments)

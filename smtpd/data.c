@@ -13,6 +13,7 @@
 #include "common/conf.h"
 #include "common/log.h"
 #include "message/received.h"
+#include "smtpd/gate.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 #include "smtpd/submit.h"
@@ -127,7 +128,9 @@ static bool write_trace(const struct session *s, message_id id, uint64_t now_us,
 static bool write_prepended(
     const struct session *s, message_id id, uint64_t now_us, struct buf *out)
 {
-	if (!write_trace(s, id, now_us, out))
+	/* What the gate found out stands above the trace that it speaks of (RFC 7208, 9.1). */
+	if (!buf_append_slice(out, buf_slice(&s->transaction->fields)) ||
+	    !write_trace(s, id, now_us, out))
 		return false;
 	if (submit_is_user(s) && !submit_missing_fields(s, id, now_us, out))
 		return false;
@@ -206,7 +209,7 @@ static void committed(void *asker, enum queue_verdict verdict)
 	session_unblock(s);
 }
 
-void data_commit(struct session *s)
+static void commit(struct session *s)
 {
 	struct transaction *transaction = s->transaction;
 	message_id id = transaction->file.id;
@@ -231,6 +234,35 @@ void data_commit(struct session *s)
 	buf_free(&prepend);
 	if (!s->is_blocked)
 		refuse(s, false);
+}
+
+/* The client is told what it wants to hear, and the message is gone. */
+static void discard(struct session *s)
+{
+	message_id id = s->transaction->file.id;
+
+	log_info("discarded", log_id(id), log_slice("from", transaction_sender(s->transaction)),
+	    log_number("size", s->transaction->content.size), log_string("client", s->client.text));
+	session_reset(s);
+	reply_committed(s, id, QUEUE_ACCEPTED);
+}
+
+static void judged(struct session *s, const struct verdict *against)
+{
+	if (against != NULL) {
+		session_reset(s);
+		gate_refuse(s, against);
+		reply_flush(s);
+	} else if (s->transaction->is_discarded) {
+		discard(s);
+	} else {
+		commit(s);
+	}
+}
+
+void data_commit(struct session *s)
+{
+	gate_ask(s, GATE_MESSAGE, judged);
 }
 
 static void log_problem(const struct session *s, const char *reason)

@@ -18,7 +18,7 @@ bool data_take(struct session *s);
 void data_open(struct session *s, const struct spool_file *file, bool is_chunked);
 /* The message is complete, however it came: it is examined, and committed or refused. */
 void data_finish(struct session *s);
-/* There is nothing against it: hand it to qmgr, whose answer is the reply. */
+/* We have nothing against it: past the gate it goes to qmgr, whose answer is the reply. */
 void data_commit(struct session *s);
 /* It cannot be taken: say why, and forget it. */
 void data_refuse(struct session *s);

@@ -19,6 +19,7 @@
 
 #include "common/channel_auth.h"
 #include "common/channel_lookup.h"
+#include "common/channel_policy.h"
 #include "common/channel_queue.h"
 #include "common/id.h"
 #include "smtpd/client.h"
@@ -46,6 +47,8 @@ struct question {
 		void (*login)(void *asker, const struct auth_result *result);
 		/* house.name: empty where the client has no name */
 		void (*name)(void *asker, struct slice name);
+		/* house.policy; NULL: lost */
+		void (*policy)(void *asker, const struct policy_answer *answer);
 		/* house.file: the asker's now; NULL: `full` says whether qmgr has no room, or is away */
 		void (*file)(void *asker, const struct spool_file *file, bool full);
 		/* house.commit; QUEUE_FAILED where the answer was lost */
@@ -71,6 +74,10 @@ struct house {
 	void (*cancel)(uint64_t session);
 	/* What is the client's host called? */
 	bool (*name)(struct question *question, const struct client *client);
+	/* May the session go on?  Asked by gate.c alone, and only where the settings want it. */
+	bool (*policy)(struct question *question, const struct policy_question *asked);
+	/* A session that policy was asked about is over. */
+	void (*policy_ended)(uint64_t session);
 	/* A file for a message: given at once where one is open already. */
 	enum house_file (*file)(struct question *question, struct spool_file *file);
 	/* Store it: the descriptor is taken over, whatever is returned. */

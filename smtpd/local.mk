@@ -9,8 +9,10 @@ libsmtpd_a_SOURCES = \
 	smtpd/content.c smtpd/content.h \
 	smtpd/data.c smtpd/data.h \
 	smtpd/fields.c smtpd/fields.h \
+	smtpd/gate.c smtpd/gate.h \
 	smtpd/house.h \
 	smtpd/parameters.c smtpd/parameters.h \
+	smtpd/recipients.c smtpd/recipients.h \
 	smtpd/reply.c smtpd/reply.h \
 	smtpd/session.c smtpd/session.h \
 	smtpd/submit.c smtpd/submit.h \
@@ -33,6 +35,7 @@ tests_unit_test_smtpd_SOURCES = \
 	tests/unit/smtpd/content.c \
 	tests/unit/smtpd/dialogue.c tests/unit/smtpd/dialogue.h \
 	tests/unit/smtpd/fake_house.c tests/unit/smtpd/fake_house.h \
+	tests/unit/smtpd/gate.c \
 	tests/unit/smtpd/parameters.c \
 	tests/unit/smtpd/session.c \
 	tests/unit/smtpd/submit.c \

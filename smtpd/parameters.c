@@ -54,7 +54,8 @@ static bool parse_parameters(struct session *s, struct slice text,
 	return true;
 }
 
-static bool size_is_taken(struct session *s, const struct esmtp_parameter *parameter)
+static bool size_is_taken(
+    struct session *s, const struct esmtp_parameter *parameter, uint64_t *out)
 {
 	uint64_t size;
 
@@ -68,6 +69,7 @@ static bool size_is_taken(struct session *s, const struct esmtp_parameter *param
 		    (unsigned long long)submit_size_limit(s));
 		return false;
 	}
+	*out = size;
 	return true;
 }
 
@@ -134,7 +136,7 @@ bool mail_parameters_take(struct session *s, struct slice text, struct mail_para
 		bool good;
 
 		if (slice_equal_nocase(parameter->keyword, SLICE("SIZE"))) {
-			good = size_is_taken(s, parameter);
+			good = size_is_taken(s, parameter, &out->size);
 		} else if (slice_equal_nocase(parameter->keyword, SLICE("BODY"))) {
 			good = body_is_taken(s, parameter, &out->body);
 		} else if (slice_equal_nocase(parameter->keyword, SLICE("AUTH"))) {

@@ -13,6 +13,7 @@ struct mail_parameters {
 	enum envelope_body body;
 	enum envelope_return ret;
 	struct buf envid; /* decoded; empty: none */
+	uint64_t size;    /* as SIZE= says; 0: it does not */
 };
 
 struct mail_parameters mail_parameters_none(void);

@@ -154,6 +154,44 @@ static bool ask_name(struct question *question, const struct client *client)
 	return asked(question);
 }
 
+/* --- policy ------------------------------------------------------------------------------------- */
+
+static bool policy_came(struct message *m, void *context)
+{
+	struct question *question = context;
+	struct policy_answer answer;
+	bool good = true;
+
+	question->is_open = false;
+	if (m != NULL) {
+		struct reader r = message_reader(m);
+
+		good = m->type == POLICY_ANSWER && policy_answer_read(&r, &answer);
+	}
+	question->answered.policy(question->asker, m != NULL && good ? &answer : NULL);
+	return good;
+}
+
+static bool ask_policy(struct question *question, const struct policy_question *asked_about)
+{
+	struct writer *w = ask(question, ROLE_POLICY, POLICY_ASK, policy_came);
+
+	if (w == NULL)
+		return false;
+	policy_question_write(w, asked_about);
+	return asked(question);
+}
+
+static void policy_ended(uint64_t session)
+{
+	struct channel *channel = process_peer(ROLE_POLICY);
+
+	if (channel == NULL)
+		return;
+	write_u64(channel_begin(channel, POLICY_ENDED, 0), session);
+	channel_end(channel);
+}
+
 /* --- the state of the house --------------------------------------------------------------------- */
 
 static bool queue_is_open(void)
@@ -170,7 +208,7 @@ static bool is_behind(enum role role)
 
 static bool is_congested(void)
 {
-	return is_behind(ROLE_QMGR) || is_behind(ROLE_LOOKUP);
+	return is_behind(ROLE_QMGR) || is_behind(ROLE_LOOKUP) || is_behind(ROLE_POLICY);
 }
 
 void peers_furnish(struct house *house)
@@ -180,6 +218,8 @@ void peers_furnish(struct house *house)
 	house->login = ask_login;
 	house->cancel = cancel;
 	house->name = ask_name;
+	house->policy = ask_policy;
+	house->policy_ended = policy_ended;
 	house->file = spool_file;
 	house->commit = spool_commit;
 	house->abort = spool_abort;
@@ -226,6 +266,11 @@ static bool auth_said(struct channel *channel, struct message *m, void *context)
 	return witness_take_beacon(m);
 }
 
+static void policy_closed(struct channel *channel, void *context)
+{
+	drained(channel, context);
+}
+
 const struct process_peer smtpd_peers[] = {
     {.role = ROLE_QMGR,
      .opened = qmgr_opened,
@@ -233,6 +278,7 @@ const struct process_peer smtpd_peers[] = {
      .closed = qmgr_closed,
      .drained = drained},
     {.role = ROLE_LOOKUP,       .message = unasked, .closed = lookup_closed, .drained = drained},
+    {.role = ROLE_POLICY,       .message = unasked, .closed = policy_closed, .drained = drained},
     {.role = ROLE_AUTH,       .message = auth_said},
     {.role = ROLE_RESOLVER,      .message = unasked},
     {.role = ROLE_KEYS, .message = unasked},

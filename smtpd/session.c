@@ -80,6 +80,7 @@ static void drop_recipients(struct session *s)
 	while ((recipient = TAILQ_FIRST(&s->recipients)) != NULL) {
 		withdraw(s, &recipient->question);
 		TAILQ_REMOVE(&s->recipients, recipient, entry);
+		free(recipient->fields);
 		free(recipient);
 	}
 	s->recipient_count = 0;
@@ -99,6 +100,7 @@ static void drop_questions(struct session *s)
 {
 	withdraw(s, &s->question);
 	withdraw(s, &s->name_question);
+	gate_withdraw(s);
 	drop_recipients(s);
 	drop_transaction(s);
 	s->is_blocked = false;
@@ -110,7 +112,9 @@ static void session_end(struct session *s)
 	const struct house *house = s->house;
 
 	drop_questions(s);
+	gate_forget(s);
 	auth_forget(s);
+	free(s->chunk.against);
 	stream_free(s->stream);
 	if (s->timer != NULL)
 		event_free(s->timer);
@@ -502,9 +506,25 @@ static bool session_set_up(struct session *s, struct event_base *base, int socke
 	return !implicit_tls || (tls != NULL && session_start_tls(s, tls));
 }
 
+static void welcome(struct session *s, const struct verdict *against)
+{
+	struct verdict last;
+
+	if (against == NULL) {
+		reply(s, 220, NULL, "%s ESMTP", settings->hostname);
+		return;
+	}
+	/* Without a greeting there is nothing that the client could say (RFC 5321, 3.1). */
+	last = *against;
+	last.answer = VERDICT_DISCONNECT;
+	last.code = (uint16_t)verdict_code(against);
+	slice_copy(slice_string(verdict_status(against)), last.status, sizeof last.status);
+	gate_refuse(s, &last);
+}
+
 void session_greet(struct session *s)
 {
-	reply(s, 220, NULL, "%s ESMTP", settings->hostname);
+	gate_ask(s, GATE_CONNECT, welcome);
 }
 
 bool session_begin(struct event_base *base, int socket, enum service service,
@@ -538,8 +558,8 @@ bool session_begin(struct event_base *base, int socket, enum service service,
 	log_debug("connected", log_string("client", s->client.text),
 	    log_string("service", service_name(service)),
 	    log_number("early", client->talked_early));
-	session_greet(s);
 	restart_timer(s);
+	session_greet(s);
 	settle(s);
 	return true;
 }

@@ -19,6 +19,7 @@
 #include "common/channel_control.h"
 #include "common/stream.h"
 #include "smtpd/client.h"
+#include "smtpd/gate.h"
 #include "smtpd/house.h"
 #include "smtpd/transaction.h"
 
@@ -53,7 +54,8 @@ enum chunk_refusal {
 	CHUNK_WITHOUT_SENDER,
 	CHUNK_WITHOUT_RECIPIENTS,
 	CHUNK_WITHOUT_SPACE,
-	CHUNK_WITHOUT_FILE
+	CHUNK_WITHOUT_FILE,
+	CHUNK_AGAINST_THE_GATE
 };
 
 /* The chunk that is being read. */
@@ -62,6 +64,7 @@ struct chunk {
 	uint64_t left; /* of its octets, to come */
 	bool is_last;
 	uint8_t refusal; /* enum chunk_refusal */
+	struct verdict *against; /* CHUNK_AGAINST_THE_GATE: allocated; else NULL */
 };
 
 /* A RCPT command whose reply has not been given yet. */
@@ -70,7 +73,10 @@ struct session_recipient {
 	struct session *session;
 	struct question question;
 	bool is_answered;
-	struct lookup_verdict verdict; /* once it is */
+	bool asks_policy;       /* after lookup */
+	bool is_gates;          /* the verdict is of the gate, and not of lookup or a limit */
+	struct verdict verdict; /* once it is answered; before: what the gate's checks said */
+	char *fields;           /* header fields that policy wants in front of the message */
 	struct envelope_recipient accepted; /* if it is; points into `texts` */
 	char texts[];
 };
@@ -98,6 +104,7 @@ struct session {
 	struct event *timer;    /* the client's silence */
 	uint32_t errors;        /* refused commands since the last message that was taken */
 	uint32_t message_count; /* messages taken */
+	uint32_t transaction_count; /* messages begun */
 
 	char *helo;        /* what HELO or EHLO said */
 	char *login;       /* the account that is authenticated, canonical */
@@ -105,6 +112,7 @@ struct session {
 
 	struct question question; /* whatever makes is_blocked true, but for the commit */
 	struct question name_question;
+	struct gate gate;
 	struct session_recipients
 	    recipients; /* whose replies are outstanding, in the order of the commands */
 	unsigned recipient_count;
@@ -141,7 +149,7 @@ void sessions_stop(void);
 void session_reset(struct session *s);
 /* Forget everything that was said, as after STARTTLS (RFC 3207, 4.2). */
 void session_forget(struct session *s);
-/* Say 220, as to a client that has just come. */
+/* Say 220, as to a client that has just come, once the gate has nothing against it. */
 void session_greet(struct session *s);
 /* No command is taken until session_unblock(). */
 void session_block(struct session *s);

@@ -14,6 +14,7 @@ struct transaction *transaction_new(struct session *session, const struct house 
 	transaction->session = session;
 	transaction->house = house;
 	transaction->texts = buf_with_limit(TRANSACTION_TEXTS_MAX);
+	transaction->fields = buf_with_limit(TRANSACTION_FIELDS_MAX);
 	transaction->file = no_spool_file;
 	return transaction;
 }
@@ -29,6 +30,7 @@ void transaction_free(struct transaction *transaction)
 	if (transaction->has_content)
 		content_end(&transaction->content);
 	buf_free(&transaction->texts);
+	buf_free(&transaction->fields);
 	free(transaction->recipients);
 	free(transaction);
 }

@@ -20,7 +20,8 @@ struct session;
 enum {
 	/* Addresses of one message, octets: the envelope has to fit into one channel message. */
 	TRANSACTION_TEXTS_MAX = CHANNEL_BODY_MAX - ENVELOPE_PREPEND_MAX - 16384,
-	TRANSACTION_RECIPIENT_OVERHEAD = 16 /* octets of encoding for each */
+	TRANSACTION_RECIPIENT_OVERHEAD = 16, /* octets of encoding for each */
+	TRANSACTION_FIELDS_MAX = 32768       /* of the gate's header fields: there are others */
 };
 
 /* Where an address lies in `texts`. */
@@ -46,6 +47,10 @@ struct transaction {
 	struct transaction_recipient *recipients;
 	uint32_t recipient_count;
 	uint32_t recipient_room;
+	uint64_t declared_size; /* of SIZE=; 0: not said */
+	bool is_held;           /* the gate wants the administrator to see it */
+	bool is_discarded;      /* the gate wants it thrown away behind a 250 */
+	struct buf fields;      /* header fields that the gate wants in front of it, whole lines */
 	uint8_t body; /* enum envelope_body */
 	uint8_t ret;  /* enum envelope_return */
 

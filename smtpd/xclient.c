@@ -149,6 +149,7 @@ static bool apply(struct session *s, const struct attributes *a)
 	bool good = true;
 
 	session_forget(s);
+	gate_forget(s);
 	if (a->has_address) {
 		change_address(s, &a->address);
 		free(s->client_name);

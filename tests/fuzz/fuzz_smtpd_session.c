@@ -17,7 +17,8 @@ enum {
 	LOSES_ANSWERS = 4,
 	HOLDS_ANSWERS = 8,
 	QUEUE_IS_FULL = 16,
-	IS_RELAY = 32
+	IS_RELAY = 32,
+	HAS_POLICY = 64
 };
 
 static void check_replies(void)
@@ -59,7 +60,8 @@ static void check_commit(const struct fake_commit *commit)
 		REQUIRE(envelope_notify_is_valid(commit->notify[i]));
 		REQUIRE(envelope_text_is_clean(slice_string(commit->original[i]), ENVELOPE_TEXT_MAX));
 	}
-	REQUIRE(strncmp(commit->prepend, "Received: ", 10) == 0);
+	REQUIRE(strncmp(commit->prepend, "Received: ", 10) == 0 ||
+		strncmp(commit->prepend, "X-Fake: yes\r\n", 13) == 0);
 }
 
 static void send_pieces(const uint8_t *data, size_t size, size_t piece)
@@ -90,6 +92,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_open();
 	fake_set("auth.cleartext always\nsmtp.size-limit 64K\nsmtp.recipients-limit "
 		 "100\nsmtp.received-limit 5");
+	if ((mood & HAS_POLICY) != 0)
+		fake_set("policy.services { inet:127.0.0.1:1,for=all inet:127.0.0.1:2,for=all,stage=data "
+			 "inet:127.0.0.1:3,for=all,stage=message }");
 	fake.loses_answers = (mood & LOSES_ANSWERS) != 0;
 	fake.holds_answers = (mood & HOLDS_ANSWERS) != 0;
 	fake.verdict = (mood & QUEUE_IS_FULL) != 0 ? QUEUE_FULL : QUEUE_ACCEPTED;

@@ -90,7 +90,7 @@ class Suite:
 
     def write_conf(self, extra=""):
         listen = "\n".join("  %s %s:%d" % (s, self.address, p) for s, p in self.ports.items())
-        names = ["run", "spool", "mail", "tables", "auth", "log"]
+        names = ["run", "spool", "mail", "tables", "auth", "policy", "log"]
         self.conf.write_text(
             "hostname %s\ndomains { %s }\n" % (self.hostname, self.domain)
             + "tls { certificate %s\n key %s }\n" % (self.certificate, self.key)

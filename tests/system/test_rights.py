@@ -26,6 +26,7 @@ EXPECTED = {
     "qmgr": ("petrelq", "spool"),
     "delivery/maildir": ("petrelm", "mail"),
     "delivery/smtp": ("petrel", "run/empty"),
+    "policy": ("petrel", "policy"),
     "smtpd": ("petrel", "run/empty"),
     "imapd": ("petrel", "run/empty"),
     "pop3d": ("petrel", "run/empty"),
@@ -36,6 +37,7 @@ EXPECTED = {
 CHANNELS = {
     frozenset(pair) for pair in [
         ("smtpd", "qmgr"), ("smtpd", "lookup"), ("smtpd", "auth"), ("smtpd", "resolver"), ("smtpd", "keys"),
+        ("smtpd", "policy"), ("policy", "resolver"),
         ("qmgr", "lookup"), ("qmgr", "delivery/maildir"), ("qmgr", "delivery/smtp"),
         ("delivery/smtp", "resolver"), ("delivery/maildir", "imapd"),
         ("imapd", "auth"), ("imapd", "keys"), ("pop3d", "auth"), ("pop3d", "keys"),

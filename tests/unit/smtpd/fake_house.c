@@ -15,13 +15,14 @@ struct fake_house fake;
 
 /* --- questions ------------------------------------------------------------------- */
 
-enum kind { KIND_VERDICT, KIND_LOGIN, KIND_NAME, KIND_FILE, KIND_COMMIT };
+enum kind { KIND_VERDICT, KIND_POLICY, KIND_LOGIN, KIND_NAME, KIND_FILE, KIND_COMMIT };
 
 struct asked {
 	struct question *question; /* NULL: answered or withdrawn */
 	enum kind kind;
 	struct lookup_verdict verdict;
 	struct auth_result result;
+	struct policy_answer answer;
 };
 
 static struct asked questions[FAKE_QUESTIONS_MAX];
@@ -146,6 +147,62 @@ static bool ask_name(struct question *question, const struct client *client)
 	return true;
 }
 
+/* What the fake policy says of a text that was named by the client. */
+static void judge(struct slice text, struct policy_answer *answer)
+{
+	static const struct {
+		struct slice prefix;
+		enum verdict_answer answer;
+	} answers[] = {
+	    {SLICE("grey"),       VERDICT_DEFER     },
+	    {SLICE("black"),      VERDICT_REFUSE    },
+	    {SLICE("hold"),       VERDICT_HOLD      },
+	    {SLICE("discard"),    VERDICT_DISCARD   },
+	    {SLICE("disconnect"), VERDICT_DISCONNECT},
+	};
+
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++)
+		if (slice_starts_with(text, answers[i].prefix))
+			answer->verdict = verdict_of(answers[i].answer, 0, NULL, NULL, "fake");
+	if (slice_starts_with(text, SLICE("field")))
+		answer->fields = SLICE("X-Fake: yes\r\n");
+}
+
+static bool ask_policy(struct question *question, const struct policy_question *asked)
+{
+	struct policy_answer *answer;
+
+	if (fake.policy_is_away)
+		return false;
+	answer = &put(question, KIND_POLICY)->answer;
+	fake.policy_asked[asked->stage]++;
+	fake.policy_size = asked->size;
+	switch (asked->stage) {
+	case GATE_CONNECT:
+		answer->score = fake.score;
+		answer->verdict = fake.connect_verdict;
+		break;
+	case GATE_HELO:
+		judge(asked->helo, answer);
+		break;
+	case GATE_RCPT:
+		judge(asked->recipient, answer);
+		break;
+	default:
+		/* "data-black@", "message-hold@": the sender says at which stage, and what. */
+		if (slice_starts_with(asked->sender, slice_string(gate_stage_name(asked->stage))))
+			judge(slice_from(asked->sender, strlen(gate_stage_name(asked->stage)) + 1), answer);
+		break;
+	}
+	return true;
+}
+
+static void policy_ended(uint64_t session)
+{
+	(void)session;
+	fake.policy_ended++;
+}
+
 static void new_file(struct spool_file *file)
 {
 	file->id = message_id_next(fake.last_id);
@@ -256,6 +313,8 @@ static const struct house house = {
     .login = ask_login,
     .cancel = cancel,
     .name = ask_name,
+    .policy = ask_policy,
+    .policy_ended = policy_ended,
     .file = ask_file,
     .commit = ask_commit,
     .abort = abort_file,
@@ -280,6 +339,10 @@ static void answer(struct asked *asked)
 		fake.recipients_open--;
 		question->answered.verdict(
 		    question->asker, fake.loses_answers ? NULL : &asked->verdict);
+		break;
+	case KIND_POLICY:
+		question->answered.policy(
+		    question->asker, fake.loses_answers ? NULL : &asked->answer);
 		break;
 	case KIND_LOGIN:
 		question->answered.login(

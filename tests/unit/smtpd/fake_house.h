@@ -45,6 +45,9 @@ struct fake_house {
 	bool holds_answers; /* until fake_answer() */
 	bool lookup_is_away;
 	bool auth_is_away;
+	bool policy_is_away;
+	int32_t score; /* that policy says of the client */
+	struct verdict connect_verdict;
 	bool queue_is_away;
 	bool is_congested;
 	bool loses_answers;
@@ -58,6 +61,9 @@ struct fake_house {
 	unsigned recipients_open; /* asked and not answered */
 	unsigned senders_asked;
 	unsigned names_asked;
+	unsigned policy_asked[GATE_STAGE_COUNT];
+	unsigned policy_ended;
+	uint64_t policy_size; /* as it was told last */
 	unsigned aborted;
 	unsigned withdrawn;
 	unsigned conversations_open; /* of SCRAM, neither ended nor cancelled */

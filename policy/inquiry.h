@@ -1,0 +1,62 @@
+/*
+ * inquiry.h - a question of smtpd's, on its way through those who may have something to say.
+ *
+ * There is a table of judges (judges.c).  An inquiry asks those whom the settings make
+ * concern themselves with its stage, one after the other and in the order of the
+ * table, until one says more than VERDICT_NONE.  A judge may take its time: it is
+ * given the inquiry, and gives it back with inquiry_judged().
+ */
+#ifndef PETREL_POLICY_INQUIRY_H
+#define PETREL_POLICY_INQUIRY_H
+
+#include <sys/queue.h>
+
+#include "common/channel.h"
+#include "common/channel_policy.h"
+
+struct inquiry;
+
+struct judge {
+	const char *name;
+	/* Does it have anything to say of this question, as the settings are? */
+	bool (*is_concerned)(const struct policy_question *question);
+	/* Judge; inquiry_judged() is called exactly once, within this call or later. */
+	void (*ask)(struct inquiry *inquiry);
+	/* The inquiry that it was asked about, and has not judged, is over: forget it.  NULL: it always judges at once. */
+	void (*forget)(struct inquiry *inquiry);
+};
+
+/* In the order in which they are asked; ends with a judge without a name. */
+extern const struct judge judges[];
+
+enum { INQUIRIES_MAX = 65536 }; /* at once; whoever comes then is told to come later */
+
+struct inquiry {
+	TAILQ_ENTRY(inquiry) entry;
+	struct policy_question question; /* its texts are the inquiry's own */
+	struct buf fields;               /* header fields that were asked for so far */
+	int32_t score;
+	const struct judge *judge;       /* whose turn it is */
+	void *state;                     /* that judge's own; NULL when its turn begins */
+
+	/* inquiry.c's */
+	struct channel *channel;
+	uint32_t request;
+	bool is_judged;
+	bool is_walking;
+	struct verdict verdict;
+	struct buf texts;
+};
+
+/* A call of POLICY_ASK; false where it is malformed. */
+bool inquiry_begin(struct channel *channel, struct message *m);
+/* A judge has come to its verdict; the inquiry may be gone when this returns. */
+void inquiry_judged(struct inquiry *inquiry, const struct verdict *verdict);
+/* Nothing to be said against it. */
+void inquiry_pass(struct inquiry *inquiry);
+/* Add a header field ("Name: value", without its end); one that cannot stand in a header is left out. */
+void inquiry_add_field(struct inquiry *inquiry, struct slice field);
+/* Whoever asked over that channel is gone. */
+void inquiries_forget(const struct channel *channel);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * main.c - the daemon that is asked whether a session may go on.
+ *
+ * smtpd asks it where the settings say so, and only then.  It speaks to programs
+ * of others and reads what they answer, so it has no rights but a directory of
+ * its own; UNIX sockets it gets from master, connected.
+ */
+#include "common/log.h"
+#include "common/process.h"
+#include "policy/inquiry.h"
+
+static bool on_message(struct channel *channel, struct message *m, void *context)
+{
+	struct reader r = message_reader(m);
+
+	(void)context;
+	switch (m->type) {
+	case POLICY_ASK:
+		return inquiry_begin(channel, m);
+	case POLICY_ENDED:
+		read_u64(&r);
+		return reader_finished(&r);
+	default:
+		return false;
+	}
+}
+
+static void on_closed(struct channel *channel, void *context)
+{
+	(void)context;
+	inquiries_forget(channel);
+}
+
+static bool start(struct event_base *base)
+{
+	(void)base;
+	return channel_send(process_master(), CONTROL_READY, 0);
+}
+
+static const struct process_peer peers[] = {
+    {.role = ROLE_SMTPD, .message = on_message, .closed = on_closed},
+    {.role = ROLE_RESOLVER}, /* only answers */
+    {.role = ROLE_NONE},
+};
+
+static const struct process policy = {
+    .role = ROLE_POLICY,
+    .peers = peers,
+    .start = start,
+};
+
+int main(int argc, char **argv)
+{
+	return process_main(&policy, argc, argv);
+}

@@ -1,0 +1,234 @@
+/*
+ * gate.c - whether a session may go on.
+ */
+#include "smtpd/gate.h"
+
+#include "common/log.h"
+#include "smtpd/reply.h"
+#include "smtpd/session.h"
+
+/* --- what smtpd can tell by itself ---------------------------------------------- */
+
+/* In the order in which they are asked; the first that says something has said it. */
+static gate_check *const checks[] = {
+    NULL,
+};
+
+void gate_check_all(const struct gate_question *question, struct verdict *verdict)
+{
+	*verdict = (struct verdict){.answer = VERDICT_NONE};
+	for (size_t i = 0; checks[i] != NULL && verdict->answer == VERDICT_NONE; i++)
+		checks[i](question, verdict);
+}
+
+bool gate_is_trusted(const struct session *s)
+{
+	return s->is_local || s->client.may_relay || s->login != NULL;
+}
+
+/* --- policy ---------------------------------------------------------------------- */
+
+bool gate_concerns_policy(const struct session *s, enum gate_stage stage)
+{
+	return (policy_stages(settings, gate_is_trusted(s)) >> stage & 1) != 0;
+}
+
+/* Clients say longer things than anybody asks for. */
+static struct slice text(const char *string)
+{
+	return slice_part(slice_string(string), 0, POLICY_TEXT_MAX);
+}
+
+static void fill_in_transaction(
+    const struct transaction *transaction, enum gate_stage stage, struct policy_question *q)
+{
+	q->sender = transaction_sender(transaction);
+	q->recipient_count = transaction->recipient_count;
+	if (stage > GATE_RCPT && transaction->recipient_count == 1)
+		q->recipient = transaction_text(transaction, transaction->recipients[0].address);
+	q->size = stage == GATE_MESSAGE ? transaction->content.size : transaction->declared_size;
+	q->message = transaction->file.descriptor >= 0 ? transaction->file.id : 0;
+}
+
+bool gate_ask_policy(struct session *s, struct question *question, enum gate_stage stage,
+    struct slice recipient, struct verdict *verdict)
+{
+	struct tls_facts facts = {0};
+	struct policy_question q = {
+	    .stage = (uint8_t)stage,
+	    .service = (uint8_t)s->service,
+	    .session = s->number,
+	    .transaction = s->transaction_count,
+	    .address = client_address(&s->client),
+	    .is_trusted = gate_is_trusted(s),
+	    .is_extended = s->is_extended,
+	    .client_name = text(s->client_name),
+	    .helo = text(s->helo),
+	    .login = text(s->login),
+	    .recipient = recipient,
+	};
+
+	if (q.address.family == AF_UNIX)
+		q.address.family = 0;
+	if (session_is_secured(s)) {
+		stream_tls_facts(s->stream, &facts);
+		q.tls_protocol = text(facts.protocol);
+		q.tls_cipher = text(facts.cipher);
+	}
+	if (s->transaction != NULL)
+		fill_in_transaction(s->transaction, stage, &q);
+	if (s->house->policy(question, &q)) {
+		s->gate.is_known_to_policy = true;
+		return true;
+	}
+	*verdict = gate_policy_verdict(NULL);
+	return false;
+}
+
+struct verdict gate_policy_verdict(const struct policy_answer *answer)
+{
+	if (answer != NULL)
+		return answer->verdict;
+	if (settings->policy.failure == POLICY_FAILURE_ACCEPT)
+		return (struct verdict){.answer = VERDICT_NONE};
+	return verdict_of(VERDICT_DEFER, 451, "4.3.0", NULL, "policy");
+}
+
+/* --- what becomes of a verdict ------------------------------------------------------ */
+
+void gate_keep(struct session *s, const struct verdict *verdict, struct slice fields)
+{
+	struct transaction *transaction = s->transaction;
+
+	if (transaction == NULL)
+		return;
+	if (verdict->answer == VERDICT_HOLD)
+		transaction->is_held = true;
+	if (verdict->answer == VERDICT_DISCARD)
+		transaction->is_discarded = true;
+	/* What has no room any more is no reason to refuse the message. */
+	if (fields.len > 0 && transaction->fields.len + fields.len <= TRANSACTION_FIELDS_MAX)
+		buf_append_slice(&transaction->fields, fields);
+}
+
+void gate_log(struct session *s, enum gate_stage stage, const struct verdict *verdict, struct slice recipient)
+{
+	static const char *const events[VERDICT_ANSWER_COUNT] = {
+	    [VERDICT_HOLD] = "session-held",
+	    [VERDICT_DISCARD] = "session-discarded",
+	    [VERDICT_DEFER] = "session-deferred",
+	    [VERDICT_REFUSE] = "session-refused",
+	    [VERDICT_DISCONNECT] = "session-ended",
+	};
+
+	if (events[verdict->answer] == NULL)
+		return;
+	log_info(events[verdict->answer], log_string("stage", gate_stage_name(stage)),
+	    log_string("by", verdict->by),
+	    log_slice("from", s->transaction == NULL ? SLICE("") : transaction_sender(s->transaction)),
+	    log_slice("to", recipient), log_string("client", s->client.text),
+	    log_string("helo", s->helo == NULL ? "" : s->helo),
+	    log_string("reason", verdict->text));
+}
+
+void gate_refuse(struct session *s, const struct verdict *against)
+{
+	reply(s, verdict_code(against), verdict_status(against), "%s", verdict_text(against));
+	if (against->answer == VERDICT_DISCONNECT)
+		session_close(s);
+}
+
+/* --- one question ---------------------------------------------------------------------- */
+
+static void conclude(struct session *s, const struct verdict *verdict, struct slice fields)
+{
+	gate_done *done = s->gate.done;
+
+	s->gate.done = NULL;
+	gate_log(s, (enum gate_stage)s->gate.stage, verdict, SLICE(""));
+	if (verdict_is_against(verdict)) {
+		done(s, verdict);
+	} else {
+		gate_keep(s, verdict, fields);
+		done(s, NULL);
+	}
+}
+
+/* What `done` has begun may be another question already. */
+static void go_on(struct session *s)
+{
+	if (!s->is_blocked)
+		session_unblock(s);
+}
+
+static void policy_answered(void *asker, const struct policy_answer *answer)
+{
+	struct session *s = asker;
+	struct verdict verdict = gate_policy_verdict(answer);
+
+	if (answer != NULL && s->gate.stage == GATE_CONNECT)
+		s->gate.score = answer->score;
+	s->is_blocked = false;
+	conclude(s, &verdict, answer == NULL ? SLICE("") : answer->fields);
+	go_on(s);
+}
+
+static void ask_policy(struct session *s)
+{
+	struct verdict verdict;
+
+	s->question.asker = s;
+	s->question.answered.policy = policy_answered;
+	if (gate_ask_policy(s, &s->question, (enum gate_stage)s->gate.stage, SLICE(""), &verdict))
+		session_block(s);
+	else
+		conclude(s, &verdict, SLICE(""));
+}
+
+void gate_ask(struct session *s, enum gate_stage stage, gate_done *done)
+{
+	const struct gate_question question = {.stage = stage, .session = s};
+	struct verdict verdict;
+
+	s->gate.done = done;
+	s->gate.stage = (uint8_t)stage;
+	gate_check_all(&question, &verdict);
+	if (verdict.answer == VERDICT_NONE && stage == GATE_MAIL && s->name_question.is_open &&
+	    policy_stages(settings, gate_is_trusted(s)) != 0) {
+		/* Who the client is may decide from here on. */
+		s->gate.waits_for_name = true;
+		session_block(s);
+	} else if (verdict.answer == VERDICT_NONE && gate_concerns_policy(s, stage)) {
+		ask_policy(s);
+	} else {
+		conclude(s, &verdict, SLICE(""));
+	}
+}
+
+void gate_named(struct session *s)
+{
+	const struct verdict none = {.answer = VERDICT_NONE};
+
+	if (!s->gate.waits_for_name)
+		return;
+	s->gate.waits_for_name = false;
+	s->is_blocked = false;
+	if (gate_concerns_policy(s, (enum gate_stage)s->gate.stage))
+		ask_policy(s);
+	else
+		conclude(s, &none, SLICE(""));
+	go_on(s);
+}
+
+void gate_withdraw(struct session *s)
+{
+	s->gate.done = NULL;
+	s->gate.waits_for_name = false;
+}
+
+void gate_forget(struct session *s)
+{
+	if (s->gate.is_known_to_policy)
+		s->house->policy_ended(s->number);
+	s->gate = (struct gate){0};
+}
