@@ -151,6 +151,7 @@ class Suite:
         self.seen = self.log().count(" ready version=")
         self.process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=self.errors, stderr=self.errors,
                                         cwd=str(self.directory), start_new_session=True)
+        self.errors.close()
         if wait:
             self.wait_ready()
             if self.users and not self.path("tables/accounts").exists():
