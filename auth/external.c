@@ -21,8 +21,7 @@
 #include "common/process.h"
 
 enum {
-	OWN_MAX = 64,                /* certificates of this host that are known at a time */
-	OWN_FILE_MAX = 1024 * 1024,  /* octets */
+	OWN_MAX = 4096,              /* certificates of this host */
 	NAMED_MAX = 16,              /* accounts of one certificate */
 	CERTIFICATE_MAX = 32 * 1024, /* octets of one of a client's */
 };
@@ -31,11 +30,11 @@ static struct beacons *beacons;
 static struct authorities *authorities;
 static struct event *minute;
 
-static struct {
-	uint8_t digests[OWN_MAX][CERTIFICATE_DIGEST];
-	size_t count, next;
-	bool is_old;
-} own;
+/* Certificates of this host, and those that it showed before. */
+static struct own {
+	uint8_t (*digests)[CERTIFICATE_DIGEST];
+	size_t count;
+} own, own_before;
 
 /* --- beacons ------------------------------------------------------------------------------ */
 
@@ -97,6 +96,9 @@ void external_stop(void)
 	beacons_free(beacons);
 	authorities_free(authorities);
 	authorities = NULL;
+	free(own.digests);
+	free(own_before.digests);
+	own = own_before = (struct own){.count = 0};
 }
 
 /* --- files ---------------------------------------------------------------------------------- */
@@ -112,58 +114,67 @@ void external_take_authorities(const char *name, int descriptor)
 	send_beacons();
 }
 
-static void add_own(X509 *certificate)
+/* The digest of the first certificate of a chain; false where there is none. */
+static bool digest_first(struct slice pem, uint8_t digest[CERTIFICATE_DIGEST])
 {
-	unsigned len = CERTIFICATE_DIGEST;
+	BIO *in = pem.len > 0 ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
+	X509 *first = in == NULL ? NULL : PEM_read_bio_X509(in, NULL, NULL, NULL);
+	bool digested = first != NULL && X509_digest(first, EVP_sha256(), digest, NULL) == 1;
 
-	if (own.is_old)
-		own.count = own.next = 0;
-	own.is_old = false;
-	if (X509_digest(certificate, EVP_sha256(), own.digests[own.next], &len) != 1)
-		return;
-	own.next = (own.next + 1) % OWN_MAX;
-	if (own.count < OWN_MAX)
-		own.count++;
-}
-
-void external_take_certificate(const char *name, int descriptor)
-{
-	struct buf pem = buf_with_limit(OWN_FILE_MAX);
-	BIO *in = NULL;
-	X509 *certificate = NULL;
-
-	if (!io_read(descriptor, &pem))
-		log_error("cannot-read", log_string("file", name), log_errno(errno));
-	else
-		in = BIO_new_mem_buf(pem.data, (int)pem.len);
-	if (in != NULL)
-		certificate = PEM_read_bio_X509(in, NULL, NULL, NULL);
-	/* What is wrong with it is told by those who show it to clients. */
-	if (certificate != NULL)
-		add_own(certificate);
-	X509_free(certificate);
+	X509_free(first);
 	BIO_free(in);
 	ERR_clear_error();
-	buf_free(&pem);
-	close(descriptor);
+	return digested;
+}
+
+bool external_take_certificates(const struct message *m)
+{
+	struct reader r = message_reader(m);
+	struct own fresh = {.count = 0};
+	uint32_t left = read_u32(&r);
+
+	if (left > OWN_MAX)
+		return false;
+	if (left > 0 && (fresh.digests = calloc(left, sizeof *fresh.digests)) == NULL) {
+		log_error("cannot-use-certificates", log_string("reason", "no memory"));
+		return true;
+	}
+	for (; left > 0; left--) {
+		struct control_certificate certificate;
+
+		if (!control_certificate_read(&r, &certificate)) {
+			free(fresh.digests);
+			return false;
+		}
+		fresh.count += digest_first(certificate.chain, fresh.digests[fresh.count]);
+	}
+	free(own_before.digests);
+	own_before = own;
+	own = fresh;
+	return reader_finished(&r);
 }
 
 void external_reload(void)
 {
-	own.is_old = true;
 	send_beacons();
 }
 
+static bool is_among(const struct own *set, const uint8_t digest[CERTIFICATE_DIGEST])
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (memcmp(set->digests[i], digest, CERTIFICATE_DIGEST) == 0)
+			return true;
+	return false;
+}
+
+/* Connections from before the last change are there still. */
 static bool is_own(struct slice certificate)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 
 	if (EVP_Digest(certificate.data, certificate.len, digest, NULL, EVP_sha256(), NULL) != 1)
 		return false;
-	for (size_t i = 0; i < own.count; i++)
-		if (memcmp(own.digests[i], digest, CERTIFICATE_DIGEST) == 0)
-			return true;
-	return false;
+	return is_among(&own, digest) || is_among(&own_before, digest);
 }
 
 /* --- whose it is ------------------------------------------------------------------------------ */

@@ -24,8 +24,9 @@ bool external_start(struct event_base *);
 void external_opened(struct channel *front);
 /* Files from master, which are closed. */
 void external_take_authorities(const char *name, int descriptor);
-void external_take_certificate(const char *name, int descriptor);
-/* The certificates that come next replace those that are in force. */
+/* What this host shows to clients: CONTROL_CERTIFICATES.  False: malformed. */
+bool external_take_certificates(const struct message *m);
+/* The settings have changed. */
 void external_reload(void);
 void external_stop(void);
 

@@ -114,16 +114,15 @@ static void reload(void)
 
 static void take_file(enum control_file kind, const char *name, int descriptor)
 {
-	switch (kind) {
-	case CONTROL_FILE_CERTIFICATE:
-		external_take_certificate(name, descriptor);
-		break;
-	case CONTROL_FILE_CLIENT_AUTHORITIES:
+	if (descriptor != -1 && kind == CONTROL_FILE_CLIENT_AUTHORITIES)
 		external_take_authorities(name, descriptor);
-		break;
-	default:
+	else if (descriptor != -1)
 		close(descriptor);
-	}
+}
+
+static bool control(struct message *m)
+{
+	return m->type == CONTROL_CERTIFICATES && external_take_certificates(m);
 }
 
 static void stop(void)
@@ -149,6 +148,7 @@ static const struct process process = {
     .reload = reload,
     .stop = stop,
     .file = take_file,
+    .control = control,
 };
 
 int main(int argc, char **argv)

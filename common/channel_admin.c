@@ -63,6 +63,25 @@ bool admin_process_read(struct reader *r, struct admin_process *process)
 	return reader_finished(r);
 }
 
+void admin_certificate_write(struct writer *w, const struct admin_certificate *certificate)
+{
+	write_slice(w, certificate->file);
+	write_slice(w, certificate->names);
+	write_slice(w, certificate->problem);
+	write_u64(w, certificate->not_after);
+	write_bool(w, certificate->is_shown);
+}
+
+bool admin_certificate_read(struct reader *r, struct admin_certificate *certificate)
+{
+	certificate->file = read_slice(r);
+	certificate->names = read_slice(r);
+	certificate->problem = read_slice(r);
+	certificate->not_after = read_u64(r);
+	certificate->is_shown = read_bool(r);
+	return reader_finished(r);
+}
+
 void admin_entry_write(struct writer *w, const struct admin_entry *entry)
 {
 	write_u64(w, entry->id);

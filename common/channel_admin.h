@@ -24,7 +24,7 @@ bool admin_address(const char *directory, struct sockaddr_un *address, int *open
 
 enum admin_type {
 	/* client to master: the first and only message that master reads */
-	ADMIN_STATUS = 1, /* answer: ADMIN_PROCESS for each, then ADMIN_DONE */
+	ADMIN_STATUS = 1, /* answer: ADMIN_PROCESS and ADMIN_CERTIFICATE for each, then ADMIN_DONE */
 	ADMIN_RELOAD,     /* answer: ADMIN_DONE */
 	ADMIN_STOP,       /* answer: ADMIN_DONE once all processes have ended */
 	ADMIN_SUBMIT,     /* descriptor: a stream socket on which an smtpd will speak SMTP.  Answer: ADMIN_DONE */
@@ -43,7 +43,8 @@ enum admin_type {
 	ADMIN_PROCESS,      /* struct admin_process */
 	ADMIN_GO,           /* empty: the commands, please */
 	ADMIN_QUEUE_ENTRY,  /* struct admin_entry */
-	ADMIN_QUEUE_DETAIL  /* slice: the message's header and envelope as text for a person */
+	ADMIN_QUEUE_DETAIL, /* slice: the message's header and envelope as text for a person */
+	ADMIN_CERTIFICATE   /* struct admin_certificate */
 };
 
 /* Which messages; empty fields and zero: all. */
@@ -62,6 +63,14 @@ struct admin_process {
 	uint32_t restarts;
 	char user[33];
 	char root[1024];
+};
+
+struct admin_certificate {
+	struct slice file;
+	struct slice names;   /* separated by blanks */
+	struct slice problem; /* why what the file holds now is not in force; empty: it is */
+	uint64_t not_after;   /* of what is shown; seconds since 1970 */
+	bool is_shown;        /* to clients; with a problem: what the file held before */
 };
 
 struct admin_entry_recipient {
@@ -88,6 +97,8 @@ void admin_filter_write(struct writer *w, const struct admin_filter *filter);
 bool admin_filter_read(struct reader *r, struct admin_filter *filter);
 void admin_process_write(struct writer *w, const struct admin_process *process);
 bool admin_process_read(struct reader *r, struct admin_process *process);
+void admin_certificate_write(struct writer *w, const struct admin_certificate *certificate);
+bool admin_certificate_read(struct reader *r, struct admin_certificate *certificate);
 void admin_entry_write(struct writer *w, const struct admin_entry *entry);
 bool admin_entry_read(struct reader *r, struct admin_entry *entry);
 void admin_entry_free(struct admin_entry *entry);

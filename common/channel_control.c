@@ -75,6 +75,25 @@ bool control_setup_read(struct reader *r, struct control_setup *setup)
 	return reader_finished(r) && setup->role < ROLE_COUNT;
 }
 
+void control_certificate_write(struct writer *w, const struct control_certificate *certificate)
+{
+	write_slice(w, certificate->file);
+	write_slice(w, certificate->names);
+	write_u64(w, certificate->not_after);
+	write_slice(w, certificate->problem);
+	write_slice(w, certificate->chain);
+}
+
+bool control_certificate_read(struct reader *r, struct control_certificate *certificate)
+{
+	certificate->file = read_slice_max(r, 1023);
+	certificate->names = read_slice(r);
+	certificate->not_after = read_u64(r);
+	certificate->problem = read_slice_max(r, 512);
+	certificate->chain = read_slice(r);
+	return reader_ok(r);
+}
+
 void control_peer_write(struct writer *w, const struct control_peer *peer)
 {
 	write_u32(w, peer->role);

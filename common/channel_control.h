@@ -48,7 +48,7 @@ const char *service_name(enum service service);
 
 /* A file that master opens for a process that cannot. */
 enum control_file {
-	CONTROL_FILE_CERTIFICATE, /* PEM chain; to those who speak TLS */
+	CONTROL_FILE_CERTIFICATE, /* PEM chain; to keys, which says which of them have a key */
 	CONTROL_FILE_KEY,         /* PEM private key; to keys alone */
 	CONTROL_FILE_CLIENT_AUTHORITIES, /* PEM; to those who speak TLS, and auth */
 	CONTROL_FILE_COUNT
@@ -59,13 +59,16 @@ enum control_type {
 	CONTROL_SETUP = 1, /* struct control_setup and the settings */
 	CONTROL_PEER,      /* struct control_peer, one descriptor */
 	CONTROL_LISTENER,  /* u8 service, one descriptor; without a descriptor: stop listening */
-	CONTROL_FILE,      /* u8 kind, string name, one descriptor */
+	CONTROL_FILE,      /* u8 kind, string name, one descriptor; without: it cannot be opened just now */
 	CONTROL_RELOAD,    /* the settings */
 	CONTROL_STOP,
+	CONTROL_FILES_END, /* to keys: what came since the last one is all there is */
+	CONTROL_CERTIFICATES, /* to those who speak TLS, as keys sent it */
 	/* a process to master */
 	CONTROL_READY = 32, /* started; for qmgr: the journal is replayed */
 	CONTROL_SESSION,    /* auth asks for a session: struct control_session */
 	CONTROL_PEER_LOST,  /* the channel to a peer has ended: u32 its number */
+	CONTROL_CERTIFICATES_JUDGED, /* keys: u32 count, as many struct control_certificate, the default first */
 	CONTROL_SESSION_IDLE, /* a session process has no connection left and would like to end: u32 connections it was given so far */
 	CONTROL_CONNECT, /* call of policy: string path of a UNIX socket that the settings name.  Answer CONTROL_CONNECTED */
 	CONTROL_CONNECTED, /* u32 0 and one descriptor: a stream, connected, non-blocking; or u32 errno and none */
@@ -88,6 +91,18 @@ struct control_setup {
 	char root[1024];      /* change root to; empty: stay */
 	uint32_t files_limit; /* RLIMIT_NOFILE */
 	struct slice settings; /* conf_encode()d; points into the message */
+};
+
+/*
+ * A certificate, as keys judged it: only those with a chain are shown to clients,
+ * and keys has the private key of each.
+ */
+struct control_certificate {
+	struct slice file;    /* its path */
+	struct slice names;   /* the DNS names in it, separated by blanks */
+	uint64_t not_after;   /* seconds since 1970 */
+	struct slice problem; /* why what the file holds now is not in force; empty: it is */
+	struct slice chain;   /* PEM; empty: nothing to show */
 };
 
 struct control_peer {
@@ -125,6 +140,9 @@ struct control_client {
 
 void control_setup_write(struct writer *w, const struct control_setup *setup);
 bool control_setup_read(struct reader *r, struct control_setup *setup);
+void control_certificate_write(struct writer *w, const struct control_certificate *certificate);
+/* Its slices point into what is read.  One of several: the reader need not be at its end. */
+bool control_certificate_read(struct reader *r, struct control_certificate *certificate);
 void control_peer_write(struct writer *w, const struct control_peer *peer);
 bool control_peer_read(struct reader *r, struct control_peer *peer);
 void control_session_write(struct writer *w, const struct control_session *session);

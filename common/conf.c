@@ -846,9 +846,9 @@ bool conf_check(struct conf *conf, char error[CONF_ERROR_MAX])
 		snprintf(error, CONF_ERROR_MAX, "hostname: the system's own, \"%s\", is not a host name", s->hostname);
 		return false;
 	}
-	if ((s->tls.certificate == NULL) != (s->tls.key == NULL)) {
+	if ((s->tls.certificate.count == 0) != (s->tls.key.count == 0)) {
 		snprintf(error, CONF_ERROR_MAX, "tls: %s is set without %s",
-		    s->tls.key == NULL ? "certificate" : "key", s->tls.key == NULL ? "key" : "certificate");
+		    s->tls.key.count == 0 ? "certificate" : "key", s->tls.key.count == 0 ? "key" : "certificate");
 		return false;
 	}
 	if (s->queue.retry_longest < s->queue.retry_first) {

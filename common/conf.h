@@ -39,6 +39,7 @@ enum conf_submission_from { SUBMISSION_FROM_REFUSE, SUBMISSION_FROM_SENDER, SUBM
 enum conf_submission_from_missing { SUBMISSION_FROM_MISSING_ADD, SUBMISSION_FROM_MISSING_REFUSE };
 enum conf_certificates { CERTIFICATES_LISTED, CERTIFICATES_NAMED };
 enum conf_policy_failure { POLICY_FAILURE_DEFER, POLICY_FAILURE_ACCEPT };
+enum conf_tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
 enum conf_outbound_tls { OUTBOUND_TLS_OPPORTUNISTIC, OUTBOUND_TLS_REQUIRED, OUTBOUND_TLS_OFF };
 
 /* Everything that can be set.  Durations are in seconds, sizes in octets.  See settings.c for what each means. */
@@ -50,9 +51,14 @@ struct settings {
 	char *relay;
 
 	struct {
-		char *certificate;
-		char *key;
+		struct conf_list certificate;
+		struct conf_list key;
+		struct conf_list directory;
 		char *client_authorities;
+		int minimum; /* enum conf_tls_version */
+		int64_t watch;
+		int64_t expiry_warning;
+		int64_t ticket_rotation;
 	} tls;
 
 	struct conf_list listen[7]; /* by enum service */

@@ -8,6 +8,7 @@
 #include "common/policy_service.h"
 
 enum { HOST_MAX = 253, LABEL_MAX = 63 }; /* RFC 1035, 2.3.4 */
+enum { PATH_LENGTH_MAX = 1000 };
 
 static bool is_port(struct slice text)
 {
@@ -143,6 +144,12 @@ static bool is_policy_service(struct slice word)
 	return policy_service_parse(word, &service);
 }
 
+/* As long as what a message to another process names a file by. */
+static bool is_path(struct slice word)
+{
+	return word.len > 0 && word.len <= PATH_LENGTH_MAX && word.data[0] == '/';
+}
+
 const struct conf_form conf_form_host = {is_host, "a host name"};
 const struct conf_form conf_form_domain = {is_domain, "a domain; write example.org"};
 const struct conf_form conf_form_address = {
@@ -160,3 +167,4 @@ const struct conf_form conf_form_policy_service = {is_policy_service,
     "a service; write inet:127.0.0.1:10023 or unix:/path, with options such as ,stage=data behind it"};
 const struct conf_form conf_form_nameserver = {
     is_nameserver, "the address of a DNS server; write 192.0.2.53 or 192.0.2.53@5353"};
+const struct conf_form conf_form_path = {is_path, "an absolute path"};

@@ -57,7 +57,8 @@ libcommon_a_SOURCES += \
 	common/stream.c common/stream.h common/stream_private.h \
 	common/stream_socket.c common/stream_tls.c \
 	common/tls.c common/tls.h common/tls_private.h \
-	common/tls_provider.c \
+	common/tls_certificate.c common/tls_provider.c common/tls_server.c \
+	common/tls_tickets.c \
 	common/tls_witness.c common/tls_witness.h \
 	common/witness.c common/witness.h
 

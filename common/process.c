@@ -314,15 +314,18 @@ static bool take_file(struct message *m)
 {
 	struct reader r = message_reader(m);
 	unsigned kind = read_u8(&r);
-	char name[256];
+	char name[1024];
 	int file = message_take_descriptor(m, 0);
 
 	read_string(&r, name, sizeof name);
-	if (!reader_finished(&r) || kind >= CONTROL_FILE_COUNT || file == -1)
+	if (!reader_finished(&r) || kind >= CONTROL_FILE_COUNT) {
+		if (file != -1)
+			close(file);
 		return false;
+	}
 	if (self->file != NULL)
 		self->file((enum control_file)kind, name, file);
-	else
+	else if (file != -1)
 		close(file);
 	return true;
 }

@@ -47,7 +47,7 @@ struct process {
 	void (*listener)(enum service service, int socket);
 	/* No more connections are to be accepted for a service (a reload moved or closed it); optional. */
 	void (*unlisten)(enum service service);
-	/* A file that master opened for this process; owned by the callee; optional.  All files of one kind come anew at each reload. */
+	/* A file that master opened for this process; owned by the callee; -1: it could not be opened; optional. */
 	void (*file)(enum control_file kind, const char *name, int descriptor);
 	/* Any other message from master; optional.  False: malformed. */
 	bool (*control)(struct message *m);

@@ -52,6 +52,7 @@ static const char *const bare_line_ends_choices[] = {"normalize", "refuse", NULL
 static const char *const submission_from_choices[] = {"refuse", "sender", "any", NULL};
 static const char *const from_missing_choices[] = {"add", "refuse", NULL};
 static const char *const policy_failure_choices[] = {"defer", "accept", NULL};
+static const char *const tls_version_choices[] = {"TLSv1.2", "TLSv1.3", NULL};
 static const char *const outbound_tls_choices[] = {"opportunistic", "required", "off", NULL};
 
 const struct conf_setting conf_table[] = {
@@ -65,10 +66,21 @@ const struct conf_setting conf_table[] = {
     STRING_OF(relay, "relay", relay, NULL,
 	"Send all mail for other hosts to this one, as host or host:port, instead of looking up MX records."),
 
-    FILE_PATH("tls.certificate", tls.certificate, NULL, "The certificate chain, PEM, this host's certificate first."),
-    FILE_PATH("tls.key", tls.key, NULL, "The private key that belongs to it, PEM.  Only the process keys sees it."),
+    LIST_OF(path, "tls.certificate", tls.certificate, NULL,
+	"Certificate chains, PEM, the host's own certificate first.  A client is shown what covers the name that it asks for; the first of the list where nothing does."),
+    LIST_OF(path, "tls.key", tls.key, NULL,
+	"The private keys that belong to them, PEM, in any order.  Only the process keys sees them."),
+    LIST_OF(path, "tls.directory", tls.directory, NULL,
+	"Directories with fullchain.pem and privkey.pem, in them or in their subdirectories, as certbot and others leave them."),
     FILE_PATH("tls.client-authorities", tls.client_authorities, NULL,
 	"Who certifies users that log in by a certificate: PEM, revocation lists included.  Default: nobody does."),
+    CHOICE("tls.minimum", tls.minimum, "TLSv1.2", tls_version_choices, "The oldest TLS version that clients may use."),
+    DURATION("tls.watch", tls.watch, "1m", 0, DAY,
+	"How often these files are looked at, so that what was renewed is taken; 0: only at a reload."),
+    DURATION("tls.expiry-warning", tls.expiry_warning, "14d", 0, 366 * DAY,
+	"How long before its end a certificate is warned of, in the log and by petrel status and petrel check."),
+    DURATION("tls.ticket-rotation", tls.ticket_rotation, "12h", 0, 3 * DAY,
+	"How long one key encrypts the session tickets of all processes; then it is taken for as long again.  0: no tickets."),
 
     LIST_OF(listen, "listen.mx", listen[SERVICE_MX], "*:25", "Where mail from other hosts is taken: address:port; none: nowhere."),
     LIST_OF(listen, "listen.submission", listen[SERVICE_SUBMISSION], "*:587", "Where users submit mail, with STARTTLS."),

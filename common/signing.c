@@ -11,16 +11,11 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "common/io.h"
 #include "common/log.h"
 #include "common/process.h"
 
-enum {
-	CERTIFICATE_MAX = 1024 * 1024, /* octets of a file */
-	AGAIN_MILLISECONDS = 100,      /* between attempts while keys is not there */
-};
+enum { AGAIN_MILLISECONDS = 100 }; /* between attempts while keys is not there */
 
 /* A handshake's question on its way. */
 struct question {
@@ -34,7 +29,7 @@ struct question {
 static TAILQ_HEAD(, question) questions = TAILQ_HEAD_INITIALIZER(questions);
 static struct event *again;
 static struct tls_server *server;
-static bool is_old; /* the next certificate begins anew */
+static struct buf judged = {.limit = CHANNEL_BODY_MAX}; /* what keys said of the certificates */
 
 static void forget(struct question *q)
 {
@@ -144,44 +139,88 @@ bool signing_prepare(void)
 	return true;
 }
 
+/* --- ticket keys ---------------------------------------------------------------------- */
+
+bool signing_message(struct channel *channel, struct message *m, void *context)
+{
+	struct keys_ticket tickets[KEYS_TICKETS_MAX];
+	struct reader r = message_reader(m);
+	size_t count;
+
+	(void)channel;
+	(void)context;
+	if (m->type != KEYS_TICKETS)
+		return false;
+	count = keys_tickets_read(&r, tickets);
+	tls_set_ticket_keys(tickets, count);
+	explicit_bzero(tickets, sizeof tickets);
+	return count > 0;
+}
+
 /* --- certificates ------------------------------------------------------------------- */
 
-static void replace(struct slice pem, const char *name)
+static void add(struct tls_server *fresh, const struct control_certificate *certificate, size_t *count)
 {
 	struct buf error = buf_with_limit(512);
-	struct tls_settings defaults = {0};
-	struct tls_server *target = is_old || server == NULL ? tls_server_new(&defaults) : server;
 
-	if (target != NULL && tls_server_add_certificate(target, pem, &error)) {
-		if (target != server)
-			tls_server_free(server);
-		server = target;
-		is_old = false;
-		log_info("certificate-loaded", log_string("file", name));
-	} else {
-		log_error("cannot-use-certificate", log_string("file", name),
+	if (tls_server_add_certificate(fresh, certificate->chain, &error))
+		++*count;
+	else
+		log_error("cannot-use-certificate", log_slice("file", certificate->file),
 		    log_slice("reason", buf_slice(&error)));
-		if (target != server)
-			tls_server_free(target);
-	}
 	buf_free(&error);
 }
 
-void signing_take_certificate(const char *name, int descriptor)
+/* Connections that are there keep what they have. */
+static void show(void)
 {
-	struct buf pem = buf_with_limit(CERTIFICATE_MAX);
+	const struct tls_settings wanted = {
+	    .only_tls13 = settings->tls.minimum == TLS_VERSION_1_3,
+	    .ticket_seconds = (unsigned)settings->tls.ticket_rotation,
+	};
+	struct tls_server *fresh = tls_server_new(&wanted);
+	struct reader r = reader_over(buf_slice(&judged));
+	struct control_certificate certificate;
+	size_t count = 0;
 
-	if (io_read(descriptor, &pem))
-		replace(buf_slice(&pem), name);
-	else
-		log_error("cannot-read", log_string("file", name), log_errno(errno));
-	buf_free(&pem);
-	close(descriptor);
+	if (fresh == NULL) {
+		log_error("cannot-start-tls");
+		return;
+	}
+	for (uint32_t left = read_u32(&r); left > 0; left--)
+		if (control_certificate_read(&r, &certificate) && certificate.chain.len > 0)
+			add(fresh, &certificate, &count);
+	tls_server_free(server);
+	server = fresh;
+	if (count == 0) {
+		tls_server_free(server);
+		server = NULL;
+	}
+	log_debug("certificates", log_number("count", count));
+}
+
+bool signing_take_certificates(const struct message *m)
+{
+	struct reader r = message_reader(m);
+	struct control_certificate certificate;
+
+	for (uint32_t left = read_u32(&r); left > 0 && reader_ok(&r); left--)
+		control_certificate_read(&r, &certificate);
+	if (!reader_finished(&r))
+		return false;
+	buf_clear(&judged);
+	if (!buf_append_slice(&judged, m->body)) {
+		log_error("cannot-use-certificates", log_string("reason", "no memory"));
+		return true;
+	}
+	show();
+	return true;
 }
 
 void signing_reload(void)
 {
-	is_old = true;
+	if (judged.len > 0)
+		show();
 }
 
 struct tls_server *signing_server(void)

@@ -4,15 +4,16 @@
  * A daemon that speaks TLS to clients
  *
  * - calls signing_prepare() in its `prepare`,
- * - has a row for ROLE_KEYS among its peers (no handlers are needed),
- * - calls signing_reload() in its `reload`, and signing_take_certificate() in its
- *   `file` for CONTROL_FILE_CERTIFICATE,
+ * - has a row for ROLE_KEYS among its peers, with signing_message() for messages,
+ * - calls signing_reload() in its `reload`, and signing_take_certificates() in its
+ *   `control` for CONTROL_CERTIFICATES,
  *
  * and has its certificates in signing_server().
  */
 #ifndef PETREL_COMMON_SIGNING_H
 #define PETREL_COMMON_SIGNING_H
 
+#include "common/channel.h"
 #include "common/tls.h"
 
 /*
@@ -22,14 +23,16 @@
  */
 bool signing_prepare(void);
 
+/* What keys says unasked: the keys of session tickets. */
+bool signing_message(struct channel *channel, struct message *m, void *context);
+
 /*
- * Read a certificate chain from an open file, which is closed.  What fails is
- * logged, and the certificates from before stay in force.
- *
- * name  of the file, for the log
+ * The certificates from now on: those that keys has the private keys of.
+ * Connections that are under TLS, or about to be, keep those that they have.
+ * False: malformed.
  */
-void signing_take_certificate(const char *name, int descriptor);
-/* The certificates that come next replace those that are in force. */
+bool signing_take_certificates(const struct message *m);
+/* The settings have changed. */
 void signing_reload(void);
 /* What to show to clients; NULL where there is no certificate: offer no TLS then. */
 struct tls_server *signing_server(void);

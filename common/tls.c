@@ -1,8 +1,5 @@
 /*
- * tls.c - TLS contexts for servers and clients.
- *
- * The private keys that a server's context seems to have are those of
- * tls_provider.c.
+ * tls.c - what the TLS contexts of servers and clients have in common, and clients.
  */
 #include "common/tls.h"
 
@@ -20,8 +17,6 @@
 #include "common/tls_private.h"
 
 enum {
-	CHAIN_MAX = 16,        /* certificates of one chain */
-	PEM_MAX = 1024 * 1024, /* octets of a chain */
 	AUTHORITIES_MAX = 16 * 1024 * 1024,
 	JOBS_MAX = 1024, /* handshakes that wait for a signature; each holds 32 KiB */
 };
@@ -33,11 +28,6 @@ enum {
 static const char default_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:"
 				      "ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384:"
 				      "ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256";
-
-/* What keys signs: no SHA-1 (RFC 9155), and no SHA-224, which nobody uses. */
-static const char server_signatures[] = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:"
-					"RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
-					"RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
 static OSSL_LIB_CTX *library;
 
@@ -71,11 +61,10 @@ bool tls_init(void)
 	    RAND_priv_bytes_ex(library, seed, sizeof seed, 0) != 1)
 		return false;
 	OPENSSL_cleanse(seed, sizeof seed);
-	return ASYNC_is_capable() == 1 && ASYNC_init_thread(JOBS_MAX, 0) == 1;
+	return tls_tickets_init() && ASYNC_is_capable() == 1 && ASYNC_init_thread(JOBS_MAX, 0) == 1;
 }
 
-/* What happened, in OpenSSL's own words, behind our own. */
-static bool complain(struct buf *error, const char *what)
+bool tls_complain(struct buf *error, const char *what)
 {
 	unsigned long code = ERR_peek_last_error();
 	const char *reason = code == 0 ? NULL : ERR_reason_error_string(code);
@@ -90,7 +79,7 @@ static bool complain(struct buf *error, const char *what)
 
 /* --- what servers and clients have in common ------------------------------------- */
 
-static SSL_CTX *context_new(const SSL_METHOD *method, const struct tls_settings *settings)
+SSL_CTX *tls_context_new(const SSL_METHOD *method, const struct tls_settings *settings)
 {
 	SSL_CTX *c = library == NULL ? NULL : SSL_CTX_new_ex(library, NULL, method);
 	const char *ciphers = settings->ciphers == NULL ? default_ciphers : settings->ciphers;
@@ -115,125 +104,6 @@ static SSL_CTX *context_new(const SSL_METHOD *method, const struct tls_settings 
 	SSL_CTX_set_read_ahead(c, 1);
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	return c;
-}
-
-/* --- servers ------------------------------------------------------------------------ */
-
-struct tls_server *tls_server_new(const struct tls_settings *settings)
-{
-	static const unsigned char name[] = "petrel";
-	struct tls_server *server = calloc(1, sizeof *server);
-
-	if (server == NULL)
-		return NULL;
-	server->context = context_new(TLS_server_method(), settings);
-	if (server->context == NULL ||
-	    !tls_witness_prepare(server->context) ||
-	    SSL_CTX_set1_sigalgs_list(server->context, server_signatures) != 1) {
-		tls_server_free(server);
-		return NULL;
-	}
-	SSL_CTX_set_options(
-	    server->context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-	SSL_CTX_set_session_id_context(server->context, name, sizeof name - 1);
-	/* A mail client opens one connection after the other: one ticket does. */
-	SSL_CTX_set_num_tickets(server->context, 1);
-	return server;
-}
-
-void tls_server_free(struct tls_server *server)
-{
-	if (server == NULL)
-		return;
-	SSL_CTX_free(server->context); /* what streams hold of it stays */
-	free(server);
-}
-
-/* NULL at the end of the text, and where it is not a certificate (*error is filled then). */
-static X509 *next_certificate(BIO *in, struct buf *error)
-{
-	X509 *certificate = X509_new_ex(library, NULL);
-
-	if (certificate == NULL) {
-		complain(error, "no memory");
-		return NULL;
-	}
-	if (PEM_read_bio_X509(in, &certificate, NULL, NULL) != NULL)
-		return certificate;
-	/* PEM_read_bio_X509 keeps what it was given where it finds nothing. */
-	X509_free(certificate);
-	if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
-		ERR_clear_error();
-	else
-		complain(error, "malformed certificate");
-	return NULL;
-}
-
-/* The first certificate of a chain, and the rest of it; NULL with a message where there is none. */
-static X509 *parse_chain(struct slice pem, STACK_OF(X509) * rest, struct buf *error)
-{
-	BIO *in =
-	    pem.len > 0 && pem.len <= PEM_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
-	X509 *first = NULL, *next;
-
-	if (in == NULL) {
-		buf_append_string(error, pem.len == 0 ? "empty file" : "too large");
-		return NULL;
-	}
-	first = next_certificate(in, error);
-	if (first == NULL && error->len == 0)
-		buf_append_string(error, "no certificate in PEM format");
-	while (first != NULL && (next = next_certificate(in, error)) != NULL) {
-		if (sk_X509_num(rest) >= CHAIN_MAX || sk_X509_push(rest, next) <= 0) {
-			X509_free(next);
-			buf_append_string(error, "too many certificates in the chain");
-			break;
-		}
-	}
-	BIO_free(in);
-	if (error->len == 0)
-		return first;
-	X509_free(first);
-	return NULL;
-}
-
-bool tls_server_add_certificate(struct tls_server *server, struct slice pem, struct buf *error)
-{
-	STACK_OF(X509) *rest = sk_X509_new_null();
-	X509 *first = rest == NULL ? NULL : parse_chain(pem, rest, error);
-	EVP_PKEY *key = NULL;
-	bool added = false;
-
-	if (first == NULL)
-		goto out;
-	key = tls_provider_key(X509_get0_pubkey(first));
-	if (key == NULL) {
-		complain(error, "a kind of key that is not supported (RSA, EC and Ed25519 are)");
-		goto out;
-	}
-	if (SSL_CTX_use_cert_and_key(server->context, first, key, rest, 1) != 1) {
-		complain(error, "not usable for TLS");
-		goto out;
-	}
-	added = true;
-out:
-	EVP_PKEY_free(key);
-	X509_free(first);
-	sk_X509_pop_free(rest, X509_free);
-	return added;
-}
-
-bool tls_certificate_key_id(struct slice pem, uint8_t id[KEYS_ID_OCTETS], struct buf *error)
-{
-	STACK_OF(X509) *rest = sk_X509_new_null();
-	X509 *first = rest == NULL ? NULL : parse_chain(pem, rest, error);
-	bool found = first != NULL && tls_key_id(X509_get0_pubkey(first), id);
-
-	if (first != NULL && !found)
-		complain(error, "unknown kind of key");
-	X509_free(first);
-	sk_X509_pop_free(rest, X509_free);
-	return found;
 }
 
 /* --- clients ------------------------------------------------------------------------ */
@@ -268,7 +138,7 @@ static bool trust_text(X509_STORE *store, struct slice pem, struct buf *error)
 	size_t count = 0;
 	X509 *next;
 
-	while (in != NULL && (next = next_certificate(in, error)) != NULL) {
+	while (in != NULL && (next = tls_next_certificate(in, error)) != NULL) {
 		count += X509_STORE_add_cert(store, next) == 1;
 		X509_free(next);
 	}
@@ -286,9 +156,9 @@ struct tls_client *tls_client_new(
 
 	if (client == NULL)
 		return NULL;
-	client->context = context_new(TLS_client_method(), settings);
+	client->context = tls_context_new(TLS_client_method(), settings);
 	if (client->context == NULL) {
-		complain(error, "no TLS context");
+		tls_complain(error, "no TLS context");
 		free(client);
 		return NULL;
 	}

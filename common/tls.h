@@ -8,8 +8,9 @@
  * runs as an OpenSSL ASYNC job) and the event loop goes on.
  *
  * TLS 1.2 and 1.3 only, forward secrecy always, no compression, no renegotiation,
- * no early data (RFC 9325).  Sessions are resumed by tickets under keys that are
- * this process's own and are never stored.
+ * no early data (RFC 9325).  Sessions are resumed by tickets (RFC 8446, 4.6.1, and
+ * RFC 5077) under keys that keys makes and changes, the same for all processes;
+ * they are never stored.
  *
  * All of this is for one thread: the one that runs the event loop.
  */
@@ -71,6 +72,13 @@ struct tls_settings {
 	bool only_tls13; /* refuse TLS 1.2 */
 	const char *
 	    ciphers; /* OpenSSL cipher list for TLS 1.2; NULL: forward secrecy always, AEAD first */
+	unsigned ticket_seconds; /* of servers: how long a session can be resumed; 0: not at all */
+};
+
+enum {
+	TLS_CERTIFICATES_MAX = 1024,   /* of a server */
+	TLS_CHAIN_MAX = 128 * 1024, /* octets of one certificate with its chain, as PEM text */
+	TLS_NAMES_MAX = 16 * 1024   /* octets of one certificate's names */
 };
 
 /* What a server shows: its certificates. */
@@ -78,10 +86,14 @@ struct tls_server;
 
 struct tls_server *tls_server_new(const struct tls_settings *);
 /*
- * Add a certificate with its chain, as PEM text, the server's own first.  A
- * server may have one for each kind of key (RSA, ECDSA, Ed25519): what the client
- * is able to check decides which it is shown.  A second one of a kind replaces
- * the first.
+ * Add a certificate with its chain, as PEM text, the server's own first.
+ *
+ * A client that says which host it wants (SNI, RFC 6066) is shown the certificates
+ * whose alternative names cover that host (RFC 9525): one for each kind of key
+ * (RSA, ECDSA, Ed25519) that there is, of which it takes the one that it can check.
+ * The exact name goes before a wildcard, what was added earlier before what was
+ * added later.  Every other client is shown the one that was added first, and those
+ * with other kinds of keys that share a name with it.
  *
  * error  a sentence for the log where it fails (not PEM, unsupported key type ...)
  */
@@ -89,11 +101,28 @@ bool tls_server_add_certificate(struct tls_server *, struct slice pem, struct bu
 /* Streams that use it go on using it. */
 void tls_server_free(struct tls_server *);
 
+/* What a certificate says; names is the caller's to free. */
+struct tls_certificate {
+	uint8_t key[KEYS_ID_OCTETS]; /* of whose private key signatures would be asked */
+	uint64_t not_before, not_after; /* seconds since 1970 */
+	struct buf names; /* DNS names in lower case, separated by blanks, wildcards among them */
+};
+
+/* About the first certificate in this PEM text, which all of has to be well-formed. */
+bool tls_certificate_read(struct slice pem, struct tls_certificate *, struct buf *error);
 /*
- * The id of the key that belongs to the first certificate in this PEM text, which
- * is the one that tls_server_add_certificate would have signatures asked for.
+ * Whether names, as tls_certificate_read gives them, cover a host (RFC 9525, 6.3):
+ * without regard to case, and with a wildcard standing for the whole of the
+ * leftmost label alone.
  */
-bool tls_certificate_key_id(struct slice pem, uint8_t id[KEYS_ID_OCTETS], struct buf *error);
+bool tls_names_cover(struct slice names, struct slice host);
+
+/*
+ * Keys of session tickets from now on, for every server of this process; the first
+ * encrypts, the others are taken from clients that come back.  Copied.  Before the
+ * first call the process has one of its own.
+ */
+void tls_set_ticket_keys(const struct keys_ticket *, size_t count);
 
 /* What a client trusts. */
 struct tls_client;

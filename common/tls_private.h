@@ -10,8 +10,7 @@
 #include "common/tls.h"
 
 struct tls_server {
-	SSL_CTX *context;
-	size_t certificates;
+	SSL_CTX *context; /* has all else: streams may outlive the server */
 };
 
 struct tls_client {
@@ -24,6 +23,26 @@ struct tls_client {
  * process can never find a "key" that is not there.
  */
 OSSL_LIB_CTX *tls_library(void);
+
+/* What happened, in OpenSSL's own words, behind our own.  Always false. */
+bool tls_complain(struct buf *error, const char *what);
+/* What servers and clients have in common; NULL where OpenSSL does not take the settings. */
+SSL_CTX *tls_context_new(const SSL_METHOD *, const struct tls_settings *);
+
+/* --- tls_certificate.c */
+
+/* The next one in PEM; NULL at the end, and where it is malformed (*error is filled then). */
+X509 *tls_next_certificate(BIO *in, struct buf *error);
+/* The first of a chain, and the rest of it; NULL with a message where there is none. */
+X509 *tls_parse_chain(struct slice pem, STACK_OF(X509) * rest, struct buf *error);
+/* Its DNS names in lower case, separated by blanks. */
+void tls_names_of(const X509 *, struct buf *names);
+
+/* --- tls_tickets.c */
+
+bool tls_tickets_init(void);
+/* Have this context's tickets made and read with the keys of tls_set_ticket_keys. */
+void tls_tickets_use(SSL_CTX *);
 
 /* tls_provider.c: load it into a library context. */
 bool tls_provider_load(OSSL_LIB_CTX *);

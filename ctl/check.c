@@ -4,38 +4,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "auth/credentials.h"
 #include "common/authorities.h"
 #include "common/io.h"
+#include "ctl/check.h"
 #include "ctl/ctl.h"
 #include "master/listeners.h"
 #include "table/entry.h"
 #include "table/table.h"
 
-enum { SOON_DAYS = 14, FINDING_MAX = 1024 };
+enum { FINDING_MAX = 1024 };
 
-struct findings {
-	bool json;
-	bool only_errors; /* and those on standard error: this is not petrel check */
-	unsigned errors, warnings;
-	struct buf out;
-};
-
-static void find(struct findings *f, bool is_error, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static void find(struct findings *f, bool is_error, const char *format, ...)
+void find(struct findings *f, bool is_error, const char *format, ...)
 {
 	struct buf text = buf_with_limit(FINDING_MAX);
 	va_list arguments;
@@ -96,29 +83,6 @@ static void check_users(struct findings *f)
 		find(f, true, "user.drop-group: there is no group \"%s\"", settings->user.drop_group);
 }
 
-static void check_validity(struct findings *f, X509 *certificate)
-{
-	time_t soon = time(NULL) + SOON_DAYS * 86400;
-
-	if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
-		find(f, true, "tls.certificate: %s has expired", settings->tls.certificate);
-	else if (X509_cmp_time(X509_get0_notAfter(certificate), &soon) < 0)
-		find(f, false, "tls.certificate: %s expires within %d days", settings->tls.certificate, SOON_DAYS);
-	if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
-		find(f, true, "tls.certificate: %s is not valid yet", settings->tls.certificate);
-	if (X509_check_host(certificate, settings->hostname, 0, 0, NULL) != 1)
-		find(f, false, "tls.certificate: %s is not for %s", settings->tls.certificate, settings->hostname);
-}
-
-static int no_passphrase(char *buffer, int size, int writing, void *context)
-{
-	(void)buffer;
-	(void)size;
-	(void)writing;
-	(void)context;
-	return -1;
-}
-
 static void check_client_authorities(struct findings *f)
 {
 	const char *path = settings->tls.client_authorities;
@@ -138,41 +102,6 @@ static void check_client_authorities(struct findings *f)
 	buf_free(&error);
 	if (file != -1)
 		close(file);
-}
-
-static void check_tls(struct findings *f)
-{
-	FILE *file;
-	struct stat st;
-	X509 *certificate = NULL;
-	EVP_PKEY *key = NULL;
-
-	if (settings->tls.certificate == NULL) {
-		find(f, false, "tls: no certificate, so there is no TLS, and nobody can log in unless auth.cleartext allows it");
-		return;
-	}
-	file = fopen(settings->tls.certificate, "re");
-	if (file == NULL)
-		find(f, true, "tls.certificate: %s: %s", settings->tls.certificate, strerror(errno));
-	else if ((certificate = PEM_read_X509(file, NULL, NULL, NULL)) == NULL)
-		find(f, true, "tls.certificate: %s: there is no PEM certificate in it", settings->tls.certificate);
-	if (file != NULL)
-		fclose(file);
-	file = fopen(settings->tls.key, "re");
-	if (file != NULL && fstat(fileno(file), &st) == 0 && (st.st_mode & S_IROTH) != 0)
-		find(f, false, "tls.key: %s can be read by everybody on this host", settings->tls.key);
-	if (file == NULL)
-		find(f, true, "tls.key: %s: %s", settings->tls.key, strerror(errno));
-	else if ((key = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL)) == NULL)
-		find(f, true, "tls.key: %s: there is no PEM private key in it, or it is encrypted", settings->tls.key);
-	if (file != NULL)
-		fclose(file);
-	if (certificate != NULL && key != NULL && X509_check_private_key(certificate, key) != 1)
-		find(f, true, "tls: the key %s does not belong to the certificate %s", settings->tls.key, settings->tls.certificate);
-	if (certificate != NULL)
-		check_validity(f, certificate);
-	X509_free(certificate);
-	EVP_PKEY_free(key);
 }
 
 static void check_listeners(struct findings *f)

@@ -1,7 +1,8 @@
 # ctl/: the commands that people and programs run.
 sbin_PROGRAMS += ctl/petrel
 ctl_petrel_SOURCES = \
-	ctl/check.c \
+	ctl/check.c ctl/check.h \
+	ctl/check_tls.c \
 	ctl/config.c \
 	ctl/connection.c \
 	ctl/ctl.h \
@@ -17,8 +18,9 @@ ctl_petrel_SOURCES = \
 	ctl/user.c \
 	master/directories.c master/directories.h \
 	master/listeners.c master/listeners.h \
-	master/table.c master/table.h
-ctl_petrel_LDADD = $(AUTH_LIBS) liblookup.a $(TABLE_LIBS) $(IDN2_LIBS) $(COMMON_LIBS)
+	master/table.c master/table.h \
+	master/tls_files.c master/tls_files.h
+ctl_petrel_LDADD = $(AUTH_LIBS) libkeyring.a liblookup.a $(TABLE_LIBS) $(IDN2_LIBS) $(COMMON_LIBS)
 
 sbin_PROGRAMS += ctl/sendmail
 ctl_sendmail_SOURCES = \

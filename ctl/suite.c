@@ -84,8 +84,8 @@ int ctl_reload(const struct ctl *ctl, int argc, char **argv)
 
 struct status {
 	struct buf out;
-	bool json;
-	unsigned count;
+	bool json, only_certificates;
+	unsigned count, certificates;
 };
 
 static void status_json(struct status *s, const struct admin_process *p)
@@ -126,14 +126,90 @@ static void status_line(struct status *s, const struct admin_process *p)
 	buf_printf(&s->out, " %s\n", p->root[0] == '\0' ? "/" : p->root);
 }
 
+/* --- certificates: beside the processes, and by themselves ----------------------- */
+
+/* What is to be seen of it at a glance. */
+static void certificate_state(struct buf *out, const struct admin_certificate *c)
+{
+	uint64_t now = clock_wall_us() / 1000000;
+
+	if (!c->is_shown)
+		buf_append_string(out, "not shown");
+	else if (c->not_after <= now)
+		buf_append_string(out, "EXPIRED");
+	else
+		ctl_age(out, (c->not_after - now) * 1000000);
+}
+
+static void certificate_json(struct status *s, const struct admin_certificate *c)
+{
+	struct cursor names = cursor_over(c->names);
+	bool is_first = true;
+
+	buf_append_string(&s->out, s->count++ == 0 ? "[\n" : ",\n");
+	buf_append_string(&s->out, "  {\"file\": ");
+	json_string(&s->out, c->file);
+	buf_append_string(&s->out, ", \"names\": [");
+	for (; !cursor_done(&names); cursor_skip(&names, 1), is_first = false) {
+		buf_append_string(&s->out, is_first ? "" : ", ");
+		json_string(&s->out, cursor_take_until(&names, ' '));
+	}
+	buf_printf(&s->out, "], \"expires\": %llu, \"shown\": %s, \"problem\": ", (unsigned long long)c->not_after, c->is_shown ? "true" : "false");
+	if (c->problem.len > 0)
+		json_string(&s->out, c->problem);
+	else
+		buf_append_string(&s->out, "null");
+	buf_append_octet(&s->out, '}');
+}
+
+static void certificate_line(struct status *s, const struct admin_certificate *c)
+{
+	uint64_t now = clock_wall_us() / 1000000;
+	size_t before;
+
+	if (s->certificates++ == 0)
+		buf_printf(&s->out, "%s%-10s %s\n", s->count > 0 ? "\n" : "", "EXPIRES IN", "CERTIFICATE");
+	before = s->out.len;
+	certificate_state(&s->out, c);
+	while (s->out.len < before + 10)
+		buf_append_octet(&s->out, ' ');
+	buf_printf(&s->out, " %.*s", SLICE_PRINTF(c->file));
+	if (c->names.len > 0)
+		buf_printf(&s->out, " (%.*s)", SLICE_PRINTF(c->names));
+	buf_append_octet(&s->out, '\n');
+	if (c->problem.len > 0)
+		buf_printf(&s->out, "%-10s warning: the file holds what cannot be used: %.*s\n", "", SLICE_PRINTF(c->problem));
+	else if (c->not_after <= now + (uint64_t)settings->tls.expiry_warning)
+		buf_printf(&s->out, "%-10s warning: it is to be renewed\n", "");
+}
+
+static bool on_certificate(struct status *s, struct message *m)
+{
+	struct admin_certificate c;
+	struct reader r = message_reader(m);
+
+	if (!admin_certificate_read(&r, &c))
+		return false;
+	if (!s->json)
+		certificate_line(s, &c);
+	else if (s->only_certificates)
+		certificate_json(s, &c);
+	ctl_print(&s->out);
+	return true;
+}
+
 static bool on_process(struct message *m, void *context)
 {
 	struct status *s = context;
 	struct admin_process p;
 	struct reader r = message_reader(m);
 
+	if (m->type == ADMIN_CERTIFICATE)
+		return on_certificate(s, m);
 	if (m->type != ADMIN_PROCESS || !admin_process_read(&r, &p))
 		return false;
+	if (s->only_certificates)
+		return true;
 	if (s->json)
 		status_json(s, &p);
 	else
@@ -144,7 +220,7 @@ static bool on_process(struct message *m, void *context)
 
 int ctl_status(const struct ctl *ctl, int argc, char **argv)
 {
-	struct status s = {buf_with_limit(65536), ctl->json, 0};
+	struct status s = {.out = buf_with_limit(262144), .json = ctl->json};
 	int status;
 
 	if (argc == 1 && strcmp(argv[0], "--tables") == 0) {
@@ -153,11 +229,12 @@ int ctl_status(const struct ctl *ctl, int argc, char **argv)
 		buf_free(&s.out);
 		return EX_OK;
 	}
-	if (argc > 0)
-		return ctl_fail(EX_USAGE, "status: takes --tables and nothing else");
+	s.only_certificates = argc == 1 && strcmp(argv[0], "--certificates") == 0;
+	if (argc > 0 && !s.only_certificates)
+		return ctl_fail(EX_USAGE, "status: takes --certificates or --tables and nothing else");
 	status = ask_master(ctl, ADMIN_STATUS, on_process, &s);
-	if (ctl->json && s.count > 0)
-		puts("\n]");
+	if (ctl->json && status == EX_OK)
+		puts(s.count > 0 ? "\n]" : "[]");
 	buf_free(&s.out);
 	return status;
 }

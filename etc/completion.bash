@@ -22,7 +22,7 @@ _petrel()
 	case $command:$sub in
 	:) words="start stop reload status check config queue user table trace -c --json --help --version" ;;
 	start:) words=-f ;;
-	status:) words="--tables --json" ;;
+	status:) words="--certificates --tables --json" ;;
 	check:) words=--json ;;
 	config:*) words="--defaults --json $("$program" "${options[@]}" config --defaults 2>/dev/null | sed -n 's/^#\{0,1\}\([a-z0-9][a-z0-9.-]*\)  *.*/\1/p')" ;;
 	queue:) words="list show flush hold release delete" ;;

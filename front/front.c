@@ -402,16 +402,16 @@ static void on_unlisten(enum service service)
 
 static void on_file(enum control_file kind, const char *name, int descriptor)
 {
-	if (kind == CONTROL_FILE_CERTIFICATE)
-		signing_take_certificate(name, descriptor);
-	else if (kind == CONTROL_FILE_CLIENT_AUTHORITIES)
+	if (descriptor != -1 && kind == CONTROL_FILE_CLIENT_AUTHORITIES)
 		witness_take_authorities(name, descriptor);
-	else
+	else if (descriptor != -1)
 		close(descriptor);
 }
 
 static bool on_control(struct message *m)
 {
+	if (m->type == CONTROL_CERTIFICATES)
+		return signing_take_certificates(m);
 	return m->type == CONTROL_SESSION_READY && front_session_ready(m);
 }
 
@@ -462,7 +462,7 @@ static void stop(void)
 
 static const struct process_peer peers[] = {
     {.role = ROLE_AUTH,          .message = auth_said},
-    {.role = ROLE_KEYS			 },
+    {.role = ROLE_KEYS,		.message = signing_message},
     {.role = ROLE_DELIVERY_MAILDIR, .opened = front_maildir_opened, .message = front_new_mail},
     {.role = ROLE_NONE},
 };

@@ -217,6 +217,7 @@ bool front_pass_begin(struct front_client *client)
 {
 	struct stream_limits limits = stream_default_limits;
 	struct session_begin begin = {.input = slice_of(NULL, 0)};
+	struct tls_facts facts;
 
 	client->session =
 	    channel_new(process_base(), client->session_socket, &session_handlers, client);
@@ -234,9 +235,11 @@ bool front_pass_begin(struct front_client *client)
 	stream_set_limits(client->stream, &limits);
 	client->state = FRONT_PASSING;
 	enter_account(client);
+	stream_tls_facts(client->stream, &facts);
 	log_info("login", log_string("account", client->account),
 	    log_string("client", client->address),
-	    log_string("tls", begin.tls[0] == '\0' ? "none" : begin.tls));
+	    log_string("tls", begin.tls[0] == '\0' ? "none" : begin.tls),
+	    log_string("resumed", facts.resumed ? "yes" : "no"));
 	front_pass_input(client);
 	return true;
 }

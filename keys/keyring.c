@@ -115,11 +115,26 @@ static bool is_acceptable(EVP_PKEY *pkey, struct buf *error)
 	return false;
 }
 
+/* Takes the key over where it succeeds. */
+static bool insert(struct keyring *ring, EVP_PKEY *pkey, const uint8_t id[KEYS_ID_OCTETS])
+{
+	struct key *more = ring->count < KEYRING_KEYS_MAX
+			       ? reallocarray(ring->keys, ring->count + 1, sizeof *more)
+			       : NULL;
+
+	if (more == NULL)
+		return false;
+	ring->keys = more;
+	memcpy(more[ring->count].id, id, KEYS_ID_OCTETS);
+	more[ring->count].pkey = pkey;
+	ring->count++;
+	return true;
+}
+
 bool keyring_add(
     struct keyring *ring, struct slice pem, uint8_t id[KEYS_ID_OCTETS], struct buf *error)
 {
 	EVP_PKEY *pkey = parse(pem, error);
-	struct key *more;
 
 	if (pkey == NULL)
 		return false;
@@ -133,19 +148,30 @@ bool keyring_add(
 		EVP_PKEY_free(pkey);
 		return true;
 	}
-	more = ring->count < KEYRING_KEYS_MAX
-		   ? reallocarray(ring->keys, ring->count + 1, sizeof *more)
-		   : NULL;
-	if (more == NULL) {
-		buf_append_string(error, "too many keys");
-		goto failed;
-	}
-	ring->keys = more;
-	memcpy(more[ring->count].id, id, KEYS_ID_OCTETS);
-	more[ring->count].pkey = pkey;
-	ring->count++;
-	return true;
+	if (insert(ring, pkey, id))
+		return true;
+	buf_append_string(error, "too many keys");
 failed:
+	EVP_PKEY_free(pkey);
+	return false;
+}
+
+bool keyring_has(const struct keyring *ring, const uint8_t id[KEYS_ID_OCTETS])
+{
+	return find(ring, id) != NULL;
+}
+
+bool keyring_share(
+    struct keyring *ring, const struct keyring *from, const uint8_t id[KEYS_ID_OCTETS])
+{
+	EVP_PKEY *pkey = from == NULL ? NULL : find(from, id);
+
+	if (keyring_has(ring, id))
+		return true;
+	if (pkey == NULL || EVP_PKEY_up_ref(pkey) != 1)
+		return false;
+	if (insert(ring, pkey, id))
+		return true;
 	EVP_PKEY_free(pkey);
 	return false;
 }

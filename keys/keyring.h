@@ -31,6 +31,10 @@ void keyring_free(struct keyring *);
  */
 bool keyring_add(struct keyring *, struct slice pem, uint8_t id[KEYS_ID_OCTETS], struct buf *error);
 size_t keyring_count(const struct keyring *);
+bool keyring_has(const struct keyring *, const uint8_t id[KEYS_ID_OCTETS]);
+/* Have a key of another ring in this one too.  False where it is in neither, or memory is short. */
+bool keyring_share(
+    struct keyring *, const struct keyring *from, const uint8_t id[KEYS_ID_OCTETS]);
 
 /*
  * Sign.  False, with nothing appended, where there is no such key, where the

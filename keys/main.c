@@ -1,20 +1,23 @@
 /*
  * main.c - keys: the process that has the private keys.
  *
- * master opens the key files as root and hands the descriptors over; keys parses
- * them and signs for the processes that speak TLS.  It has no files, no network,
- * and nothing to say but signatures.
+ * master opens the certificate and key files as root and hands the descriptors
+ * over, a whole set at a time: at the start, at a reload, and when one of them has
+ * changed.  keys says which certificates have their key here (chains.h), and
+ * master passes that on to those who speak TLS.  For these keys signs, and makes
+ * the keys of their session tickets.  It has no files, no network, and no way to
+ * say a private key.
  *
- * A reload fills a new ring.  The one before stays in use beside it for a minute:
- * a front daemon may not have got the new certificate yet, and handshakes are
- * under way.  Where the new ring stays empty, the old one stays altogether.
+ * The ring of the set before stays in use beside the new one for a minute: a front
+ * daemon may not have got the new certificates yet, and handshakes are under way.
  */
 #include <sys/stat.h>
 
 #include <errno.h>
 #include <event2/event.h>
 #include <openssl/crypto.h>
-#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -23,16 +26,25 @@
 #include "common/log.h"
 #include "common/process.h"
 #include "common/tls.h"
+#include "keys/chains.h"
 #include "keys/keyring.h"
+#include "keys/tickets.h"
 
 enum {
 	SECURE_HEAP = 1024 * 1024, /* octets of locked memory for private numbers; a power of two */
 	SECURE_SMALLEST = 32,
 	OLD_KEYS_SECONDS = 60,
+	DAY_SECONDS = 86400,
 };
 
-static struct keyring *current, *previous;
-static struct event *farewell; /* to the previous ring */
+/* In force; and the ring before, for a while. */
+static struct keyring *ring, *ring_before;
+static struct chains *chains;
+/* The set that is coming; NULL: none is. */
+static struct keyring *coming_ring;
+static struct chains *coming;
+static struct event *farewell; /* to the ring before */
+static struct event *calendar; /* a look at the days that certificates have left */
 
 /* --- files --------------------------------------------------------------------------- */
 
@@ -45,26 +57,60 @@ static void log_key(const char *name, const uint8_t id[KEYS_ID_OCTETS])
 	log_info("key-loaded", log_string("file", name), log_string("key", text));
 }
 
-static void take_file(enum control_file kind, const char *name, int descriptor)
+static void add_key(const char *name, struct slice pem, const char *problem)
 {
-	struct buf pem = buf_with_limit(KEYRING_FILE_MAX), error = buf_with_limit(512);
+	struct buf error = buf_with_limit(512);
 	uint8_t id[KEYS_ID_OCTETS];
-	struct stat st;
 
-	if (kind != CONTROL_FILE_KEY)
-		buf_append_string(&error, "not a file for keys");
-	else if (fstat(descriptor, &st) != 0 || !S_ISREG(st.st_mode))
-		buf_append_string(&error, "not a regular file");
-	else if (!io_read(descriptor, &pem))
-		buf_printf(&error, "%s", strerror(errno));
-	else if (keyring_add(current, buf_slice(&pem), id, &error))
+	if (*problem != '\0')
+		buf_append_string(&error, problem);
+	else if (keyring_add(coming_ring, pem, id, &error) && !keyring_has(ring, id))
 		log_key(name, id);
 	if (error.len > 0)
 		log_error("cannot-use-key", log_string("file", name),
 		    log_slice("reason", buf_slice(&error)));
-	buf_wipe(&pem);
 	buf_free(&error);
-	close(descriptor);
+}
+
+/* Why it cannot be read; empty: it was. */
+static const char *read_file(int descriptor, struct buf *pem)
+{
+	struct stat st;
+
+	if (descriptor == -1)
+		return "it cannot be opened";
+	if (fstat(descriptor, &st) != 0 || !S_ISREG(st.st_mode))
+		return "not a regular file";
+	if (!io_read(descriptor, pem))
+		return errno == EFBIG ? "too large" : strerror(errno);
+	return "";
+}
+
+static bool begin_set(void)
+{
+	if (coming_ring == NULL)
+		coming_ring = keyring_new();
+	if (coming == NULL)
+		coming = chains_new();
+	return coming_ring != NULL && coming != NULL;
+}
+
+static void take_file(enum control_file kind, const char *name, int descriptor)
+{
+	struct buf pem =
+	    buf_with_limit(kind == CONTROL_FILE_KEY ? KEYRING_FILE_MAX : TLS_CHAIN_MAX);
+	const char *problem = read_file(descriptor, &pem);
+
+	if (!begin_set())
+		log_error("no-memory", log_string("file", name));
+	else if (kind == CONTROL_FILE_KEY)
+		add_key(name, buf_slice(&pem), problem);
+	else if (!chains_add(coming, name, *problem == '\0' ? buf_slice(&pem) : SLICE(""), problem))
+		log_error("cannot-use-certificate", log_string("file", name),
+		    log_string("reason", "too many certificates"));
+	buf_wipe(&pem);
+	if (descriptor != -1)
+		close(descriptor);
 }
 
 static void on_farewell(evutil_socket_t fd, short what, void *context)
@@ -72,31 +118,48 @@ static void on_farewell(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	(void)context;
-	if (keyring_count(current) > 0) {
-		keyring_free(previous);
-		previous = NULL;
-	} else if (previous != NULL && keyring_count(previous) > 0) {
-		log_warning("keys-kept", log_number("keys", keyring_count(previous)),
-		    log_string("reason", "the reload brought none that can be used"));
-	}
+	keyring_free(ring_before);
+	ring_before = NULL;
 }
 
-static void reload(void)
+static void on_calendar(evutil_socket_t fd, short what, void *context)
+{
+	const struct timeval day = {DAY_SECONDS, 0};
+
+	(void)fd;
+	(void)what;
+	(void)context;
+	chains_warn(chains, (uint64_t)settings->tls.expiry_warning);
+	evtimer_add(calendar, &day);
+}
+
+/* The set is whole: judge it, use it, and say so. */
+static bool end_set(void)
 {
 	const struct timeval wait = {OLD_KEYS_SECONDS, 0};
-	struct keyring *fresh = keyring_new();
+	struct slice host = slice_of(NULL, 0);
 
-	if (fresh == NULL)
-		return;
-	/* A ring that was filled by nothing is not worth keeping: what is behind it is. */
-	if (previous == NULL || keyring_count(current) > 0) {
-		keyring_free(previous);
-		previous = current;
-	} else {
-		keyring_free(current);
+	if (!begin_set()) {
+		log_error("no-memory");
+		return true;
 	}
-	current = fresh;
+	/* Where the settings name none, the first is the one for this host. */
+	if (settings->tls.certificate.count == 0 && settings->hostname != NULL)
+		host = slice_string(settings->hostname);
+	chains_judge(coming, coming_ring, chains, ring, host);
+	chains_free(chains);
+	chains = coming;
+	keyring_free(ring_before);
+	ring_before = ring;
+	ring = coming_ring;
+	coming = NULL;
+	coming_ring = NULL;
 	evtimer_add(farewell, &wait);
+	chains_write(
+	    chains, channel_begin(process_master(), CONTROL_CERTIFICATES_JUDGED, 0));
+	channel_end(process_master());
+	on_calendar(-1, 0, NULL);
+	return true;
 }
 
 /* --- questions ---------------------------------------------------------------------------- */
@@ -110,8 +173,8 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 	(void)context;
 	if (m->type != KEYS_SIGN || !keys_sign_read(&r, &question) || !reader_finished(&r))
 		return false;
-	if (!keyring_sign(current, &question, &signature) &&
-	    (previous == NULL || !keyring_sign(previous, &question, &signature)))
+	if (!keyring_sign(ring, &question, &signature) &&
+	    (ring_before == NULL || !keyring_sign(ring_before, &question, &signature)))
 		log_warning("refused-to-sign",
 		    log_string("for", role_name(process_peer_role(channel))),
 		    log_number("algorithm", question.algorithm),
@@ -130,32 +193,43 @@ static bool prepare(void)
 	if (CRYPTO_secure_malloc_init(SECURE_HEAP, SECURE_SMALLEST) != 1)
 		log_warning(
 		    "memory-not-locked", log_string("consequence", "keys may get into swap"));
-	current = keyring_new();
+	ring = keyring_new();
+	chains = chains_new();
 	farewell = evtimer_new(process_base(), on_farewell, NULL);
+	calendar = evtimer_new(process_base(), on_calendar, NULL);
 	return OPENSSL_init_crypto(
 		   OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL) == 1 &&
-	       current != NULL && farewell != NULL;
+	       ring != NULL && chains != NULL && farewell != NULL && calendar != NULL &&
+	       tickets_start(process_base());
 }
 
 static bool start(struct event_base *base)
 {
 	(void)base;
+	tickets_schedule();
 	return channel_send(process_master(), CONTROL_READY, 0);
 }
 
 static void stop(void)
 {
-	keyring_free(current);
-	keyring_free(previous);
-	current = previous = NULL;
+	keyring_free(ring);
+	keyring_free(ring_before);
+	keyring_free(coming_ring);
+	ring = ring_before = coming_ring = NULL;
+	tickets_stop();
 	process_exit(EX_OK);
 }
 
+static bool control(struct message *m)
+{
+	return m->type == CONTROL_FILES_END && end_set();
+}
+
 static const struct process_peer peers[] = {
-    {.role = ROLE_SMTPD,     .message = on_message},
-    {.role = ROLE_IMAPD,                      .message = on_message},
-    {.role = ROLE_POP3D,.message = on_message},
-    {.role = ROLE_NONE    },
+    {.role = ROLE_SMTPD, .opened = tickets_tell, .message = on_message},
+    {.role = ROLE_IMAPD, .opened = tickets_tell, .message = on_message},
+    {.role = ROLE_POP3D, .opened = tickets_tell, .message = on_message},
+    {.role = ROLE_NONE},
 };
 
 static const struct process process = {
@@ -163,9 +237,10 @@ static const struct process process = {
     .peers = peers,
     .prepare = prepare,
     .start = start,
-    .reload = reload,
+    .reload = tickets_schedule,
     .stop = stop,
     .file = take_file,
+    .control = control,
 };
 
 int main(int argc, char **argv)

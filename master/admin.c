@@ -22,6 +22,7 @@
 #include "common/channel.h"
 #include "common/channel_admin.h"
 #include "common/log.h"
+#include "master/certificates.h"
 #include "master/children.h"
 
 enum {
@@ -172,6 +173,7 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 	switch (m->type) {
 	case ADMIN_STATUS:
 		children_each(describe, c);
+		certificates_describe(c->channel);
 		done(c, EX_OK, "");
 		return true;
 	case ADMIN_RELOAD:

@@ -20,6 +20,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "master/certificates.h"
 #include "master/links.h"
 #include "master/listeners.h"
 
@@ -196,14 +197,13 @@ static void send_file(struct child *child, enum control_file kind, const char *p
 	channel_end(child->channel);
 }
 
+/* The certificate and key files go to keys; what it says of them comes later (certificates.h). */
 static void send_files(struct child *child)
 {
-	if (child->row->takes_certificate) {
-		send_file(child, CONTROL_FILE_CERTIFICATE, orders.conf->values.tls.certificate);
+	if (child->row->takes_certificate)
 		send_file(child, CONTROL_FILE_CLIENT_AUTHORITIES, orders.conf->values.tls.client_authorities);
-	}
 	if (child->row->takes_key)
-		send_file(child, CONTROL_FILE_KEY, orders.conf->values.tls.key);
+		certificates_send_files(child);
 }
 
 static void send_listener(enum service service, int socket, void *context)
@@ -260,7 +260,8 @@ static void say_when_all_are_ready(void)
 	for (size_t i = 0; i < child_count; i++)
 		if (!children[i].ready)
 			return;
-	if (!all_were_ready) {
+	/* Nobody is greeted without TLS because the certificates are not known yet. */
+	if (!all_were_ready && certificates_are_judged()) {
 		all_were_ready = true;
 		orders.all_ready();
 	}
@@ -273,6 +274,12 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 	(void)channel;
 	if (m->type == CONTROL_PEER_LOST)
 		return stopping_stage != STAGE_COUNT || links_lost(child, m);
+	if (m->type == CONTROL_CERTIFICATES_JUDGED && child->row->takes_key) {
+		if (!certificates_judged(m))
+			return false;
+		say_when_all_are_ready();
+		return true;
+	}
 	if (m->type != CONTROL_READY)
 		return orders.message(child, m);
 	child->ready = true;
@@ -381,6 +388,8 @@ static bool start_child(struct child *child)
 		return false;
 	wire(child);
 	send_files(child);
+	if (child->row->takes_certificate)
+		certificates_send(child);
 	if (listeners_are_out)
 		send_listeners_to(child, ~0u);
 	return true;

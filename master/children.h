@@ -45,7 +45,7 @@ struct children_orders {
 
 /* Start every process of the table and wire their channels.  False (logged) where one cannot be started at all. */
 bool children_start(const struct children_orders *orders);
-/* The settings have changed: send them, and the certificate and key anew. */
+/* The settings have changed: send them, and the certificate and key files anew. */
 void children_reload(struct conf *conf);
 /* The sockets of these services (bits) are not the same any more, or are to be handed out for the first time. */
 void children_send_listeners(unsigned services);

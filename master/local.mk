@@ -3,6 +3,7 @@ pkglibexec_PROGRAMS += master/master
 master_master_SOURCES = \
 	master/admin.c master/admin.h \
 	master/background.c master/background.h \
+	master/certificates.c master/certificates.h \
 	master/children.c master/children.h \
 	master/directories.c master/directories.h \
 	master/links.c master/links.h \
@@ -10,5 +11,6 @@ master_master_SOURCES = \
 	master/main.c \
 	master/services.c master/services.h \
 	master/sessions.c master/sessions.h \
-	master/table.c master/table.h
+	master/table.c master/table.h \
+	master/tls_files.c master/tls_files.h
 master_master_LDADD = $(COMMON_LIBS)

@@ -27,6 +27,7 @@
 #include "common/log.h"
 #include "master/admin.h"
 #include "master/background.h"
+#include "master/certificates.h"
 #include "master/children.h"
 #include "master/directories.h"
 #include "master/listeners.h"
@@ -117,6 +118,7 @@ static bool reload(char message[ADMIN_ERROR_MAX])
 	}
 	put_in_force(new);
 	children_reload(new);
+	certificates_reload();
 	children_send_listeners(changed);
 	conf_free(old);
 	log_info("reloaded", log_string("file", conf_path));
@@ -383,7 +385,7 @@ static bool run(void)
 	bool started;
 
 	base = event_base_new();
-	if (base == NULL || !watch_signals() || !watch_start())
+	if (base == NULL || !watch_signals() || !watch_start() || !certificates_watch(base))
 		return false;
 	if (!admin_open(base, settings, privileged, &admin_orders, error)) {
 		fprintf(stderr, "petrel: %s\n", error);

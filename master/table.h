@@ -29,8 +29,8 @@ struct table_process {
 	enum table_root root;
 	enum table_stage stage;
 	uint32_t files_limit;    /* RLIMIT_NOFILE */
-	bool takes_certificate;  /* what of TLS is public: those, and tls.client-authorities */
-	bool takes_key;
+	bool takes_certificate;  /* what of TLS is public: what keys says of them, and tls.client-authorities */
+	bool takes_key;          /* the files, keys and all */
 	unsigned services;       /* bits of enum service that it listens for */
 };
 

@@ -151,7 +151,7 @@ static void log_received(const struct transaction *transaction, const struct ses
 	    log_number("nrcpt", transaction->recipient_count),
 	};
 	size_t count = 4;
-	char client[SESSION_CLIENT_MAX] = "gone";
+	char client[SESSION_CLIENT_MAX] = "gone", tls[128];
 	struct tls_facts facts;
 
 	if (s != NULL)
@@ -159,7 +159,9 @@ static void log_received(const struct transaction *transaction, const struct ses
 	fields[count++] = log_string("client", client);
 	if (s != NULL && session_is_secured(s)) {
 		stream_tls_facts(s->stream, &facts);
-		fields[count++] = log_string("tls", facts.protocol);
+		snprintf(tls, sizeof tls, "%s %s%s", facts.protocol, facts.cipher,
+		    facts.resumed ? " resumed" : "");
+		fields[count++] = log_string("tls", tls);
 	}
 	if (s != NULL && s->login != NULL)
 		fields[count++] = log_string("login", s->login);

@@ -248,16 +248,16 @@ static bool start(struct event_base *base)
 
 static void take_file(enum control_file kind, const char *name, int file)
 {
-	if (kind == CONTROL_FILE_CERTIFICATE)
-		signing_take_certificate(name, file);
-	else if (kind == CONTROL_FILE_CLIENT_AUTHORITIES)
+	if (file != -1 && kind == CONTROL_FILE_CLIENT_AUTHORITIES)
 		witness_take_authorities(name, file);
-	else
+	else if (file != -1)
 		close(file);
 }
 
 static bool control(struct message *m)
 {
+	if (m->type == CONTROL_CERTIFICATES)
+		return signing_take_certificates(m);
 	return m->type == CONTROL_CLIENT && local_connected(m);
 }
 

@@ -4,6 +4,7 @@
 #include "smtpd/peers.h"
 
 #include "common/channel_resolver.h"
+#include "common/signing.h"
 #include "common/witness.h"
 #include "smtpd/session.h"
 #include "smtpd/spool.h"
@@ -228,7 +229,7 @@ void peers_furnish(struct house *house)
 	house->is_congested = is_congested;
 }
 
-/* None of our peers says anything unasked. */
+/* None of these peers says anything unasked. */
 static bool unasked(struct channel *channel, struct message *m, void *context)
 {
 	(void)channel, (void)m, (void)context;
@@ -281,6 +282,6 @@ const struct process_peer smtpd_peers[] = {
     {.role = ROLE_POLICY,       .message = unasked, .closed = policy_closed, .drained = drained},
     {.role = ROLE_AUTH,       .message = auth_said},
     {.role = ROLE_RESOLVER,      .message = unasked},
-    {.role = ROLE_KEYS, .message = unasked},
+    {.role = ROLE_KEYS, .message = signing_message},
     {.role = ROLE_NONE		       },
 };

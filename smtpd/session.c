@@ -441,7 +441,9 @@ static void stream_secured(struct stream *stream, void *context)
 	restart_timer(s);
 	witness_log(stream, s->client.text);
 	log_debug("tls", log_string("client", s->client.text),
-	    log_string("protocol", facts.protocol), log_string("cipher", facts.cipher));
+	    log_string("protocol", facts.protocol), log_string("cipher", facts.cipher),
+	    log_string("resumed", facts.resumed ? "yes" : "no"),
+	    log_string("server-name", facts.server_name == NULL ? "" : facts.server_name));
 }
 
 static void stream_ended(struct stream *stream, enum stream_end end, void *context)

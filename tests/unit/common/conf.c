@@ -37,7 +37,7 @@ Test(conf, three_settings_make_a_server)
 	cr_assert_str_eq(conf->values.hostname, "mail.example.org");
 	cr_assert_eq(conf->values.domains.count, 2);
 	cr_assert_str_eq(conf->values.domains.words[1], "example.net");
-	cr_assert_str_eq(conf->values.tls.key, "/etc/letsencrypt/live/mail.example.org/privkey.pem");
+	cr_assert_str_eq(conf->values.tls.key.words[0], "/etc/letsencrypt/live/mail.example.org/privkey.pem");
 	cr_assert_eq(conf->values.queue.expire, 5 * 86400);
 	cr_assert_eq(conf->values.smtp.size_limit, 50 * 1024 * 1024);
 	conf_free(conf);

@@ -24,6 +24,13 @@ static bool on_control(struct channel *channel, struct message *m, void *context
 		d->is_ready = true;
 		return true;
 	}
+	if (m->type == CONTROL_CERTIFICATES_JUDGED) {
+		d->judgements++;
+		cr_assert(m->body.len <= sizeof d->judgement);
+		memcpy(d->judgement, m->body.data, m->body.len);
+		d->judgement_len = m->body.len;
+		return true;
+	}
 	cr_assert_eq(m->type, CONTROL_SESSION);
 	d->sessions++;
 	return control_session_read(&r, &d->session) && reader_finished(&r);
@@ -170,6 +177,21 @@ void daemon_send_file(struct daemon *d, enum control_file kind, const char *name
 	write_u8(w, (uint8_t)kind);
 	write_string(w, name);
 	channel_attach(d->control, descriptor);
+	channel_end(d->control);
+}
+
+void daemon_end_files(struct daemon *d)
+{
+	channel_send(d->control, CONTROL_FILES_END, 0);
+}
+
+void daemon_send_certificate(struct daemon *d, struct slice pem)
+{
+	const struct control_certificate certificate = {.file = SLICE("test"), .chain = pem};
+	struct writer *w = channel_begin(d->control, CONTROL_CERTIFICATES, 0);
+
+	write_u32(w, 1);
+	control_certificate_write(w, &certificate);
 	channel_end(d->control);
 }
 

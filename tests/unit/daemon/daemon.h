@@ -19,6 +19,9 @@ struct daemon {
 	bool is_gone;                   /* its end of the control channel is closed */
 	unsigned sessions;              /* CONTROL_SESSION messages */
 	struct control_session session; /* the last one */
+	unsigned judgements;            /* CONTROL_CERTIFICATES_JUDGED messages, and the last one */
+	size_t judgement_len;
+	char judgement[16384];
 };
 
 /* Start a program ("auth/auth") with these lines of petrel.conf, and wait until it is ready. */
@@ -38,6 +41,10 @@ void daemon_join(
     struct daemon *one, enum role one_role, struct daemon *other, enum role other_role);
 void daemon_send_listener(struct daemon *, enum service, int socket);
 void daemon_send_file(struct daemon *, enum control_file, const char *name, int descriptor);
+/* To keys: the files that were sent are all there are. */
+void daemon_end_files(struct daemon *);
+/* To one who speaks TLS: this chain and no other. */
+void daemon_send_certificate(struct daemon *, struct slice pem);
 void daemon_reload(struct daemon *, const char *conf);
 
 /* What became of a call on a peer's channel. */

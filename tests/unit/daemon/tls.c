@@ -21,20 +21,21 @@ static struct side client;
 
 static const char conf[] = "hostname mail.example.test\ndomains example.test\n";
 
-static void give(struct daemon *d, enum control_file kind, const struct buf *pem)
+static void give_key(struct daemon *d, const struct buf *pem)
 {
 	FILE *file = tmpfile();
 
 	fwrite(pem->data, 1, pem->len, file);
 	rewind(file);
-	daemon_send_file(d, kind, "test", dup(fileno(file)));
+	daemon_send_file(d, CONTROL_FILE_KEY, "test", dup(fileno(file)));
+	daemon_end_files(d);
 	fclose(file);
 }
 
 static void start_keys(void)
 {
 	daemon_start_beside(&keys, smtpd.base, "keys/keys", ROLE_KEYS, conf);
-	give(&keys, CONTROL_FILE_KEY, &key_pem);
+	give_key(&keys, &key_pem);
 }
 
 static void listen_on(enum service service)
@@ -61,7 +62,7 @@ static void setup(void)
 	daemon_start(&smtpd, "smtpd/smtpd", ROLE_SMTPD, conf);
 	start_keys();
 	daemon_join(&smtpd, ROLE_SMTPD, &keys, ROLE_KEYS);
-	give(&smtpd, CONTROL_FILE_CERTIFICATE, &chain_pem);
+	daemon_send_certificate(&smtpd, buf_slice(&chain_pem));
 	listen_on(SERVICE_SUBMISSIONS);
 	trusting = tls_client_new(&defaults, buf_slice(&chain_pem), &error);
 	cr_assert_not_null(trusting);
@@ -150,8 +151,7 @@ Test(tls_daemon, a_certificate_whose_key_is_not_there_fails_the_handshake_and_no
 	struct buf other_key = buf_with_limit(65536), other_chain = buf_with_limit(65536);
 
 	make_certificate("EC", "mail.example.test", &other_key, &other_chain);
-	daemon_reload(&smtpd, conf);
-	give(&smtpd, CONTROL_FILE_CERTIFICATE, &other_chain);
+	daemon_send_certificate(&smtpd, buf_slice(&other_chain));
 	daemon_run_for(&smtpd, 100);
 	begin_handshake();
 	for (int i = 0; i < 200 && client.closed == 0; i++)
@@ -162,8 +162,7 @@ Test(tls_daemon, a_certificate_whose_key_is_not_there_fails_the_handshake_and_no
 	/* The right certificate again, and all is well. */
 	stream_free(client.stream);
 	client = (struct side){0};
-	daemon_reload(&smtpd, conf);
-	give(&smtpd, CONTROL_FILE_CERTIFICATE, &chain_pem);
+	daemon_send_certificate(&smtpd, buf_slice(&chain_pem));
 	daemon_run_for(&smtpd, 100);
 	begin_handshake();
 	wait_until_greeted();

@@ -35,15 +35,18 @@ TestSuite(keyring, .init = setup, .fini = teardown);
 Test(keyring, a_key_is_named_by_its_certificate_and_by_itself_alike)
 {
 	static const char *const kinds[] = {"RSA", "EC", "ED25519"};
-	uint8_t other[KEYS_ID_OCTETS];
+	struct tls_certificate certificate;
 
 	for (size_t i = 0; i < 3; i++) {
 		buf_clear(&key_pem);
 		buf_clear(&chain_pem);
 		make_certificate(kinds[i], "mail.example.test", &key_pem, &chain_pem);
 		cr_assert(keyring_add(ring, buf_slice(&key_pem), id, &error));
-		cr_assert(tls_certificate_key_id(buf_slice(&chain_pem), other, &error));
-		cr_assert_arr_eq(id, other, sizeof id);
+		cr_assert(tls_certificate_read(buf_slice(&chain_pem), &certificate, &error));
+		cr_assert_arr_eq(id, certificate.key, sizeof id);
+		cr_assert(slice_equal(buf_slice(&certificate.names), SLICE("mail.example.test")));
+		cr_assert(certificate.not_after > certificate.not_before);
+		buf_free(&certificate.names);
 	}
 	cr_assert_eq(keyring_count(ring), 3);
 }

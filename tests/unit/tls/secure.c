@@ -410,6 +410,217 @@ Test(tls, a_certificate_that_cannot_be_used_is_called_by_its_fault)
 	cr_assert(error.len > 0);
 }
 
+/* --- several certificates --------------------------------------------------------------- */
+
+/* Which certificate a client that asks for `host` is shown: its first name, and its kind of key. */
+static const char *shown(const char *host, const char *signatures)
+{
+	static char what[300];
+	struct buf names = buf_with_limit(TLS_NAMES_MAX);
+	X509 *certificate;
+	SSL *ssl;
+
+	stream_free(p.server.stream);
+	stream_free(p.client.stream);
+	event_base_free(p.base);
+	pair_open(&p);
+	signer.base = p.base;
+	cr_assert(SSL_CTX_set1_sigalgs_list(client->context, signatures));
+	cr_assert(stream_start_tls_server(p.server.stream, server));
+	cr_assert(stream_start_tls_client(p.client.stream, client, host, TLS_VERIFY_NONE));
+	pair_run_until(&p, both_secured);
+	ssl = p.client.stream->tls->ssl;
+	certificate = SSL_get0_peer_certificate(ssl);
+	tls_names_of(certificate, &names);
+	snprintf(what, sizeof what, "%.*s %s", (int)names.len, names.data,
+	    EVP_PKEY_is_a(X509_get0_pubkey(certificate), "EC") ? "EC" : "RSA");
+	buf_free(&names);
+	return what;
+}
+
+static void add(const char *kind, const char *name)
+{
+	buf_clear(&key_pem);
+	buf_clear(&chain_pem);
+	make_certificate(kind, name, &key_pem, &chain_pem);
+	cr_assert(keyring_add(signer.ring, buf_slice(&key_pem), id, &error));
+	cr_assert(tls_server_add_certificate(server, buf_slice(&chain_pem), &error), "%.*s",
+	    SLICE_PRINTF(buf_slice(&error)));
+}
+
+#define ANY     "ECDSA+SHA256:RSA-PSS+SHA256"
+#define ANY_RSA "RSA-PSS+SHA256"
+
+Test(tls, a_client_is_shown_the_certificate_of_the_host_that_it_asks_for)
+{
+	/* The first, and so everybody's, is mail.example.test (EC). */
+	add("EC", "*.example.net");
+	add("EC", "imap.example.net");
+	add("EC", "mail.example.org");
+	cr_assert_str_eq(shown("mail.example.test", ANY), "mail.example.test EC");
+	cr_assert_str_eq(shown("mail.example.org", ANY), "mail.example.org EC");
+	cr_assert_str_eq(shown("MAIL.Example.ORG", ANY), "mail.example.org EC");
+	cr_assert_str_eq(shown("smtp.example.net", ANY), "*.example.net EC");
+	cr_assert_str_eq(shown("imap.example.net", ANY), "imap.example.net EC", "the exact name goes first");
+	/* RFC 9525, 6.3: a wildcard is one label, and not none. */
+	cr_assert_str_eq(shown("a.b.example.net", ANY), "mail.example.test EC");
+	cr_assert_str_eq(shown("example.net", ANY), "mail.example.test EC");
+	cr_assert_str_eq(shown("unknown.example", ANY), "mail.example.test EC");
+	cr_assert_str_eq(shown(NULL, ANY), "mail.example.test EC");
+}
+
+Test(tls, a_host_may_have_a_certificate_for_each_kind_of_key)
+{
+	add("RSA", "mail.example.test");
+	add("RSA", "mail.example.org");
+	add("EC", "mail.example.org");
+	cr_assert_str_eq(shown("mail.example.org", ANY), "mail.example.org EC");
+	cr_assert_str_eq(shown("mail.example.org", ANY_RSA), "mail.example.org RSA");
+	cr_assert_str_eq(shown(NULL, ANY), "mail.example.test EC");
+	cr_assert_str_eq(shown("unknown.example", ANY_RSA), "mail.example.test RSA");
+}
+
+Test(tls, of_two_certificates_for_one_host_the_first_is_shown)
+{
+	add("EC", "*.example.org");
+	add("EC", "mail.example.org");
+	add("EC", "mail.example.org");
+	cr_assert_str_eq(shown("mail.example.org", ANY), "mail.example.org EC");
+	cr_assert_str_eq(shown("other.example.org", ANY), "*.example.org EC");
+}
+
+Test(tls, names_cover_hosts_by_the_rules_of_rfc_9525)
+{
+	static const struct {
+		const char *names, *host;
+		bool is_covered;
+	} cases[] = {
+	    {"mail.example.org", "mail.example.org", true},
+	    {"mail.example.org", "MAIL.example.org", true},
+	    {"a.example mail.example.org", "mail.example.org", true},
+	    {"*.example.org", "mail.example.org", true},
+	    {"*.example.org", "a.mail.example.org", false},
+	    {"*.example.org", "example.org", false},
+	    {"*.example.org", ".example.org", false},
+	    {"m*.example.org", "mail.example.org", false},
+	    {"mail.*.org", "mail.example.org", false},
+	    {"*", "localhost", false},
+	    {"*.", "localhost.", false},
+	    {"", "mail.example.org", false},
+	    {"mail.example.org", "", false},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		cr_assert_eq(tls_names_cover(slice_string(cases[i].names), slice_string(cases[i].host)),
+		    cases[i].is_covered, "%s, %s", cases[i].names, cases[i].host);
+}
+
+Test(tls, a_server_may_be_freed_before_its_handshakes_begin)
+{
+	add("EC", "mail.example.org");
+	cr_assert(stream_start_tls_server(p.server.stream, server));
+	tls_server_free(server);
+	server = NULL;
+	cr_assert(stream_start_tls_client(p.client.stream, client, "mail.example.org", TLS_VERIFY_NONE));
+	pair_run_until(&p, both_secured);
+}
+
+/* --- tickets ------------------------------------------------------------------------------ */
+
+static SSL_SESSION *kept;
+
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+	(void)ssl;
+	SSL_SESSION_free(kept);
+	/* A connection that is cut off spoils its session. */
+	kept = SSL_SESSION_dup(session);
+	return 0;
+}
+
+static struct tls_server *another_server(unsigned seconds)
+{
+	struct tls_server *s = tls_server_new(&(struct tls_settings){.ticket_seconds = seconds});
+
+	cr_assert(tls_server_add_certificate(s, buf_slice(&chain_pem), &error));
+	return s;
+}
+
+/* Shake hands with this server, with the ticket of the last time; was it taken? */
+static bool resumes(struct tls_server *with, int version)
+{
+	struct tls_facts facts;
+
+	stream_free(p.server.stream);
+	stream_free(p.client.stream);
+	event_base_free(p.base);
+	pair_open(&p);
+	signer.base = p.base;
+	SSL_CTX_set_max_proto_version(client->context, version);
+	SSL_CTX_set_session_cache_mode(client->context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(client->context, keep_session);
+	cr_assert(stream_start_tls_server(p.server.stream, with));
+	cr_assert(stream_start_tls_client(p.client.stream, client, "mail.example.test", TLS_VERIFY_NAME));
+	if (kept != NULL) {
+		SSL_SESSION *copy = SSL_SESSION_dup(kept);
+
+		SSL_set_session(p.client.stream->tls->ssl, copy);
+		SSL_SESSION_free(copy);
+	}
+	pair_run_until(&p, both_secured);
+	stream_write(p.server.stream, SLICE("220\r\n"));
+	pair_run_until(&p, client_read);
+	/* OpenSSL does not tell of a ticket that came in a session that was resumed. */
+	if (version == TLS1_2_VERSION && kept != NULL)
+		keep_session(NULL, SSL_get0_session(p.client.stream->tls->ssl));
+	stream_tls_facts(p.server.stream, &facts);
+	return facts.resumed;
+}
+
+static void check_tickets(int version)
+{
+	struct keys_ticket keys[3];
+	struct tls_server *one = another_server(3600), *two = another_server(3600);
+
+	for (size_t i = 0; i < 3; i++)
+		memset(&keys[i], (int)i + 1, sizeof keys[i]);
+	tls_set_ticket_keys(&keys[0], 1);
+	cr_assert_not(resumes(one, version));
+	cr_assert(resumes(one, version));
+	cr_assert(resumes(two, version), "another process has the same keys");
+	tls_set_ticket_keys((struct keys_ticket[]){keys[1], keys[0]}, 2);
+	cr_assert(resumes(one, version), "the key before is taken for a while");
+	tls_set_ticket_keys((struct keys_ticket[]){keys[2], keys[1]}, 2);
+	cr_assert(resumes(two, version), "and its ticket was replaced");
+	tls_set_ticket_keys(&keys[0], 1);
+	cr_assert_not(resumes(two, version), "a ticket under an unknown key is a full handshake");
+	tls_server_free(one);
+	tls_server_free(two);
+	SSL_SESSION_free(kept);
+	kept = NULL;
+}
+
+Test(tls, tickets_are_taken_by_every_server_with_the_keys_tls13)
+{
+	check_tickets(TLS1_3_VERSION);
+}
+
+Test(tls, tickets_are_taken_by_every_server_with_the_keys_tls12)
+{
+	check_tickets(TLS1_2_VERSION);
+}
+
+Test(tls, no_tickets_are_given_where_none_are_wanted)
+{
+	struct tls_server *none = another_server(0);
+
+	cr_assert_not(resumes(none, TLS1_3_VERSION));
+	cr_assert_null(kept);
+	cr_assert_not(resumes(none, TLS1_2_VERSION));
+	cr_assert_not(resumes(none, TLS1_2_VERSION));
+	tls_server_free(none);
+}
+
 #ifndef PETREL_SANITIZERS
 /* What an idle connection costs, both ends counted: the promise is for one of them. */
 Test(tls, an_idle_session_costs_little_memory)

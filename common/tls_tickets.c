@@ -1,0 +1,92 @@
+/*
+ * tls_tickets.c - session tickets that every process can read (RFC 5077, 4).
+ *
+ * A ticket is the session, encrypted with AES-256-CBC and authenticated with
+ * HMAC-SHA-256.  Its keys are the same in all processes, so a client that comes
+ * back may come to any of them.  A ticket under the key before the present one is
+ * still taken, and replaced.
+ */
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+
+#include <string.h>
+
+#include "common/tls_private.h"
+
+static struct keys_ticket keys[KEYS_TICKETS_MAX];
+static size_t key_count;
+static EVP_CIPHER *cipher;
+
+bool tls_tickets_init(void)
+{
+	cipher = EVP_CIPHER_fetch(tls_library(), "AES-256-CBC", NULL);
+	key_count = 1;
+	return cipher != NULL &&
+	       RAND_bytes_ex(tls_library(), keys[0].name, sizeof keys[0].name, 0) == 1 &&
+	       RAND_priv_bytes_ex(tls_library(), keys[0].cipher, sizeof keys[0].cipher, 0) == 1 &&
+	       RAND_priv_bytes_ex(tls_library(), keys[0].mac, sizeof keys[0].mac, 0) == 1;
+}
+
+void tls_set_ticket_keys(const struct keys_ticket *fresh, size_t count)
+{
+	if (count == 0 || count > KEYS_TICKETS_MAX)
+		return;
+	explicit_bzero(keys, sizeof keys);
+	memcpy(keys, fresh, count * sizeof *fresh);
+	key_count = count;
+}
+
+static const struct keys_ticket *find(const unsigned char *name)
+{
+	for (size_t i = 0; i < key_count; i++)
+		if (memcmp(keys[i].name, name, sizeof keys[i].name) == 0)
+			return &keys[i];
+	return NULL;
+}
+
+static bool set_mac(EVP_MAC_CTX *mac, const struct keys_ticket *key)
+{
+	uint8_t secret[sizeof key->mac];
+	char digest[] = "SHA256";
+	OSSL_PARAM parameters[] = {
+	    OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, secret, sizeof secret),
+	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+	    OSSL_PARAM_construct_end(),
+	};
+	bool set;
+
+	memcpy(secret, key->mac, sizeof secret);
+	set = EVP_MAC_CTX_set_params(mac, parameters) == 1;
+	explicit_bzero(secret, sizeof secret);
+	return set;
+}
+
+/* SSL_CTX_set_tlsext_ticket_key_evp_cb(3) */
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *c,
+    EVP_MAC_CTX *mac, int encrypting)
+{
+	const struct keys_ticket *key = encrypting != 0 ? &keys[0] : find(name);
+
+	(void)ssl;
+	if (key == NULL)
+		return 0; /* a full handshake, then */
+	if (encrypting != 0) {
+		memcpy(name, key->name, sizeof key->name);
+		if (RAND_bytes_ex(tls_library(), iv, (size_t)EVP_CIPHER_get_iv_length(cipher), 0) != 1 ||
+		    EVP_EncryptInit_ex2(c, cipher, key->cipher, iv, NULL) != 1 || !set_mac(mac, key))
+			return -1;
+		return 1;
+	}
+	if (!set_mac(mac, key) || EVP_DecryptInit_ex2(c, cipher, key->cipher, iv, NULL) != 1)
+		return -1;
+	return key == &keys[0] ? 1 : 2;
+}
+
+void tls_tickets_use(SSL_CTX *context)
+{
+	SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
+}
