@@ -267,7 +267,7 @@ def test_a_session_with_a_certificate_is_not_resumed(suite, authority):
     beacon_is_out(suite)
     for pair, tickets in ((alice, 0), (None, 1)):
         certificate = ["-cert", pair.certificate, "-key", pair.key] if pair else []
-        done = run("openssl", "s_client", "-connect", "127.0.0.1:%d" % suite.ports["imaps"], *certificate, input="a LOGOUT\r\n", check=False)
+        done = run("openssl", "s_client", "-ign_eof", "-connect", "127.0.0.1:%d" % suite.ports["imaps"], *certificate, input="a LOGOUT\r\n", check=False)
         assert done.stdout.count("Post-Handshake New Session Ticket arrived") == tickets
 
 
