@@ -90,6 +90,10 @@ void admin_entry_write(struct writer *w, const struct admin_entry *entry)
 	write_u64(w, entry->next_attempt_us);
 	write_u32(w, entry->attempts);
 	write_u8(w, entry->state);
+	write_u8(w, entry->tls);
+	write_u8(w, (uint8_t)entry->priority);
+	write_u64(w, entry->release_us);
+	write_slice(w, entry->hold);
 	write_slice(w, entry->sender);
 	write_u32(w, entry->recipient_count);
 	for (uint32_t i = 0; i < entry->recipient_count; i++) {
@@ -107,6 +111,10 @@ bool admin_entry_read(struct reader *r, struct admin_entry *entry)
 	entry->next_attempt_us = read_u64(r);
 	entry->attempts = read_u32(r);
 	entry->state = read_u8(r);
+	entry->tls = read_u8(r);
+	entry->priority = (int8_t)read_u8(r);
+	entry->release_us = read_u64(r);
+	entry->hold = read_slice(r);
 	entry->sender = read_slice(r);
 	entry->recipient_count = read_u32(r);
 	if (!reader_ok(r) || entry->state >= ADMIN_STATE_COUNT ||

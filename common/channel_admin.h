@@ -12,6 +12,7 @@
 
 #include <sys/un.h>
 
+#include "common/channel_queue.h"
 #include "common/codec.h"
 
 /*
@@ -86,12 +87,22 @@ struct admin_entry {
 	uint64_t next_attempt_us; /* 0: now, or being delivered */
 	uint32_t attempts;
 	uint8_t state;            /* enum admin_state */
+	uint8_t tls;              /* enum envelope_tls */
+	int8_t priority;
+	uint64_t release_us;      /* SCHEDULED: until then */
+	struct slice hold;        /* why it was held when it arrived; empty: it was not */
 	struct slice sender;
 	uint32_t recipient_count; /* those that are still to be delivered to */
 	struct admin_entry_recipient *recipients; /* allocated by admin_entry_read */
 };
 
-enum admin_state { ADMIN_ACTIVE, ADMIN_DEFERRED, ADMIN_HELD, ADMIN_STATE_COUNT };
+enum admin_state {
+	ADMIN_ACTIVE,
+	ADMIN_DEFERRED,
+	ADMIN_HELD,
+	ADMIN_SCHEDULED, /* its sender wants it to leave later */
+	ADMIN_STATE_COUNT
+};
 
 void admin_filter_write(struct writer *w, const struct admin_filter *filter);
 bool admin_filter_read(struct reader *r, struct admin_filter *filter);

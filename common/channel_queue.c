@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 enum {
+	ENVELOPE_VERSION_OLDEST = 1,
 	RECIPIENT_OCTETS_MIN = 9, /* two empty slices and a number */
 	NOTIFY_ALL = NOTIFY_NEVER | NOTIFY_SUCCESS | NOTIFY_FAILURE | NOTIFY_DELAY
 };
@@ -83,6 +84,10 @@ void envelope_write(struct writer *w, const struct envelope *envelope)
 	write_u8(w, envelope->body);
 	write_u8(w, envelope->ret);
 	write_bool(w, envelope->smtputf8);
+	write_u8(w, envelope->tls);
+	write_u8(w, (uint8_t)(envelope->priority - PRIORITY_LOWEST));
+	write_u64(w, envelope->release_us);
+	write_slice(w, envelope->hold);
 	write_u32(w, envelope->recipient_count);
 	for (uint32_t i = 0; i < envelope->recipient_count; i++) {
 		write_slice(w, envelope->recipients[i].address);
@@ -100,10 +105,27 @@ static void recipient_read(struct reader *r, struct envelope_recipient *recipien
 		reader_fail(r);
 }
 
+/* What version 1 had not. */
+static void wishes_read(struct reader *r, struct envelope *envelope)
+{
+	uint8_t priority;
+
+	envelope->tls = read_u8(r);
+	priority = read_u8(r);
+	envelope->release_us = read_u64(r);
+	envelope->hold = envelope_text_read(r, ENVELOPE_TEXT_MAX);
+	if (envelope->tls > TLS_NOT_REQUIRED || priority > PRIORITY_HIGHEST - PRIORITY_LOWEST)
+		reader_fail(r);
+	else
+		envelope->priority = (int8_t)(priority + PRIORITY_LOWEST);
+}
+
 bool envelope_read(struct reader *r, struct envelope *envelope)
 {
+	uint8_t version = read_u8(r);
+
 	*envelope = (struct envelope){0};
-	if (read_u8(r) != ENVELOPE_VERSION)
+	if (version < ENVELOPE_VERSION_OLDEST || version > ENVELOPE_VERSION)
 		reader_fail(r);
 	envelope->arrived_us = read_u64(r);
 	envelope->sender = envelope_text_read(r, ENVELOPE_ADDRESS_MAX);
@@ -114,6 +136,8 @@ bool envelope_read(struct reader *r, struct envelope *envelope)
 	envelope->body = read_u8(r);
 	envelope->ret = read_u8(r);
 	envelope->smtputf8 = read_bool(r);
+	if (version > 1)
+		wishes_read(r, envelope);
 	envelope->recipient_count = read_u32(r);
 	if (envelope->body > BODY_BINARYMIME || envelope->ret > RETURN_FULL ||
 	    envelope->recipient_count > ENVELOPE_RECIPIENTS_MAX ||

@@ -38,6 +38,13 @@ enum { NOTIFY_NEVER = 1, NOTIFY_SUCCESS = 2, NOTIFY_FAILURE = 4, NOTIFY_DELAY = 
 
 enum envelope_body { BODY_7BIT, BODY_8BITMIME, BODY_BINARYMIME };
 enum envelope_return { RETURN_DEFAULT, RETURN_HEADERS, RETURN_FULL };
+/* What the sender wants of TLS on the message's further way (RFC 8689). */
+enum envelope_tls {
+	TLS_AS_SET,      /* what the settings say */
+	TLS_REQUIRED,    /* MAIL's REQUIRETLS: rather a bounce than a hop that is not verified */
+	TLS_NOT_REQUIRED /* the header's "TLS-Required: No": rather in the clear than not at all */
+};
+enum { PRIORITY_LOWEST = -9, PRIORITY_NORMAL = 0, PRIORITY_HIGHEST = 9 }; /* RFC 6710, 2 */
 
 struct envelope_recipient {
 	struct slice address;  /* canonical, without brackets */
@@ -61,11 +68,19 @@ struct envelope {
 	uint8_t body;            /* enum envelope_body */
 	uint8_t ret;             /* enum envelope_return */
 	bool smtputf8;
+	uint8_t tls;             /* enum envelope_tls */
+	int8_t priority;         /* PRIORITY_LOWEST to PRIORITY_HIGHEST */
+	uint64_t release_us;     /* wall time before which nothing is delivered (RFC 4865); 0: none */
+	struct slice hold;       /* why it goes into hold/ before anything else is done; empty: it does not */
 	uint32_t recipient_count;
 	struct envelope_recipient *recipients; /* allocated by envelope_read */
 };
 
-enum { ENVELOPE_VERSION = 1 };
+/*
+ * What is written.  Version 1 is still read: it had neither tls nor priority, release_us
+ * and hold, and a queue outlives the program that wrote it.
+ */
+enum { ENVELOPE_VERSION = 2 };
 
 void envelope_write(struct writer *w, const struct envelope *envelope);
 /*
@@ -74,6 +89,13 @@ void envelope_write(struct writer *w, const struct envelope *envelope);
  * the caller asks reader_finished() when it has read all that it expects.
  */
 bool envelope_read(struct reader *r, struct envelope *envelope);
+/* From when on a message's age counts for warnings and expiry: it has not been late before. */
+static inline uint64_t envelope_begins_us(const struct envelope *envelope)
+{
+	return envelope->release_us > envelope->arrived_us ? envelope->release_us
+							   : envelope->arrived_us;
+}
+
 /* Frees the array of recipients, not what the slices point into. */
 void envelope_free(struct envelope *envelope);
 

@@ -9,7 +9,7 @@
 #include "common/id.h"
 #include "ctl/ctl.h"
 
-static const char *const state_names[ADMIN_STATE_COUNT] = {"active", "deferred", "held"};
+static const char *const state_names[ADMIN_STATE_COUNT] = {"active", "deferred", "held", "scheduled"};
 
 struct listing {
 	struct buf out;
@@ -18,12 +18,25 @@ struct listing {
 	uint64_t count, octets;
 };
 
+static void entry_wishes_json(struct listing *l, const struct admin_entry *e)
+{
+	static const char *const tls[] = {[TLS_AS_SET] = "null", [TLS_REQUIRED] = "true", [TLS_NOT_REQUIRED] = "false"};
+
+	buf_printf(&l->out, ", \"priority\": %d, \"not_before\": %llu, \"require_tls\": %s, \"hold_reason\": ", e->priority,
+	    (unsigned long long)(e->release_us / 1000000), e->tls <= TLS_NOT_REQUIRED ? tls[e->tls] : "null");
+	if (e->hold.len == 0)
+		buf_append_string(&l->out, "null");
+	else
+		json_string(&l->out, e->hold);
+}
+
 static void entry_json(struct listing *l, const struct admin_entry *e, const char *id)
 {
 	buf_printf(&l->out, "%s  {\"id\": \"%s\", \"state\": \"%s\", \"size\": %llu, \"arrived\": %llu, \"next_attempt\": %llu, \"attempts\": %u, \"sender\": ",
 	    l->count == 0 ? "[\n" : ",\n", id, state_names[e->state], (unsigned long long)e->size, (unsigned long long)(e->arrived_us / 1000000),
 	    (unsigned long long)(e->next_attempt_us / 1000000), (unsigned)e->attempts);
 	json_string(&l->out, e->sender);
+	entry_wishes_json(l, e);
 	buf_append_string(&l->out, ", \"recipients\": [");
 	for (uint32_t i = 0; i < e->recipient_count; i++) {
 		buf_append_string(&l->out, i == 0 ? "{\"address\": " : ", {\"address\": ");
@@ -55,7 +68,19 @@ static void entry_text(struct listing *l, const struct admin_entry *e, const cha
 	if (e->sender.len == 0)
 		buf_append_string(&l->out, "<>");
 	append_printable(&l->out, e->sender);
+	if (e->priority != PRIORITY_NORMAL)
+		buf_printf(&l->out, "  priority %d", e->priority);
 	buf_append_octet(&l->out, '\n');
+	if (e->state == ADMIN_HELD && e->hold.len > 0) {
+		buf_append_string(&l->out, "       held: ");
+		append_printable(&l->out, e->hold);
+		buf_append_octet(&l->out, '\n');
+	}
+	if (e->state == ADMIN_SCHEDULED) {
+		buf_append_string(&l->out, "       not before ");
+		ctl_time(&l->out, e->release_us);
+		buf_append_octet(&l->out, '\n');
+	}
 	for (uint32_t i = 0; i < e->recipient_count; i++) {
 		buf_append_string(&l->out, "    to ");
 		append_printable(&l->out, e->recipients[i].address);

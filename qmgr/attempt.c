@@ -177,15 +177,6 @@ bool attempt_load(struct mail *mail)
 	return false;
 }
 
-void attempt_begin(struct mail *mail)
-{
-	mail->state = MAIL_ACTIVE;
-	if (mail->loaded->questions_open > 0)
-		expand_begin(mail);
-	else
-		attempt_review(mail);
-}
-
 /* --- writing down ----------------------------------------------------------------- */
 
 static void updated(struct commit *commit);
@@ -212,6 +203,14 @@ static void submit_update(
 	l->pending = records;
 	l->is_updating = true;
 	committer_submit(queue.committer, &l->update);
+}
+
+static void end_in(
+    struct mail *mail, enum mail_state state, enum spool_place to, uint64_t next_attempt_us)
+{
+	mail->state = state;
+	mail->loaded->is_ending = true;
+	submit_update(mail, to, next_attempt_us, false);
 }
 
 /* What is to be reported is over when the report is durable, not before: a crash repeats it. */
@@ -245,10 +244,12 @@ static void after_last_update(struct mail *mail, uint64_t next_attempt_us)
 	     is_to_be_held = l->is_to_be_held;
 	bool was_held = mail->state == MAIL_HELD;
 
-	unload(mail);
-	if (was_held)
+	if (was_held && l->envelope.hold.len > 0)
+		log_info("held", log_id(mail->file.id), log_slice("reason", l->envelope.hold));
+	else if (was_held)
 		log_info("held", log_id(mail->file.id));
-	else
+	unload(mail);
+	if (!was_held)
 		attempt_wait(mail, next_attempt_us);
 	if (is_unwanted)
 		attempt_delete(mail);
@@ -332,14 +333,6 @@ static void updated(struct commit *commit)
 }
 
 /* --- the end of an attempt ---------------------------------------------------------- */
-
-static void end_in(
-    struct mail *mail, enum mail_state state, enum spool_place to, uint64_t next_attempt_us)
-{
-	mail->state = state;
-	mail->loaded->is_ending = true;
-	submit_update(mail, to, next_attempt_us, false);
-}
 
 /* Everybody has it, or never will. */
 static void end_finished(struct mail *mail)
@@ -432,8 +425,8 @@ static void end_attempt(struct mail *mail)
 		return;
 	if (!l->is_report_lost) {
 		if (mail_count(mail, TARGET_DEFERRED) > 0 || l->is_unfinished)
-			next = retry_at(
-			    &limits, l->envelope.arrived_us, now, l->attempts + 1, arc4random());
+			next = retry_at(&limits, envelope_begins_us(&l->envelope), now,
+			    l->attempts + 1, arc4random());
 		if (next == 0)
 			expire(mail);
 		bounce_report(mail, next != 0);
@@ -499,6 +492,52 @@ void attempt_save_all(void)
 		if (mail->loaded->pending.len > 0)
 			submit_update(mail, mail->file.place, 0, false);
 	}
+}
+
+/* --- the beginning of an attempt ------------------------------------------------------- */
+
+/*
+ * Nothing is done before the time that the sender wants (RFC 4865): until then it
+ * waits in cur/, as after an attempt that there was not.  An administrator's flush
+ * finds it there and changes nothing.
+ */
+static void wait_for_release(struct mail *mail)
+{
+	uint64_t release_us = mail->loaded->envelope.release_us;
+
+	if (queue.is_closed)
+		return;
+	if (mail->file.place != SPOOL_CUR) {
+		log_info("scheduled", log_id(mail->file.id),
+		    log_number("seconds", (release_us - clock_wall_us()) / SECOND_US));
+		end_in(mail, MAIL_WAITING, SPOOL_CUR, release_us);
+		return;
+	}
+	unload(mail);
+	attempt_wait(mail, release_us);
+}
+
+/* Held before anything else was done, as who took it wanted.  It leaves hold/ for cur/, so once is enough. */
+static bool is_held_at_arrival(const struct mail *mail)
+{
+	return mail->file.place == SPOOL_NEW && mail->loaded->envelope.hold.len > 0;
+}
+
+void attempt_begin(struct mail *mail)
+{
+	mail->state = MAIL_ACTIVE;
+	if (is_held_at_arrival(mail)) {
+		attempt_hold(mail);
+		return;
+	}
+	if (mail->loaded->envelope.release_us > clock_wall_us()) {
+		wait_for_release(mail);
+		return;
+	}
+	if (mail->loaded->questions_open > 0)
+		expand_begin(mail);
+	else
+		attempt_review(mail);
 }
 
 /* --- an administrator's word, and the end of settling --------------------------------- */

@@ -56,7 +56,8 @@ static bool wants_failures(const struct mail *mail, const struct target *target)
 static bool is_late(const struct mail *mail, const struct target *target)
 {
 	const struct envelope *envelope = &mail->loaded->envelope;
-	uint64_t late = envelope->arrived_us + (uint64_t)settings->queue.warn_after * SECOND_US;
+	uint64_t late =
+	    envelope_begins_us(envelope) + (uint64_t)settings->queue.warn_after * SECOND_US;
 	uint64_t recorded = mail->loaded->recorded_us;
 	uint64_t now = recorded != 0 ? recorded : clock_wall_us();
 	uint8_t notify = notify_of(mail, target);
@@ -136,8 +137,8 @@ static bool read_message(
 static struct dsn_recipient describe(
     const struct mail *mail, const struct target *target, enum dsn_action action)
 {
-	uint64_t until =
-	    mail->loaded->envelope.arrived_us + (uint64_t)settings->queue.expire * SECOND_US;
+	uint64_t until = envelope_begins_us(&mail->loaded->envelope) +
+			 (uint64_t)settings->queue.expire * SECOND_US;
 
 	return (struct dsn_recipient){
 	    .address = target->address,

@@ -133,11 +133,21 @@ static void list_recipients(const struct loaded *l, struct admin_entry *entry)
 	}
 }
 
+static enum admin_state admin_state(const struct mail *mail)
+{
+	switch (mail->state) {
+	case MAIL_HELD:
+		return ADMIN_HELD;
+	case MAIL_WAITING:
+		return mail->loaded->envelope.release_us > clock_wall_us() ? ADMIN_SCHEDULED
+									   : ADMIN_DEFERRED;
+	default:
+		return ADMIN_ACTIVE;
+	}
+}
+
 static void list(struct client *c, const struct mail *mail)
 {
-	static const uint8_t states[] = {[MAIL_WAITING] = ADMIN_DEFERRED,
-	    [MAIL_HELD] = ADMIN_HELD,
-	    [MAIL_ACTIVE] = ADMIN_ACTIVE};
 	const struct loaded *l = mail->loaded;
 	struct admin_entry entry = {
 	    .id = mail->file.id,
@@ -145,7 +155,11 @@ static void list(struct client *c, const struct mail *mail)
 	    .arrived_us = l->envelope.arrived_us,
 	    .next_attempt_us = attempt_due_us(mail),
 	    .attempts = l->attempts,
-	    .state = states[mail->state],
+	    .state = (uint8_t)admin_state(mail),
+	    .tls = l->envelope.tls,
+	    .priority = l->envelope.priority,
+	    .release_us = l->envelope.release_us,
+	    .hold = l->envelope.hold,
 	    .sender = l->envelope.sender,
 	};
 
@@ -179,6 +193,29 @@ static void append_clean(struct buf *out, struct slice text)
 	}
 }
 
+/* What the sender, or who took the message, wants of its way. */
+static void describe_wishes(struct buf *out, const struct envelope *envelope)
+{
+	static const char *const tls[] = {
+	    [TLS_REQUIRED] = "required", [TLS_NOT_REQUIRED] = "not required"};
+	struct date release = date_local((int64_t)(envelope->release_us / SECOND_US));
+
+	if (envelope->hold.len > 0) {
+		buf_append_string(out, "Held-At-Arrival: ");
+		append_clean(out, envelope->hold);
+		buf_append_octet(out, '\n');
+	}
+	if (envelope->release_us != 0) {
+		buf_append_string(out, "Not-Before: ");
+		date_write(&release, out);
+		buf_append_octet(out, '\n');
+	}
+	if (envelope->priority != PRIORITY_NORMAL)
+		buf_printf(out, "Priority: %d\n", envelope->priority);
+	if (envelope->tls != TLS_AS_SET)
+		buf_printf(out, "TLS: %s\n", tls[envelope->tls]);
+}
+
 static void describe_envelope(struct buf *out, const struct mail *mail)
 {
 	const struct loaded *l = mail->loaded;
@@ -192,6 +229,7 @@ static void describe_envelope(struct buf *out, const struct mail *mail)
 	buf_append_string(out, "\nSender: <");
 	append_clean(out, l->envelope.sender);
 	buf_printf(out, ">\nAttempts: %u\n", l->attempts);
+	describe_wishes(out, &l->envelope);
 	for (uint32_t i = 0; i < l->envelope.recipient_count; i++) {
 		buf_append_string(out, "Recipient: <");
 		append_clean(out, l->envelope.recipients[i].address);

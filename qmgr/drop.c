@@ -103,6 +103,9 @@ static bool submit(int fd, uint64_t size, unsigned uid, struct slice record, str
 	snprintf(client, sizeof client, "uid %u", uid);
 	envelope.client = slice_string(client);
 	envelope.login = SLICE("");
+	envelope.priority = PRIORITY_NORMAL;
+	envelope.release_us = 0;
+	envelope.hold = SLICE("");
 	envelope.arrived_us = clock_wall_us();
 	if (is_sound && write_trace(&trace, uid)) {
 		envelope.prepend = buf_slice(&trace);

@@ -52,6 +52,22 @@ bool transaction_set_envid(struct transaction *transaction, struct slice envid)
 	return add_text(transaction, envid, &transaction->envid);
 }
 
+bool transaction_hold(struct transaction *transaction, struct slice reason)
+{
+	if (transaction->hold.len > 0)
+		return true;
+	reason = slice_part(reason, 0, ENVELOPE_TEXT_MAX);
+	if (!add_text(transaction, reason.len > 0 ? reason : SLICE("held"), &transaction->hold))
+		return false;
+	for (uint32_t i = 0; i < transaction->hold.len; i++) {
+		char *c = &transaction->texts.data[transaction->hold.at + i];
+
+		if (octet_is_control((unsigned char)*c))
+			*c = ' ';
+	}
+	return true;
+}
+
 bool transaction_add_recipient(
     struct transaction *transaction, const struct envelope_recipient *accepted)
 {
@@ -116,6 +132,10 @@ bool transaction_commit(struct transaction *transaction, struct envelope *envelo
 	envelope->envid = transaction_text(transaction, transaction->envid);
 	envelope->body = transaction->body;
 	envelope->ret = transaction->ret;
+	envelope->tls = transaction->tls;
+	envelope->priority = transaction->priority;
+	envelope->release_us = transaction->release_us;
+	envelope->hold = transaction_text(transaction, transaction->hold);
 	envelope->recipients = recipients;
 	envelope->recipient_count = transaction->recipient_count;
 

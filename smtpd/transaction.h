@@ -53,6 +53,10 @@ struct transaction {
 	struct buf fields;      /* header fields that the gate wants in front of it, whole lines */
 	uint8_t body; /* enum envelope_body */
 	uint8_t ret;  /* enum envelope_return */
+	uint8_t tls;  /* enum envelope_tls */
+	int8_t priority;
+	uint64_t release_us;          /* wall time; 0: at once */
+	struct transaction_text hold; /* empty: it is not to be held */
 
 	struct spool_file file;
 	struct content content;
@@ -70,6 +74,13 @@ void transaction_free(struct transaction *transaction);
 bool transaction_set_sender(struct transaction *transaction, struct slice address);
 /* ENVID, decoded; may be empty. */
 bool transaction_set_envid(struct transaction *transaction, struct slice envid);
+/*
+ * The message is to be held when it has arrived, for this reason: accepted and
+ * durable like any other, and delivered when an administrator releases it.  Of
+ * several reasons the first counts.  Control characters in it become blanks, and
+ * it is cut where it is too long.
+ */
+bool transaction_hold(struct transaction *transaction, struct slice reason);
 /* The texts are copied.  False where no more fit. */
 bool transaction_add_recipient(
     struct transaction *transaction, const struct envelope_recipient *accepted);

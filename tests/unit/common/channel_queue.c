@@ -21,6 +21,10 @@ static struct envelope sample(void)
 	    .body = BODY_8BITMIME,
 	    .ret = RETURN_HEADERS,
 	    .smtputf8 = true,
+	    .tls = TLS_REQUIRED,
+	    .priority = -4,
+	    .release_us = 1795310400000000,
+	    .hold = SLICE("milter rspamd: looks odd"),
 	    .recipient_count = 3,
 	    .recipients = recipients,
 	};
@@ -69,6 +73,10 @@ Test(channel_queue, an_envelope_that_was_written_is_read_back)
 	cr_assert_eq(out.body, BODY_8BITMIME);
 	cr_assert_eq(out.ret, RETURN_HEADERS);
 	cr_assert(out.smtputf8);
+	cr_assert_eq(out.tls, TLS_REQUIRED);
+	cr_assert_eq(out.priority, -4);
+	cr_assert_eq(out.release_us, in.release_us);
+	cr_assert(slice_equal(out.hold, in.hold));
 	cr_assert_eq(out.recipient_count, 3);
 	for (size_t i = 0; i < 3; i++) {
 		cr_assert(slice_equal(out.recipients[i].address, recipients[i].address));
@@ -77,6 +85,80 @@ Test(channel_queue, an_envelope_that_was_written_is_read_back)
 	}
 	envelope_free(&out);
 	buf_free(&b);
+}
+
+/* As it was written before there were TLS, priority, release time and a reason to hold. */
+static struct buf encoded_as_version_1(const struct envelope *envelope)
+{
+	struct buf b = buf_with_limit(1 << 20);
+	struct writer w = {&b};
+
+	write_u8(&w, 1);
+	write_u64(&w, envelope->arrived_us);
+	write_slice(&w, envelope->sender);
+	write_slice(&w, envelope->prepend);
+	write_slice(&w, envelope->envid);
+	write_slice(&w, envelope->login);
+	write_slice(&w, envelope->client);
+	write_u8(&w, envelope->body);
+	write_u8(&w, envelope->ret);
+	write_bool(&w, envelope->smtputf8);
+	write_u32(&w, envelope->recipient_count);
+	for (uint32_t i = 0; i < envelope->recipient_count; i++) {
+		write_slice(&w, envelope->recipients[i].address);
+		write_slice(&w, envelope->recipients[i].original);
+		write_u8(&w, envelope->recipients[i].notify);
+	}
+	return b;
+}
+
+Test(channel_queue, an_envelope_of_the_first_version_is_still_read)
+{
+	struct envelope in = sample(), out;
+	struct buf b = encoded_as_version_1(&in);
+	struct reader r = reader_over(buf_slice(&b));
+
+	cr_assert(envelope_read(&r, &out));
+	cr_assert(reader_finished(&r));
+	cr_assert(slice_equal(out.sender, in.sender));
+	cr_assert(out.smtputf8);
+	cr_assert_eq(out.recipient_count, 3);
+	cr_assert(slice_equal(out.recipients[2].address, recipients[2].address));
+	cr_assert_eq(out.tls, TLS_AS_SET);
+	cr_assert_eq(out.priority, PRIORITY_NORMAL);
+	cr_assert_eq(out.release_us, 0);
+	cr_assert_eq(out.hold.len, 0);
+	envelope_free(&out);
+	for (unsigned version = 0; version < 256; version++) {
+		bool is_known = version == 1;
+
+		if (version == ENVELOPE_VERSION)
+			continue; /* has more in it */
+		b.data[0] = (char)version;
+		r = reader_over(buf_slice(&b));
+		cr_assert_eq(envelope_read(&r, &out), is_known, "version %u", version);
+		envelope_free(&out);
+	}
+	buf_free(&b);
+}
+
+Test(channel_queue, wishes_out_of_their_range_are_refused)
+{
+	for (int priority = PRIORITY_LOWEST; priority <= PRIORITY_HIGHEST; priority++) {
+		struct envelope e = sample();
+
+		e.priority = (int8_t)priority;
+		cr_assert(is_read(&e), "%d", priority);
+	}
+	for (int which = 0; which < 3; which++) {
+		struct envelope e = sample();
+
+		if (which == 0)
+			e.tls = TLS_NOT_REQUIRED + 1;
+		else
+			e.priority = which == 1 ? PRIORITY_LOWEST - 1 : PRIORITY_HIGHEST + 1;
+		cr_assert_not(is_read(&e));
+	}
 }
 
 Test(channel_queue, what_follows_an_envelope_is_left_to_the_caller)
@@ -156,6 +238,9 @@ Test(channel_queue, a_line_break_in_any_text_is_refused)
 	cr_assert_not(is_read(&e));
 	e = sample();
 	e.client = SLICE("a\x7f");
+	cr_assert_not(is_read(&e));
+	e = sample();
+	e.hold = SLICE("a\nb");
 	cr_assert_not(is_read(&e));
 	for (int which = 0; which < 2; which++) {
 		struct envelope_recipient one[] = {recipients[0]};

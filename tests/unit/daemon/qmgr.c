@@ -424,6 +424,11 @@ static bool on_committed(struct message *answer, void *context)
 
 /* What the next messages ask for of reports. */
 static uint8_t notify, ret;
+/* And of its way. */
+static struct slice hold;
+static uint64_t release_us;
+static int8_t priority;
+static uint8_t tls;
 
 static void commit_to(
     unsigned which, const char *content, const char *sender, const char *const *recipients)
@@ -436,6 +441,10 @@ static void commit_to(
 	    .client = SLICE("client.test[192.0.2.9]"),
 	    .envid = asks ? SLICE("envelope=17") : SLICE(""),
 	    .ret = ret,
+	    .hold = hold,
+	    .release_us = release_us,
+	    .priority = priority,
+	    .tls = tls,
 	    .recipients = list};
 	struct writer *w;
 
@@ -474,7 +483,8 @@ static message_id send_mail(const char *sender, const char *recipient)
 static struct channel *admin;
 static unsigned entries, dones;
 static uint64_t affected;
-static char detail[65536];
+static char detail[65536], hold_reason[256];
+static uint8_t entry_state;
 
 static bool on_admin(struct channel *channel, struct message *m, void *context)
 {
@@ -493,6 +503,8 @@ static bool on_admin(struct channel *channel, struct message *m, void *context)
 		snprintf(detail, sizeof detail, "%.*s>%.*s %.*s", SLICE_PRINTF(entry.sender),
 		    SLICE_PRINTF(entry.recipients[0].address),
 		    SLICE_PRINTF(entry.recipients[0].reason));
+		slice_copy(entry.hold, hold_reason, sizeof hold_reason);
+		entry_state = entry.state;
 		admin_entry_free(&entry);
 		return true;
 	case ADMIN_QUEUE_DETAIL:
@@ -1164,6 +1176,114 @@ Test(qmgr_daemon, the_administrator_lists_shows_holds_releases_flushes_and_delet
 	cr_assert_eq(command(ADMIN_QUEUE_DELETE, all), 1);
 	run_until_empty();
 	channel_free(admin);
+	stop();
+}
+
+/* What `petrel queue show` says of it, into `detail`. */
+static void show(message_id id)
+{
+	unsigned before = dones;
+
+	write_u64(channel_begin(admin, ADMIN_QUEUE_SHOW, 0), id);
+	channel_end(admin);
+	run_until(&dones, before + 1);
+}
+
+Test(qmgr_daemon, what_is_to_be_held_when_it_arrives_is_durable_and_delivered_when_it_is_released)
+{
+	const struct admin_filter all = {.id = 0};
+	message_id id;
+
+	start();
+	hold = SLICE("milter rspamd: looks odd");
+	id = send_mail("eve@there.test", "alice@here.test");
+	hold = SLICE("");
+	daemon_run_for(&d, 1300);
+	cr_assert_eq(files_in("hold"), 1);
+	cr_assert_eq(delivery_count, 0);
+	open_admin();
+	cr_assert_eq(command(ADMIN_QUEUE_FLUSH, all), 0, "what is held is not flushed");
+	cr_assert_eq(command(ADMIN_QUEUE_LIST, all), 1);
+	cr_assert_eq(entry_state, ADMIN_HELD);
+	cr_assert_str_eq(hold_reason, "milter rspamd: looks odd");
+	show(id);
+	cr_assert_not_null(strstr(detail, "Held-At-Arrival: milter rspamd: looks odd\n"));
+	cr_assert_eq(command(ADMIN_QUEUE_RELEASE, all), 1);
+	run_until(&delivery_count, 1);
+	cr_assert_str_eq(deliveries[0].mailbox, "alice@here.test");
+	run_until_empty();
+	channel_free(admin);
+	stop();
+}
+
+Test(qmgr_daemon, what_is_to_be_held_is_held_although_qmgr_dies_in_between)
+{
+	start();
+	channel_free(lookup);
+	lookup = NULL;
+	hold = SLICE("by a rule");
+	send_mail("eve@there.test", "later@there.test");
+	hold = SLICE("");
+	kill_it();
+	start();
+	daemon_run_for(&d, 1300);
+	cr_assert_eq(files_in("hold"), 1);
+	cr_assert_eq(delivery_count, 0);
+	open_admin();
+	cr_assert_eq(command(ADMIN_QUEUE_RELEASE, (struct admin_filter){.id = 0}), 1);
+	run_until(&delivery_count, 1);
+	daemon_run_for(&d, 1300);
+	kill_it();
+	channel_free(admin);
+	start();
+	daemon_run_for(&d, 500);
+	cr_assert_eq(files_in("hold"), 0, "what was released once is not held again");
+	stop();
+}
+
+Test(qmgr_daemon, nothing_is_delivered_before_the_time_that_the_sender_wants)
+{
+	const struct admin_filter all = {.id = 0};
+	uint64_t until = clock_wall_us() + 5000000;
+	message_id id;
+
+	start();
+	release_us = until;
+	id = send_mail("eve@there.test", "alice@here.test");
+	release_us = 0;
+	daemon_run_for(&d, 300);
+	kill_it();
+	start();
+	daemon_run_for(&d, 1300);
+	cr_assert_eq(files_in("cur"), 1);
+	open_admin();
+	cr_assert_eq(command(ADMIN_QUEUE_LIST, all), 1);
+	cr_assert_eq(entry_state, ADMIN_SCHEDULED);
+	show(id);
+	cr_assert_not_null(strstr(detail, "\nNot-Before: "));
+	command(ADMIN_QUEUE_FLUSH, all);
+	daemon_run_for(&d, 300);
+	cr_assert_eq(delivery_count, 0, "neither a restart nor a flush is the time");
+	channel_free(admin);
+	stop();
+	start();
+	run_until(&delivery_count, 1);
+	cr_assert_geq(clock_wall_us(), until);
+	cr_assert_eq(deliveries[0].attempt, 1);
+	run_until_empty();
+	stop();
+}
+
+Test(qmgr_daemon, the_age_of_a_message_counts_from_the_time_of_its_release)
+{
+	configure("queue.retry-first 1s\nqueue.retry-longest 1s\nqueue.warn-after 2s\nqueue.expire 3s\n");
+	start();
+	release_us = clock_wall_us() + 3500000;
+	send_mail("alice@here.test", "later@there.test");
+	release_us = 0;
+	run_until(&delivery_count, 2);
+	cr_assert_str_eq(deliveries[0].address, "later@there.test");
+	cr_assert_str_eq(deliveries[1].address, "later@there.test", "neither warned of nor expired");
 	stop();
 }
 
