@@ -51,6 +51,10 @@ tests_fuzz_fuzz_smtpd_session_SOURCES = tests/fuzz/fuzz_smtpd_session.c \
 	tests/unit/smtpd/fake_house.c tests/unit/smtpd/fake_house.h
 tests_fuzz_fuzz_smtpd_session_LDADD = libsmtpd.a libmessage.a $(FUZZ_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/fuzz_smtpd_content
+tests_fuzz_fuzz_smtpd_content_SOURCES = tests/fuzz/fuzz_smtpd_content.c
+tests_fuzz_fuzz_smtpd_content_LDADD = libsmtpd.a libmessage.a $(FUZZ_LIBS)
+
 dist_man_MANS += man/petrel-smtpd.8
 
 # The real process, with a test in master's, qmgr's and lookup's place.
