@@ -8,11 +8,11 @@
 #include "common/codec.h"
 
 enum lookup_type {
-	LOOKUP_RECIPIENT = 1, /* call: slice address, bool may_relay.  Answer LOOKUP_VERDICT */
+	LOOKUP_RECIPIENT = 1, /* call: slice address, bool may_relay, slice login (whose allowance it is counted against; empty: nobody's).  Answer LOOKUP_VERDICT */
 	LOOKUP_VERDICT,       /* struct lookup_verdict */
 	LOOKUP_EXPAND,        /* call: slice address.  Answer LOOKUP_EXPANSION */
 	LOOKUP_EXPANSION,     /* struct lookup_expansion */
-	LOOKUP_SENDER         /* call: slice login, slice sender address.  May this login use it?  Answer LOOKUP_VERDICT */
+	LOOKUP_SENDER         /* call: slice login, slice sender address, bool begins_message (which is counted).  May this login use it?  Answer LOOKUP_VERDICT */
 };
 
 enum lookup_answer {

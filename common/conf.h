@@ -106,6 +106,8 @@ struct settings {
 		int64_t errors_limit;
 		int64_t command_timeout;
 		int64_t data_timeout;
+		int64_t data_rate;
+		int64_t data_rate_window;
 		int64_t received_limit;
 		int bare_line_ends; /* enum conf_bare_line_ends */
 		struct conf_list relay_networks;
@@ -117,6 +119,10 @@ struct settings {
 		int from_missing; /* enum conf_submission_from_missing */
 		int64_t size_limit;
 		int64_t recipients_limit;
+		int64_t messages_per_hour;
+		int64_t messages_per_day;
+		int64_t recipients_per_hour;
+		int64_t recipients_per_day;
 	} submission;
 
 	struct {

@@ -1,6 +1,7 @@
 # lookup/: the daemon that says who a recipient is.
 noinst_LIBRARIES += liblookup.a
 liblookup_a_SOURCES = \
+	lookup/allowance.c lookup/allowance.h \
 	lookup/directory.c lookup/directory.h \
 	lookup/domain.c lookup/domain.h \
 	lookup/expand.c lookup/expand.h \
@@ -15,7 +16,7 @@ lookup_lookup_LDADD = liblookup.a $(TABLE_LIBS) $(IDN2_LIBS) $(COMMON_LIBS)
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_lookup
 TESTS += tests/unit/test_lookup
-tests_unit_test_lookup_SOURCES = tests/unit/lookup/expand.c tests/unit/lookup/verdict.c \
+tests_unit_test_lookup_SOURCES = tests/unit/lookup/allowance.c tests/unit/lookup/expand.c tests/unit/lookup/verdict.c \
 	tests/unit/lookup/world.h
 tests_unit_test_lookup_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lookup_LDADD = liblookup.a $(TABLE_LIBS) $(IDN2_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)

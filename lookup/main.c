@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/process.h"
+#include "lookup/allowance.h"
 #include "lookup/directory.h"
 #include "lookup/expand.h"
 #include "lookup/verdict.h"
@@ -47,11 +48,24 @@ static bool send_verdict(
 	return true;
 }
 
+/* What was said yes to counts, and may be too much. */
+static void count(struct lookup_verdict *verdict, struct slice login, enum allowance_of of)
+{
+	char text[ALLOWANCE_TEXT_MAX];
+
+	if (verdict->answer != LOOKUP_ACCEPTED || login.len == 0 ||
+	    allowance_take(login, of, clock_monotonic_us(), text))
+		return;
+	*verdict = (struct lookup_verdict){LOOKUP_TEMPORARY, 450, "4.7.1", ""};
+	slice_copy(slice_string(text), verdict->text, sizeof verdict->text);
+}
+
 static bool on_recipient(struct channel *channel, struct message *m)
 {
 	struct reader r = message_reader(m);
 	struct slice address = read_slice_max(&r, ADDRESS_MAX);
 	bool may_relay = read_bool(&r);
+	struct slice login = read_slice_max(&r, ADDRESS_MAX);
 	struct lookup_verdict verdict;
 
 	if (!reader_finished(&r))
@@ -59,6 +73,7 @@ static bool on_recipient(struct channel *channel, struct message *m)
 	verdict_on_recipient(&directory, address, may_relay, &verdict);
 	if (verdict.answer != LOOKUP_ACCEPTED && refresh(false))
 		verdict_on_recipient(&directory, address, may_relay, &verdict);
+	count(&verdict, login, ALLOWANCE_RECIPIENTS);
 	return send_verdict(channel, m->request, &verdict);
 }
 
@@ -67,6 +82,7 @@ static bool on_sender(struct channel *channel, struct message *m)
 	struct reader r = message_reader(m);
 	struct slice login = read_slice_max(&r, ADDRESS_MAX);
 	struct slice sender = read_slice_max(&r, ADDRESS_MAX);
+	bool begins_message = read_bool(&r);
 	struct lookup_verdict verdict;
 
 	if (!reader_finished(&r))
@@ -74,6 +90,8 @@ static bool on_sender(struct channel *channel, struct message *m)
 	verdict_on_sender(&directory, login, sender, &verdict);
 	if (verdict.answer != LOOKUP_ACCEPTED && refresh(false))
 		verdict_on_sender(&directory, login, sender, &verdict);
+	if (begins_message)
+		count(&verdict, login, ALLOWANCE_MESSAGES);
 	return send_verdict(channel, m->request, &verdict);
 }
 

@@ -15,6 +15,7 @@
 #include "smtpd/data.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
+#include "smtpd/submit.h"
 
 static const struct {
 	unsigned code;
@@ -24,6 +25,7 @@ static const struct {
     [CHUNK_UNGREETED] = {503, "5.5.1", "Say HELO or EHLO first"},
     [CHUNK_WITHOUT_SENDER] = {503, "5.5.1", "Give sender and recipients first"},
     [CHUNK_WITHOUT_RECIPIENTS] = {554, "5.5.1", "No valid recipients"},
+    [CHUNK_TOO_LARGE] = {552, "5.3.4", "Message too large"},
     [CHUNK_WITHOUT_SPACE] = {452, "4.3.1", "Insufficient system storage, try again later"},
     [CHUNK_WITHOUT_FILE] = {451, "4.3.0", "The message could not be stored, try again later"},
 };
@@ -87,38 +89,6 @@ static void judged(struct session *s, const struct verdict *against)
 	s->chunk.refusal = CHUNK_AGAINST_THE_GATE;
 }
 
-void chunk_begin(struct session *s, struct slice arguments)
-{
-	s->chunk.refusal = CHUNK_TAKEN;
-	if (!parse(arguments, &s->chunk.left, &s->chunk.is_last)) {
-		reply(s, 501, "5.5.4", "Syntax: BDAT size [LAST]; closing connection");
-		session_close(s);
-		return;
-	}
-	s->chunk.size = s->chunk.left;
-	if (!s->has_greeted)
-		s->chunk.refusal = CHUNK_UNGREETED;
-	else if (s->transaction == NULL)
-		s->chunk.refusal = CHUNK_WITHOUT_SENDER;
-	else if (s->transaction->recipient_count == 0)
-		s->chunk.refusal = CHUNK_WITHOUT_RECIPIENTS;
-	else if (!s->transaction->has_content)
-		gate_ask(s, GATE_DATA, judged);
-	session_expect(s, PHASE_CHUNK);
-}
-
-/* --- the octets ----------------------------------------------------------------------- */
-
-static void swallow(struct evbuffer *input, uint64_t *left)
-{
-	size_t len = evbuffer_get_length(input);
-
-	if (len > *left)
-		len = (size_t)*left;
-	evbuffer_drain(input, len);
-	*left -= len;
-}
-
 static void refuse(struct session *s, enum chunk_refusal refusal)
 {
 	/* The client may have sent the next chunks already: they are no part of a new message. */
@@ -134,6 +104,54 @@ static void refuse(struct session *s, enum chunk_refusal refusal)
 		return;
 	}
 	reply(s, refusals[refusal].code, refusals[refusal].status, "%s", refusals[refusal].text);
+}
+
+/* More than anybody would want to have, and thrown away it would cost as much. */
+static bool is_boundless(const struct session *s)
+{
+	if (s->transaction != NULL && s->transaction->has_content)
+		return content_is_boundless(&s->transaction->content, s->chunk.size);
+	return s->chunk.size / CONTENT_PATIENCE > submit_size_limit(s);
+}
+
+void chunk_begin(struct session *s, struct slice arguments)
+{
+	s->chunk.refusal = CHUNK_TAKEN;
+	if (!parse(arguments, &s->chunk.left, &s->chunk.is_last)) {
+		reply(s, 501, "5.5.4", "Syntax: BDAT size [LAST]; closing connection");
+		session_close(s);
+		return;
+	}
+	s->chunk.size = s->chunk.left;
+	if (!s->has_greeted)
+		s->chunk.refusal = CHUNK_UNGREETED;
+	else if (s->transaction == NULL)
+		s->chunk.refusal = CHUNK_WITHOUT_SENDER;
+	else if (s->transaction->recipient_count == 0)
+		s->chunk.refusal = CHUNK_WITHOUT_RECIPIENTS;
+	if (is_boundless(s)) {
+		/* Nobody reads that; and where the chunk's end is not waited for, nothing is a command any more. */
+		if (s->chunk.refusal == CHUNK_TAKEN)
+			s->chunk.refusal = CHUNK_TOO_LARGE;
+		refuse(s, (enum chunk_refusal)s->chunk.refusal);
+		session_close(s);
+		return;
+	}
+	if (s->chunk.refusal == CHUNK_TAKEN && !s->transaction->has_content)
+		gate_ask(s, GATE_DATA, judged);
+	session_expect(s, PHASE_CHUNK);
+}
+
+/* --- the octets ----------------------------------------------------------------------- */
+
+static void swallow(struct evbuffer *input, uint64_t *left)
+{
+	size_t len = evbuffer_get_length(input);
+
+	if (len > *left)
+		len = (size_t)*left;
+	evbuffer_drain(input, len);
+	*left -= len;
 }
 
 bool chunk_take(struct session *s)

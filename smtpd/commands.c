@@ -211,7 +211,7 @@ static void sender_answered(void *asker, const struct lookup_verdict *verdict)
 	if (verdict != NULL && verdict->answer == LOOKUP_ACCEPTED) {
 		gate_ask(s, GATE_MAIL, mail_judged);
 	} else {
-		if (verdict != NULL && verdict->answer == LOOKUP_REFUSED)
+		if (verdict != NULL)
 			log_info("sender-refused",
 			    log_slice("from", transaction_sender(s->transaction)),
 			    log_string("client", s->client.text), log_string("login", s->login),
@@ -226,16 +226,16 @@ static void sender_answered(void *asker, const struct lookup_verdict *verdict)
 		session_unblock(s);
 }
 
-/* A user of ours may use some addresses and not others; lookup knows which. */
+/* A user of ours may use some addresses and not others, and send so much and no more; lookup knows. */
 static void accept_sender(struct session *s, struct slice address)
 {
-	if (s->login == NULL || s->is_local || address.len == 0) {
+	if (!submit_has_account(s)) {
 		gate_ask(s, GATE_MAIL, mail_judged);
 		return;
 	}
 	s->question.asker = s;
 	s->question.answered.verdict = sender_answered;
-	if (s->house->sender(&s->question, slice_string(s->login), address)) {
+	if (s->house->sender(&s->question, slice_string(s->login), address, true)) {
 		session_block(s);
 	} else {
 		session_reset(s);

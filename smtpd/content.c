@@ -356,6 +356,14 @@ static void flush(struct content *content, struct content_segments *out)
 	clear(out);
 }
 
+bool content_is_boundless(const struct content *content, uint64_t to_come)
+{
+	uint64_t limit = content->rules.size_limit;
+
+	return content->taken / CONTENT_PATIENCE > limit || to_come / CONTENT_PATIENCE > limit ||
+	       (content->taken + to_come) / CONTENT_PATIENCE > limit;
+}
+
 /* Take some of the input, `max` octets at most; returns how many. */
 static size_t take_some(struct content *content, struct evbuffer *input, size_t max)
 {
@@ -382,6 +390,9 @@ static size_t take_some(struct content *content, struct evbuffer *input, size_t 
 	flush(content, &out);
 	evbuffer_drain(input, taken);
 	content->taken += taken;
+	/* Fields that are left out have no size, and must have an end all the same. */
+	if (content_is_boundless(content, 0))
+		set_problem(content, CONTENT_TOO_LARGE, 0);
 	return taken;
 }
 

@@ -30,7 +30,12 @@
 enum {
 	CONTENT_SEGMENTS = 128,       /* pieces of one write */
 	CONTENT_WRITE_WANTED = 32768, /* octets that are worth a write of their own */
-	CONTENT_HELD_MAX = 1024       /* octets of one write that had been held back */
+	CONTENT_HELD_MAX = 1024,      /* octets of one write that had been held back */
+	/*
+	 * How many times its limit a message may be long while its end is waited for, so
+	 * that its client hears why it is refused.
+	 */
+	CONTENT_PATIENCE = 2
 };
 
 /* Why a message cannot be taken; the first reason stays. */
@@ -97,6 +102,9 @@ size_t content_scan(struct content *content, struct slice in, struct content_seg
  * rest of the input is the client's next command.
  */
 bool content_take(struct content *content, struct evbuffer *input);
+
+/* So much has come, or is said to come yet, that its end is not worth waiting for. */
+bool content_is_boundless(const struct content *content, uint64_t to_come);
 
 /* Take what there is of a chunk; *left, the octets of it that have not come yet, goes down. */
 void content_take_chunk(struct content *content, struct evbuffer *input, uint64_t *left);

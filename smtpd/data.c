@@ -325,9 +325,14 @@ bool data_take(struct session *s)
 {
 	struct content *content = &s->transaction->content;
 
-	if (!content_take(content, stream_input(s->stream)))
-		return false;
-	session_expect(s, PHASE_COMMAND);
-	data_finish(s);
-	return true;
+	if (content_take(content, stream_input(s->stream))) {
+		session_expect(s, PHASE_COMMAND);
+		data_finish(s);
+		return true;
+	}
+	if (content_is_boundless(content, 0)) {
+		data_refuse(s);
+		session_close(s);
+	}
+	return false;
 }

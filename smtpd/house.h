@@ -64,10 +64,13 @@ struct question {
 enum house_file { HOUSE_FILE_GIVEN, HOUSE_FILE_ASKED, HOUSE_FILE_NONE };
 
 struct house {
-	/* Is this a recipient?  may_relay: the client may send to other hosts. */
-	bool (*recipient)(struct question *question, struct slice address, bool may_relay);
-	/* May this login send as that address? */
-	bool (*sender)(struct question *question, struct slice login, struct slice address);
+	/*
+	 * Is this a recipient?  may_relay: the client may send to other hosts.  Where
+	 * `login` is not empty, and the answer is yes, it is one more of that user's.
+	 */
+	bool (*recipient)(struct question *question, struct slice address, bool may_relay, struct slice login);
+	/* May this login send as that address?  begins_message: then it is one more of that user's. */
+	bool (*sender)(struct question *question, struct slice login, struct slice address, bool begins_message);
 	/* Who is the client?  The slices in what is asked are the caller's to wipe. */
 	bool (*login)(struct question *question, const struct auth_question *asked);
 	/* The session's conversation with auth, if there is one, is over. */
@@ -88,6 +91,8 @@ struct house {
 	/* No answer is wanted any more. */
 	void (*withdraw)(struct question *question);
 
+	/* The spool's disk has room for a message of that size, as far as is known. */
+	bool (*has_room)(uint64_t size);
 	/* There is somebody who can store a message. */
 	bool (*queue_is_open)(void);
 	/* Those who answer are behind: take no new work.  sessions_resume() says when that is over. */

@@ -11,6 +11,7 @@
 
 enum {
 	SIZE_DIGITS = 20, /* of SIZE=n (RFC 1870, 3) */
+	ROOM_ASKED = 1024 * 1024, /* a SIZE from which on the disk is looked at: queue.free-space is there for the others */
 	ENVID_MAX = 100,  /* octets as written (RFC 3461, 4.4) */
 	ORCPT_MAX = 500   /* the same (RFC 3461, 4.2) */
 };
@@ -67,6 +68,10 @@ static bool size_is_taken(
 	if (size > submit_size_limit(s)) {
 		reply(s, 552, "5.3.4", "Message too large: at most %llu octets",
 		    (unsigned long long)submit_size_limit(s));
+		return false;
+	}
+	if (size >= ROOM_ASKED && !s->house->has_room(size)) {
+		reply(s, 452, "4.3.1", "Insufficient system storage, try again later");
 		return false;
 	}
 	*out = size;

@@ -58,7 +58,8 @@ static bool verdict_came(struct message *m, void *context)
 	return good;
 }
 
-static bool ask_recipient(struct question *question, struct slice address, bool may_relay)
+static bool ask_recipient(
+    struct question *question, struct slice address, bool may_relay, struct slice login)
 {
 	struct writer *w = ask(question, ROLE_LOOKUP, LOOKUP_RECIPIENT, verdict_came);
 
@@ -66,10 +67,12 @@ static bool ask_recipient(struct question *question, struct slice address, bool 
 		return false;
 	write_slice(w, address);
 	write_bool(w, may_relay);
+	write_slice(w, login);
 	return asked(question);
 }
 
-static bool ask_sender(struct question *question, struct slice login, struct slice address)
+static bool ask_sender(
+    struct question *question, struct slice login, struct slice address, bool begins_message)
 {
 	struct writer *w = ask(question, ROLE_LOOKUP, LOOKUP_SENDER, verdict_came);
 
@@ -77,6 +80,7 @@ static bool ask_sender(struct question *question, struct slice login, struct sli
 		return false;
 	write_slice(w, login);
 	write_slice(w, address);
+	write_bool(w, begins_message);
 	return asked(question);
 }
 
@@ -225,6 +229,7 @@ void peers_furnish(struct house *house)
 	house->commit = spool_commit;
 	house->abort = spool_abort;
 	house->withdraw = withdraw;
+	house->has_room = spool_has_room;
 	house->queue_is_open = queue_is_open;
 	house->is_congested = is_congested;
 }

@@ -168,7 +168,8 @@ static void ask(struct session *s, struct session_recipient *recipient)
 	recipient->question.asker = recipient;
 	recipient->question.answered.verdict = lookup_answered;
 	if (!s->house->recipient(&recipient->question, recipient->accepted.address,
-		s->client.may_relay || s->login != NULL))
+		s->client.may_relay || s->login != NULL,
+		slice_string(submit_has_account(s) ? s->login : NULL)))
 		conclude(recipient, &lost, false);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/witness.h"
@@ -193,6 +194,7 @@ void session_block(struct session *s)
 void session_reset(struct session *s)
 {
 	drop_transaction(s);
+	s->pace.since_us = 0;
 }
 
 void session_forget(struct session *s)
@@ -335,21 +337,57 @@ static bool take_response(struct session *s)
 	return false;
 }
 
+/* A client that sends an octet now and then is never silent, and never done. */
+static bool is_too_slow(struct session *s, size_t octets)
+{
+	uint64_t now_us = clock_monotonic_us();
+	uint64_t passed_us = now_us - s->pace.since_us;
+	uint64_t window_us = (uint64_t)settings->smtp.data_rate_window * 1000000;
+	bool is_slow;
+
+	s->pace.octets += octets;
+	if (s->pace.since_us != 0 && passed_us < window_us)
+		return false;
+	is_slow = s->pace.since_us != 0 &&
+		  s->pace.octets < (double)settings->smtp.data_rate * (double)passed_us / 1e6;
+	s->pace = (struct pace){.since_us = now_us};
+	return is_slow;
+}
+
+/* Take what there is of a message, or of a chunk. */
+static bool receive(struct session *s, bool (*take)(struct session *s))
+{
+	struct evbuffer *input = stream_input(s->stream);
+	size_t before = evbuffer_get_length(input);
+	bool has_ended;
+
+	restart_timer(s);
+	has_ended = take(s);
+	if (has_ended || !is_receiving(s) || !is_too_slow(s, before - evbuffer_get_length(input)))
+		return has_ended;
+	log_info("client-too-slow", log_string("client", s->client.text));
+	reply(s, 421, "4.4.2", "%s waits no longer for so slow a message, closing connection",
+	    settings->hostname);
+	session_close(s);
+	return false;
+}
+
 static bool take_input(struct session *s)
 {
-	if (s->is_blocked || !stream_has_room(s->stream) || s->house->is_congested())
+	if (s->is_blocked || !stream_has_room(s->stream) || s->house->is_congested()) {
+		/* Now it is not the client who is slow. */
+		s->pace.since_us = 0;
 		return false;
+	}
 	switch (s->phase) {
 	case PHASE_COMMAND:
 		return take_command(s);
 	case PHASE_AUTH:
 		return take_response(s);
 	case PHASE_CONTENT:
-		restart_timer(s);
-		return data_take(s);
+		return receive(s, data_take);
 	case PHASE_CHUNK:
-		restart_timer(s);
-		return chunk_take(s);
+		return receive(s, chunk_take);
 	default:
 		return false;
 	}

@@ -53,6 +53,7 @@ enum chunk_refusal {
 	CHUNK_UNGREETED,
 	CHUNK_WITHOUT_SENDER,
 	CHUNK_WITHOUT_RECIPIENTS,
+	CHUNK_TOO_LARGE,
 	CHUNK_WITHOUT_SPACE,
 	CHUNK_WITHOUT_FILE,
 	CHUNK_AGAINST_THE_GATE
@@ -65,6 +66,12 @@ struct chunk {
 	bool is_last;
 	uint8_t refusal; /* enum chunk_refusal */
 	struct verdict *against; /* CHUNK_AGAINST_THE_GATE: allocated; else NULL */
+};
+
+/* How fast a message comes: smtp.data-rate. */
+struct pace {
+	uint64_t since_us; /* when the window began; 0: it has not */
+	uint64_t octets;   /* taken since */
 };
 
 /* A RCPT command whose reply has not been given yet. */
@@ -118,6 +125,7 @@ struct session {
 	unsigned recipient_count;
 	struct transaction *transaction;
 	struct chunk chunk;
+	struct pace pace;
 	struct sasl *sasl;
 	struct buf held; /* replies that have not been given to the stream */
 };

@@ -3,8 +3,10 @@
  */
 #include "smtpd/spool.h"
 
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "common/conf.h"
 #include "common/process.h"
 
 enum {
@@ -227,6 +229,17 @@ void spool_abort(struct spool_file *file, bool is_untouched)
 	}
 	close(file->descriptor);
 	*file = no_spool_file;
+}
+
+bool spool_has_room(uint64_t size)
+{
+	struct statvfs fs;
+	uint64_t free_octets, wanted = (uint64_t)settings->queue.free_space;
+
+	if (file_count == 0 || fstatvfs(files[first_file].descriptor, &fs) != 0)
+		return true;
+	free_octets = (uint64_t)fs.f_bavail * fs.f_frsize;
+	return free_octets >= wanted && free_octets - wanted >= size;
 }
 
 void spool_opened(void)

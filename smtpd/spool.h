@@ -16,6 +16,8 @@ bool spool_commit(struct question *question, struct spool_file *file, uint64_t s
 void spool_abort(struct spool_file *file, bool is_untouched);
 /* A question of spool_file's is not to be answered any more. */
 void spool_withdraw(struct question *question);
+/* See house.h: house.has_room. */
+bool spool_has_room(uint64_t size);
 
 /* There is a qmgr (again): fill up. */
 void spool_opened(void);

@@ -26,6 +26,11 @@ bool submit_is_user(const struct session *s)
 	return s->login != NULL || s->is_local;
 }
 
+bool submit_has_account(const struct session *s)
+{
+	return s->login != NULL && !s->is_local;
+}
+
 bool submit_may_send(struct session *s)
 {
 	if (!s->is_submission || s->login != NULL)
@@ -49,20 +54,14 @@ uint32_t submit_recipients_limit(const struct session *s)
 					    : settings->smtp.recipients_limit);
 }
 
-/* What From says matters of those who have logged in.  Programs on this host write for others too. */
-static bool has_account(const struct session *s)
-{
-	return s->login != NULL && !s->is_local;
-}
-
 void submit_rules(const struct session *s, struct content_rules *rules)
 {
 	if (!submit_is_user(s))
 		return;
 	rules->dropped = FIELD_BCC | FIELD_RESENT_BCC;
-	rules->keeps_from = has_account(s);
+	rules->keeps_from = submit_has_account(s);
 	/* Who sent it is for us to say then: what the message says of it goes. */
-	if (has_account(s) && settings->submission.from == SUBMISSION_FROM_SENDER)
+	if (submit_has_account(s) && settings->submission.from == SUBMISSION_FROM_SENDER)
 		rules->dropped |= FIELD_SENDER;
 }
 
@@ -139,7 +138,7 @@ static void ask(struct session *s, struct slice author)
 {
 	s->question.asker = s;
 	s->question.answered.verdict = author_answered;
-	if (s->house->sender(&s->question, slice_string(s->login), author))
+	if (s->house->sender(&s->question, slice_string(s->login), author, false))
 		session_block(s);
 	else
 		refuse(s, 451, "4.3.0", "Temporary failure, try again later");
@@ -170,7 +169,7 @@ void submit_examine(struct session *s)
 {
 	const struct fields *fields = &s->transaction->content.fields;
 
-	if (!has_account(s))
+	if (!submit_has_account(s))
 		data_commit(s);
 	else if (fields->from_count > 1)
 		refuse(s, 550, "5.6.0", "A message has one From field, not several");
@@ -195,7 +194,7 @@ static bool add_from(const struct session *s, struct buf *out)
 
 	if (sender.len > 0)
 		good = header_append_mailbox(&value, SLICE(""), sender);
-	else if (has_account(s))
+	else if (submit_has_account(s))
 		good = header_append_mailbox(&value, SLICE(""), slice_string(s->login));
 	else
 		good = buf_printf(&value, "%s@%s", s->login,

@@ -17,6 +17,12 @@ struct content_rules;
 /* The client is a user of ours, by password or by being on this host. */
 bool submit_is_user(const struct session *s);
 
+/*
+ * The client has logged in: what it sends is in that account's name, and is counted.
+ * Programs on this host write for others too.
+ */
+bool submit_has_account(const struct session *s);
+
 /* Say 530 where MAIL has to wait for STARTTLS or AUTH; true where it need not. */
 bool submit_may_send(struct session *s);
 

@@ -33,7 +33,7 @@ static void teardown(void)
 
 TestSuite(lookup_daemon, .init = setup, .fini = teardown, .timeout = 30);
 
-static unsigned recipient(const char *address, bool may_relay)
+static unsigned recipient_of(const char *login, const char *address, bool may_relay)
 {
 	struct reply reply = {0};
 	struct writer *w = channel_call(smtpd, LOOKUP_RECIPIENT, daemon_reply, &reply, NULL);
@@ -42,12 +42,32 @@ static unsigned recipient(const char *address, bool may_relay)
 
 	write_string(w, address);
 	write_bool(w, may_relay);
+	write_string(w, login);
 	cr_assert(channel_end(smtpd));
 	daemon_run_until(&d, &reply.came);
 	r = reader_over(slice_of(reply.body, reply.len));
 	cr_assert_eq(reply.type, LOOKUP_VERDICT);
 	cr_assert(lookup_verdict_read(&r, &verdict));
 	return verdict.code;
+}
+
+static unsigned recipient(const char *address, bool may_relay)
+{
+	return recipient_of("", address, may_relay);
+}
+
+Test(lookup_daemon, counts_what_a_user_sends_and_only_what_is_accepted)
+{
+	char limited[320];
+
+	snprintf(limited, sizeof limited, "%ssubmission.recipients-per-hour 2\n", conf);
+	daemon_reload(&d, limited);
+	cr_assert_eq(recipient_of("alice@example.org", "nobody@example.org", true), 550);
+	for (unsigned i = 0; i < 2; i++)
+		cr_assert_eq(recipient_of("alice@example.org", "x@elsewhere.test", true), 250);
+	cr_assert_eq(recipient_of("alice@example.org", "x@elsewhere.test", true), 450);
+	cr_assert_eq(recipient_of("bob@example.org", "x@elsewhere.test", true), 250);
+	cr_assert_eq(recipient("x@elsewhere.test", true), 250);
 }
 
 Test(lookup_daemon, answers_smtpd_about_recipients)

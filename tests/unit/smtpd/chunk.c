@@ -195,3 +195,19 @@ Test(chunk, a_client_that_leaves_in_the_middle_of_a_chunk_leaves_nothing_behind)
 	cr_assert_eq(fake.commits_count, 0);
 	cr_assert_eq(fake.aborted, 1);
 }
+
+Test(chunk, one_that_nobody_would_read_is_not_waited_for)
+{
+	expect(ENVELOPE "BDAT 18446744073709551615 LAST\r\nQUIT\r\n", ENVELOPE_OK "552 5.3.4\n");
+	cr_assert(fake_is_closed());
+	fake_close();
+	greeted();
+	expect("BDAT 1000000000000\r\nQUIT\r\n", "503 5.5.1\n");
+	cr_assert(fake_is_closed());
+	fake_close();
+	greeted();
+	expect(ENVELOPE "BDAT 5\r\nx: y\r", ENVELOPE_OK "250 2.0.0\n");
+	expect("BDAT 131070\r\n", "552 5.3.4\n");
+	cr_assert(fake_is_closed());
+	cr_assert_eq(fake.aborted, 1);
+}

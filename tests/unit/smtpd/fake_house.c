@@ -48,7 +48,8 @@ static void say_verdict(struct lookup_verdict *verdict, enum lookup_answer answe
 	snprintf(verdict->text, sizeof verdict->text, "%s", text);
 }
 
-static bool ask_recipient(struct question *question, struct slice address, bool may_relay)
+static bool ask_recipient(
+    struct question *question, struct slice address, bool may_relay, struct slice login)
 {
 	struct lookup_verdict *verdict;
 
@@ -56,6 +57,7 @@ static bool ask_recipient(struct question *question, struct slice address, bool 
 		return false;
 	verdict = &put(question, KIND_VERDICT)->verdict;
 	fake.recipients_asked++;
+	fake.recipients_counted += login.len > 0;
 	fake.recipients_open++;
 	if (slice_starts_with(address, SLICE("nobody@")))
 		say_verdict(verdict, LOOKUP_REFUSED, 550, "5.1.1", "No such user here");
@@ -72,7 +74,8 @@ static bool ask_recipient(struct question *question, struct slice address, bool 
 	return true;
 }
 
-static bool ask_sender(struct question *question, struct slice login, struct slice address)
+static bool ask_sender(
+    struct question *question, struct slice login, struct slice address, bool begins_message)
 {
 	struct lookup_verdict *verdict;
 
@@ -80,8 +83,11 @@ static bool ask_sender(struct question *question, struct slice login, struct sli
 		return false;
 	verdict = &put(question, KIND_VERDICT)->verdict;
 	fake.senders_asked++;
+	fake.messages_counted += begins_message;
 	fake.recipients_open++;
-	if (slice_equal(login, address))
+	if (fake.allowance_is_used_up && begins_message)
+		say_verdict(verdict, LOOKUP_TEMPORARY, 450, "4.7.1", "You may send 1 messages");
+	else if (address.len == 0 || slice_equal(login, address))
 		say_verdict(verdict, LOOKUP_ACCEPTED, 250, "2.1.0", "Ok");
 	else
 		say_verdict(
@@ -286,6 +292,11 @@ static void withdraw(struct question *question)
 	fake.withdrawn++;
 }
 
+static bool has_room(uint64_t size)
+{
+	return size < FAKE_ROOM;
+}
+
 static bool queue_is_open(void)
 {
 	return !fake.queue_is_away;
@@ -319,6 +330,7 @@ static const struct house house = {
     .commit = ask_commit,
     .abort = abort_file,
     .withdraw = withdraw,
+    .has_room = has_room,
     .queue_is_open = queue_is_open,
     .is_congested = is_congested,
     .tls = tls,

@@ -16,6 +16,7 @@
 #include "smtpd/session.h"
 
 enum { FAKE_COMMITS_MAX = 64, FAKE_RECIPIENTS_SEEN = 4, FAKE_QUESTIONS_MAX = 4096 };
+enum { FAKE_ROOM = 40 * 1024 * 1024 }; /* octets on the fake disk */
 
 /* A message that the fake qmgr was given. */
 struct fake_commit {
@@ -44,6 +45,7 @@ struct fake_house {
 	/* how the house behaves */
 	bool holds_answers; /* until fake_answer() */
 	bool lookup_is_away;
+	bool allowance_is_used_up;
 	bool auth_is_away;
 	bool policy_is_away;
 	int32_t score; /* that policy says of the client */
@@ -60,6 +62,8 @@ struct fake_house {
 	unsigned recipients_asked;
 	unsigned recipients_open; /* asked and not answered */
 	unsigned senders_asked;
+	unsigned messages_counted; /* against a user's allowance */
+	unsigned recipients_counted;
 	unsigned names_asked;
 	unsigned policy_asked[GATE_STAGE_COUNT];
 	unsigned policy_ended;

@@ -639,3 +639,76 @@ Test(session, a_client_that_falls_silent_in_a_message_is_sent_away_and_the_file_
 	cr_assert(fake_is_closed());
 	cr_assert_eq(fake.aborted, 1);
 }
+
+Test(session, a_client_that_trickles_is_sent_away_and_the_file_too)
+{
+	fake_set("smtp.data-rate 100\nsmtp.data-rate-window 1s");
+	start_message();
+	expect("a few octets\r\n", "");
+	wait_seconds(1);
+	expect("and a few more\r\n", "421 4.4.2\n");
+	cr_assert(fake_is_closed());
+	cr_assert_eq(fake.aborted, 1);
+}
+
+Test(session, a_client_that_trickles_by_chunks_of_an_octet_gains_nothing)
+{
+	fake_set("smtp.data-rate 100\nsmtp.data-rate-window 1s");
+	fake_connect(SERVICE_MX, "192.0.2.1");
+	fake_say("EHLO x\r\nMAIL FROM:<alice@crepes.fr>\r\nRCPT TO:<bob@hamburger.edu>\r\n");
+	expect("BDAT 2\r\na", "");
+	expect("bBDAT 2\r\nc", "250 2.0.0\n");
+	wait_seconds(1);
+	expect("dBDAT 2\r\ne", "250 2.0.0\n421 4.4.2\n");
+	cr_assert(fake_is_closed());
+}
+
+Test(session, a_slow_client_is_as_good_as_any_while_it_is_fast_enough)
+{
+	char line[203];
+
+	memset(line, 'x', 200);
+	memcpy(line + 200, "\r\n", 3);
+	fake_set("smtp.data-rate 100\nsmtp.data-rate-window 1s");
+	start_message();
+	for (unsigned i = 0; i < 2; i++) {
+		expect(line, "");
+		wait_seconds(1);
+	}
+	expect("and the end\r\n.\r\n", "250 2.0.0\n");
+}
+
+Test(session, who_waits_for_us_is_not_slow)
+{
+	fake_set("smtp.data-rate 100\nsmtp.data-rate-window 1s");
+	start_message();
+	expect("a few octets\r\n", "");
+	fake.is_congested = true;
+	expect("more\r\n", "");
+	wait_seconds(1);
+	fake.is_congested = false;
+	sessions_resume();
+	expect("and more\r\n", "");
+	expect("\r\n.\r\n", "250 2.0.0\n");
+}
+
+Test(session, the_end_of_a_message_is_not_waited_for_for_ever)
+{
+	static char text[60001];
+
+	memset(text, 'x', sizeof text - 1);
+	fake_set("smtp.size-limit 64K");
+	start_message();
+	for (unsigned i = 0; i < 2; i++)
+		expect(text, "");
+	expect(text, "552 5.3.4\n");
+	cr_assert(fake_is_closed());
+	cr_assert_eq(fake.aborted, 1);
+}
+
+Test(session, a_size_that_the_disk_has_no_room_for_is_refused_for_now)
+{
+	greet();
+	PLAY({"MAIL FROM:<alice@crepes.fr> SIZE=45000000\r\n", "452 4.3.1\n"},
+	    {"MAIL FROM:<alice@crepes.fr> SIZE=30000000\r\n", "250 2.1.0\n"});
+}

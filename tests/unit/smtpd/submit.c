@@ -66,6 +66,7 @@ Test(submit, lookup_is_not_asked_about_the_address_that_mail_named)
 	submit("From: Alice <alice@hamburger.edu>\r\n.\r\n", "250 2.0.0\n");
 	submit("From: alice@HAMBURGER.edu (Alice)\r\n.\r\n", "250 2.0.0\n");
 	cr_assert_eq(fake.senders_asked, 2, "for MAIL alone");
+	cr_assert_eq(fake.messages_counted, 2);
 }
 
 Test(submit, an_author_who_is_somebody_else_is_refused)
@@ -212,4 +213,45 @@ Test(submit, users_have_limits_of_their_own)
 	    {"MAIL FROM:<alice@hamburger.edu> SIZE=131072\r\n", "250 2.1.0\n"},
 	    {"RCPT TO:<a@b.example>\r\nRCPT TO:<b@b.example>\r\nRCPT TO:<c@b.example>\r\n",
 		"250 2.1.5\n250 2.1.5\n452 4.5.3\n"});
+}
+
+Test(submit, a_bcc_without_end_is_no_way_to_be_read_for_ever)
+{
+	static char text[60001];
+
+	memset(text, 'x', sizeof text - 1);
+	fake_set("auth.cleartext always\nsubmission.size-limit 64K");
+	expect(ENVELOPE, ENVELOPE_OK);
+	expect("Bcc: ", "");
+	for (unsigned i = 0; i < 2; i++)
+		expect(text, "");
+	expect(text, "552 5.3.4\n");
+	cr_assert(fake_is_closed());
+}
+
+Test(submit, what_a_user_sends_is_counted_once_and_what_others_send_is_not)
+{
+	submit("From: boss@hamburger.edu\r\n.\r\n", "550 5.7.1\n");
+	expect("MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n",
+	    "250 2.1.0\n250 2.1.5\n250 2.1.5\n");
+	cr_assert_eq(fake.messages_counted, 2);
+	cr_assert_eq(fake.recipients_counted, 3);
+	fake_close();
+	fake_open();
+	start_message();
+	cr_assert_eq(fake.messages_counted + fake.recipients_counted, 0);
+	fake_close();
+	fake_open();
+	fake_connect_user(1000, "carol");
+	fake_heard();
+	expect(ENVELOPE, ENVELOPE_OK);
+	cr_assert_eq(fake.messages_counted + fake.recipients_counted, 0);
+}
+
+Test(submit, a_user_who_has_sent_too_much_is_told_to_wait)
+{
+	fake.allowance_is_used_up = true;
+	expect("MAIL FROM:<alice@hamburger.edu>\r\n", "450 4.7.1 You may send 1 messages\n");
+	fake.allowance_is_used_up = false;
+	submit("From: alice@hamburger.edu\r\n.\r\n", "250 2.0.0\n");
 }
