@@ -12,11 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message/spelling.h"
+
 enum { FIRST_ENTRIES = 64 };
 
 struct entry {
 	struct slice account;    /* canonical */
 	struct slice credential; /* known to parse */
+	char *spelled;           /* where `account` lies if it is longer than what was written; or NULL */
 	unsigned line;
 };
 
@@ -42,14 +45,17 @@ bool credentials_canonical(struct slice account, char out[CREDENTIALS_ACCOUNT_MA
 {
 	ssize_t at = slice_find_last(account, '@');
 	struct cursor c = cursor_over(account);
+	struct buf folded = buf_with_limit(CREDENTIALS_ACCOUNT_MAX);
+	bool good;
 
 	cursor_take_while(&c, is_name_octet);
 	if (at <= 0 || (size_t)at + 1 == account.len || !cursor_done(&c) ||
-	    account.data[0] == '#' || !slice_copy(account, out, CREDENTIALS_ACCOUNT_MAX + 1))
+	    account.data[0] == '#' || account.len > CREDENTIALS_ACCOUNT_MAX)
 		return false;
-	for (char *p = out; *p != '\0'; p++)
-		*p = (char)octet_lower((unsigned char)*p);
-	return true;
+	good = address_fold(account, &folded) &&
+	       slice_copy(buf_slice(&folded), out, CREDENTIALS_ACCOUNT_MAX + 1);
+	buf_free(&folded);
+	return good;
 }
 
 /* --- lines ---------------------------------------------------------------------------- */
@@ -138,29 +144,32 @@ static bool complain(
 	return false;
 }
 
-/* The canonical form is as long as what was written, so it takes its place in our copy. */
-static bool make_canonical(struct credentials *c, struct slice account)
+/* The canonical form takes the place of what was written in our copy, where it is not longer (an A-label is). */
+static bool make_canonical(struct credentials *c, struct slice *account, char **spelled)
 {
 	char name[CREDENTIALS_ACCOUNT_MAX + 1];
+	size_t len;
 
-	if (!credentials_canonical(account, name))
+	*spelled = NULL;
+	if (!credentials_canonical(*account, name))
 		return false;
-	memcpy(c->text + (account.data - c->text), name, account.len);
+	len = strlen(name);
+	if (len <= account->len)
+		memcpy(c->text + (account->data - c->text), name, len);
+	else if ((*spelled = strdup(name)) == NULL)
+		return false;
+	*account = slice_of(*spelled == NULL ? account->data : *spelled, len);
 	return true;
 }
 
-static bool add_line(
-    struct credentials *c, struct line line, unsigned number, const char *name, struct buf *error)
+/* `spelled` is taken over where this is true. */
+static bool add_entry(struct credentials *c, struct line line, char *spelled, unsigned number,
+    const char *name, struct buf *error)
 {
 	struct credential parsed;
 	const char *fault;
 	uint32_t *place;
 
-	if (c->count == c->size && !grow(c))
-		return complain(error, name, number, line.account, "out of memory");
-	if (!make_canonical(c, line.account))
-		return complain(
-		    error, name, number, line.account, "not an account's name (local@domain)");
 	if (slice_is_empty(line.credential))
 		return complain(error, name, number, line.account,
 		    "a password is missing behind the account's name");
@@ -175,9 +184,25 @@ static bool add_line(
 		buf_printf(error, "%u already", c->entries[*place - 1].line);
 		return false;
 	}
-	c->entries[c->count++] = (struct entry){line.account, line.credential, number};
+	c->entries[c->count++] = (struct entry){line.account, line.credential, spelled, number};
 	*place = (uint32_t)c->count;
 	return true;
+}
+
+static bool add_line(
+    struct credentials *c, struct line line, unsigned number, const char *name, struct buf *error)
+{
+	char *spelled;
+
+	if (c->count == c->size && !grow(c))
+		return complain(error, name, number, line.account, "out of memory");
+	if (!make_canonical(c, &line.account, &spelled))
+		return complain(
+		    error, name, number, line.account, "not an account's name (local@domain)");
+	if (add_entry(c, line, spelled, number, name, error))
+		return true;
+	free(spelled);
+	return false;
 }
 
 static bool add_lines(struct credentials *c, const char *name, struct buf *error)
@@ -226,6 +251,8 @@ void credentials_free(struct credentials *c)
 		return;
 	if (c->text != NULL)
 		explicit_bzero(c->text, c->len);
+	for (size_t i = 0; i < c->count; i++)
+		free(c->entries[i].spelled);
 	free(c->text);
 	free(c->entries);
 	free(c->buckets);

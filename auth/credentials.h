@@ -10,8 +10,8 @@
  * The first form is RFC 5803's verifier (salt and keys in base64), from which
  * SCRAM-SHA-256 (RFC 7677) can be served without knowing the password.  The
  * other two are a hash that crypt(3) knows; hashes without a salt or with one
- * round of DES are refused.  Account names are compared without regard to ASCII
- * case, and are in lower case once parsed.
+ * round of DES are refused.  Account names are compared, and once parsed are kept,
+ * in the one spelling that addresses have where they are looked up (spelling.h).
  *
  * Pure functions; a struct credentials is never changed after it was parsed, so
  * threads may share it.
@@ -140,7 +140,7 @@ enum credentials_change {
 enum credentials_change credentials_edit(
     struct slice text, struct slice account, struct slice credential, struct buf *out);
 
-/* "local@domain" in lower case into `out`; false where it is no account's name. */
+/* "local@domain" in that spelling into `out`; false where it is no account's name. */
 bool credentials_canonical(struct slice account, char out[CREDENTIALS_ACCOUNT_MAX + 1]);
 
 #endif

@@ -7,7 +7,7 @@ libauth_a_SOURCES = auth/beacons.c auth/beacons.h \
 	auth/credential.c auth/credentials.c auth/credentials.h \
 	auth/proof.c auth/proof.h \
 	auth/scram.c auth/scram.h
-AUTH_LIBS = libauth.a libmessage.a $(CRYPT_LIBS)
+AUTH_LIBS = libauth.a libmessage.a $(SPELLING_LIBS) $(CRYPT_LIBS)
 
 pkglibexec_PROGRAMS += auth/auth
 auth_auth_SOURCES = \

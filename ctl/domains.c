@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "ctl/ctl.h"
-#include "lookup/domain.h"
+#include "message/spelling.h"
 #include "table/entry.h"
 #include "table/table.h"
 

@@ -17,6 +17,7 @@
 #include "message/address.h"
 #include "message/date.h"
 #include "message/header.h"
+#include "message/spelling.h"
 
 bool submission_login(char *login, size_t size)
 {
@@ -36,7 +37,7 @@ bool submission_qualify(struct slice text, char out[321])
 
 	if (ok && address.domain.len == 0)
 		address.domain = slice_string(domain);
-	ok = ok && address_write_canonical(&address, &canonical) && slice_copy(buf_slice(&canonical), out, 321);
+	ok = ok && address_write_house(&address, &canonical) && slice_copy(buf_slice(&canonical), out, 321);
 	buf_free(&canonical);
 	return ok;
 }

@@ -18,6 +18,7 @@
 #include "common/io.h"
 #include "ctl/ctl.h"
 #include "ctl/submission.h"
+#include "message/encoding.h"
 
 enum {
 	REPLY_LINE_MAX = 2048,
@@ -123,12 +124,14 @@ static bool say_content(struct conversation *c, struct slice message)
 	return said;
 }
 
-static bool is_eight_bit(struct slice message)
+/* An address is not ASCII (domains are, by now): only hosts that know SMTPUTF8 can have the message (RFC 6531). */
+static bool needs_smtputf8(const struct submission *s)
 {
-	for (size_t i = 0; i < message.len; i++)
-		if ((message.data[i] & 0x80) != 0)
-			return true;
-	return false;
+	bool needs = !is_ascii(slice_string(s->sender));
+
+	for (size_t i = 0; i < s->recipient_count; i++)
+		needs |= !is_ascii(slice_string(s->recipients[i]));
+	return needs;
 }
 
 static int converse(struct conversation *c, const struct submission *s)
@@ -137,7 +140,8 @@ static int converse(struct conversation *c, const struct submission *s)
 
 	if (reply(c) != 220 || command(c, "EHLO localhost") != 250)
 		return fail_with_reply(c, "greeting");
-	code = command(c, "MAIL FROM:<%s> SIZE=%zu%s", s->sender, s->message.len, is_eight_bit(buf_slice(&s->message)) ? " BODY=8BITMIME" : "");
+	code = command(c, "MAIL FROM:<%s> SIZE=%zu%s%s", s->sender, s->message.len, is_ascii(buf_slice(&s->message)) ? "" : " BODY=8BITMIME",
+	    needs_smtputf8(s) ? " SMTPUTF8" : "");
 	if (code != 250)
 		return fail_with_reply(c, s->sender);
 	for (size_t i = 0; i < s->recipient_count; i++) {
@@ -186,7 +190,8 @@ static bool append_envelope(const struct submission *s, struct buf *out)
 	    .prepend = slice_of("", 0),
 	    .envid = slice_of("", 0),
 	    .client = SLICE("local"),
-	    .body = is_eight_bit(buf_slice(&s->message)) ? BODY_8BITMIME : BODY_7BIT,
+	    .body = is_ascii(buf_slice(&s->message)) ? BODY_7BIT : BODY_8BITMIME,
+	    .smtputf8 = needs_smtputf8(s),
 	    .recipient_count = (uint32_t)s->recipient_count,
 	    .recipients = recipients,
 	};

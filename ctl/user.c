@@ -46,6 +46,14 @@ static struct slice line_key(struct slice line)
 	return cursor_since(&c, line.data);
 }
 
+/* The line is this account's entry, however its name is spelled there. */
+static bool is_entry_of(struct slice line, const char *account)
+{
+	char key[CREDENTIALS_ACCOUNT_MAX + 1];
+
+	return credentials_canonical(line_key(line), key) && strcmp(key, account) == 0;
+}
+
 static bool has_line(struct slice text, const char *account)
 {
 	struct cursor c = cursor_over(text);
@@ -54,7 +62,7 @@ static bool has_line(struct slice text, const char *account)
 		struct slice line = cursor_take_until(&c, '\n');
 
 		cursor_skip(&c, 1);
-		if (slice_equal_nocase(line_key(line), slice_string(account)))
+		if (is_entry_of(line, account))
 			return true;
 	}
 	return false;
@@ -88,7 +96,7 @@ static bool delete_account(struct slice old, struct buf *new, void *context)
 		cursor_skip(&c, 1);
 		/* The lines behind an entry that begin with a blank are part of it. */
 		if (!(dropping && line.len > 0 && octet_is_space((unsigned char)line.data[0])))
-			dropping = slice_equal_nocase(line_key(line), slice_string(change->account));
+			dropping = is_entry_of(line, change->account);
 		if (dropping)
 			change->found = true;
 		else

@@ -5,7 +5,7 @@
 #define PETREL_LOOKUP_DIRECTORY_H
 
 #include "common/conf.h"
-#include "lookup/domain.h"
+#include "message/spelling.h"
 #include "table/entry.h"
 #include "table/hash.h"
 #include "table/table.h"

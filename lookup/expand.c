@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "lookup/resolve.h"
+#include "message/encoding.h"
 
 enum {
 	MEMORY_MAX = 64 * 1024 * 1024, /* octets for one expansion */
@@ -141,6 +142,28 @@ static void deliver_to_mailbox(struct work *w, struct slice account)
 		deliver_error(w, account, "5.1.1", "No such user here");
 }
 
+/* To another host: the local part as it was written, the domain as an A-label. */
+static void deliver_remote(struct work *w, const struct item *item, const struct resolve_key *key)
+{
+	struct buf address = buf_with_limit(RESOLVE_KEY_MAX);
+	struct address parsed;
+
+	if (is_ascii(item->address)) {
+		deliver(w, LOOKUP_REMOTE, item->address, buf_slice(&w->text));
+		return;
+	}
+	if (!address_parse(item->address, ADDRESS_LENIENT | ADDRESS_NO_DOMAIN, &parsed)) {
+		w->failed = true;
+		return;
+	}
+	parsed.domain = key->domain;
+	if (address_write_house(&parsed, &address))
+		deliver(w, LOOKUP_REMOTE, buf_slice(&address), buf_slice(&w->text));
+	else
+		w->failed = true;
+	buf_free(&address);
+}
+
 static bool is_own_ancestor(const struct item *item)
 {
 	for (const struct item *up = item->parent; up != NULL; up = up->parent)
@@ -199,7 +222,7 @@ static void look_at(struct work *w, struct item *item)
 		open_alias(w, item, key.domain);
 		break;
 	case RESOLVED_REMOTE:
-		deliver(w, LOOKUP_REMOTE, item->address, buf_slice(&w->text));
+		deliver_remote(w, item, &key);
 		break;
 	case RESOLVED_NOBODY:
 		deliver_error(w, item->key, "5.1.1", "No such user here");

@@ -3,15 +3,13 @@ noinst_LIBRARIES += liblookup.a
 liblookup_a_SOURCES = \
 	lookup/allowance.c lookup/allowance.h \
 	lookup/directory.c lookup/directory.h \
-	lookup/domain.c lookup/domain.h \
 	lookup/expand.c lookup/expand.h \
 	lookup/resolve.c lookup/resolve.h \
 	lookup/verdict.c lookup/verdict.h
-liblookup_a_CPPFLAGS = $(AM_CPPFLAGS) $(IDN2_CFLAGS)
 
 pkglibexec_PROGRAMS += lookup/lookup
 lookup_lookup_SOURCES = lookup/main.c
-lookup_lookup_LDADD = liblookup.a $(TABLE_LIBS) $(IDN2_LIBS) $(COMMON_LIBS)
+lookup_lookup_LDADD = liblookup.a $(TABLE_LIBS) $(COMMON_LIBS)
 
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_lookup
@@ -19,7 +17,7 @@ TESTS += tests/unit/test_lookup
 tests_unit_test_lookup_SOURCES = tests/unit/lookup/allowance.c tests/unit/lookup/expand.c tests/unit/lookup/verdict.c \
 	tests/unit/lookup/world.h
 tests_unit_test_lookup_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_lookup_LDADD = liblookup.a $(TABLE_LIBS) $(IDN2_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
+tests_unit_test_lookup_LDADD = liblookup.a $(TABLE_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
 endif
 
 dist_man_MANS += man/petrel-lookup.8

@@ -8,7 +8,7 @@
 bool resolve_key_of(
     const struct directory *d, struct slice address, struct slice domain, struct resolve_key *key)
 {
-	struct buf whole = buf_with_limit(sizeof key->text);
+	struct buf whole = buf_with_limit(sizeof key->text), folded = buf_with_limit(sizeof key->text);
 	char ascii[DOMAIN_TEXT_MAX];
 	struct address parsed, qualified;
 	struct slice extension;
@@ -29,14 +29,14 @@ bool resolve_key_of(
 	}
 	qualified = parsed;
 	qualified.domain = domain;
-	if (!address_write_canonical(&qualified, &whole)) {
-		buf_free(&whole);
-		return false;
+	if (address_write_canonical(&qualified, &whole) && address_fold(buf_slice(&whole), &folded)) {
+		memcpy(key->text, folded.data, folded.len);
+		key->whole = slice_of(key->text, folded.len);
 	}
-	for (size_t i = 0; i < whole.len; i++)
-		key->text[i] = (char)octet_lower((unsigned char)whole.data[i]);
-	key->whole = slice_of(key->text, whole.len);
 	buf_free(&whole);
+	buf_free(&folded);
+	if (key->whole.len == 0)
+		return false;
 	key->local = slice_part(key->whole, 0, (size_t)slice_find_last(key->whole, '@'));
 	key->domain = slice_from(key->whole, key->local.len + 1);
 	key->user = key->local;

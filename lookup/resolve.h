@@ -17,12 +17,12 @@ enum resolution_kind {
 };
 
 /* The largest address in the form that is looked up. */
-enum { RESOLVE_KEY_MAX = 2 * ADDRESS_LOCAL_MAX + 3 + DOMAIN_TEXT_MAX };
+enum { RESOLVE_KEY_MAX = 3 * ADDRESS_LOCAL_MAX + 3 + DOMAIN_TEXT_MAX };
 
 /* An address, taken apart for looking up; the slices point into `text`. */
 struct resolve_key {
 	char text[RESOLVE_KEY_MAX];
-	struct slice whole;  /* "alice+tag@example.org", lower case, A-labels */
+	struct slice whole;  /* "alice+tag@example.org", folded (spelling.h) */
 	struct slice local;  /* "alice+tag" */
 	struct slice user;   /* "alice"; all of local where there is no extension */
 	struct slice domain; /* "example.org" or "[192.0.2.1]" */

@@ -79,16 +79,30 @@ void verdict_on_recipient(
 
 /* --- senders --------------------------------------------------------------- */
 
+/* "alice@example.org", or "@example.org" for all of it; in any spelling. */
+static bool is_same_address(struct slice member, const struct resolve_key *sender)
+{
+	struct buf folded = buf_with_limit(RESOLVE_KEY_MAX);
+	struct slice text;
+	bool is_same = false;
+
+	if (address_fold(member, &folded)) {
+		text = buf_slice(&folded);
+		is_same = slice_equal(text, sender->whole) ||
+			  (slice_starts_with(text, SLICE("@")) &&
+			      slice_equal(slice_from(text, 1), sender->domain));
+	}
+	buf_free(&folded);
+	return is_same;
+}
+
 static bool list_grants(struct slice list_text, const struct resolve_key *sender)
 {
 	struct cursor list = cursor_over(list_text);
 	struct slice member;
 
 	while (list_next(&list, &member)) {
-		if (slice_equal(member, SLICE("*")) || slice_equal_nocase(member, sender->whole))
-			return true;
-		if (slice_starts_with(member, SLICE("@")) &&
-		    slice_equal_nocase(slice_from(member, 1), sender->domain))
+		if (slice_equal(member, SLICE("*")) || is_same_address(member, sender))
 			return true;
 	}
 	return false;

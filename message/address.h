@@ -137,4 +137,17 @@ const struct esmtp_parameter *esmtp_parameter_find(
 bool xtext_decode(struct slice in, struct buf *out);
 bool xtext_encode(struct slice in, struct buf *out);
 
+/*
+ * An address of type utf-8 as it stands in ORCPT and in reports (RFC 6533, 3):
+ * "\x{E9}" for what would not do.  It is not in xtext besides.
+ *
+ * may_be_8bit  letters that are not ASCII may stand (utf-8-addr-unitext);
+ *              otherwise they are escaped too (utf-8-addr-xtext)
+ *
+ * Decoding appends UTF-8, and fails where `in` is malformed or hides a control
+ * character; encoding fails where `in` is not UTF-8.
+ */
+bool utf8_address_decode(struct slice in, bool may_be_8bit, struct buf *out);
+bool utf8_address_encode(struct slice in, bool may_be_8bit, struct buf *out);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "message/address.h"
 #include "message/dsn_text.h"
 #include "message/encoding.h"
 #include "message/header.h"
@@ -42,9 +43,26 @@ static size_t shown_recipients(const struct dsn *dsn)
 							 : DSN_RECIPIENTS_MAX;
 }
 
+/* As many whole fields as DSN_HEADER_MAX takes. */
+static struct slice returned_header(struct slice message)
+{
+	struct header_walk walk = header_walk_over(message);
+	struct header_field field;
+	size_t len = 0;
+
+	while (header_next(&walk, &field) && walk.at <= DSN_HEADER_MAX)
+		len = walk.at;
+	return slice_part(message, 0, len);
+}
+
+static struct slice returned(const struct dsn *dsn)
+{
+	return dsn->return_full ? dsn->message : returned_header(dsn->message);
+}
+
 static bool needs_utf8(const struct dsn *dsn)
 {
-	if (!is_ascii(dsn->to))
+	if (!is_ascii(dsn->to) || (dsn->smtputf8 && !is_ascii(returned(dsn))))
 		return true;
 	for (size_t i = 0; i < shown_recipients(dsn); i++)
 		if (!is_ascii(dsn->recipients[i].address) ||
@@ -169,14 +187,34 @@ static void write_text_part(struct report *report)
 	buf_free(&text);
 }
 
+/* RFC 6533, 3: an address that is not ASCII is of type utf-8, and escaped in its own way. */
+static void write_utf8_address(
+    struct report *report, const char *name, const char *type, struct slice address)
+{
+	struct buf encoded = buf_with_limit(VALUE_MAX);
+
+	if (utf8_address_encode(address, report->is_utf8, &encoded))
+		write_typed(report, name, type, buf_slice(&encoded));
+	else
+		write_typed(report, name, type, address);
+	buf_free(&encoded);
+}
+
 static void write_recipient_fields(struct report *report, const struct dsn_recipient *recipient)
 {
-	/* RFC 6533, 3: an address that is not ASCII is of type utf-8. */
-	const char *type = is_ascii(recipient->address) ? "rfc822; " : "utf-8; ";
+	struct slice original = recipient->original_recipient;
+	struct slice utf8 = SLICE("utf-8;");
 
 	buf_append_string(report->out, "\r\n");
-	write_typed(report, "Original-Recipient", "", recipient->original_recipient);
-	write_typed(report, "Final-Recipient", type, recipient->address);
+	if (slice_starts_with_nocase(original, utf8))
+		write_utf8_address(
+		    report, "Original-Recipient", "utf-8;", slice_from(original, utf8.len));
+	else
+		write_typed(report, "Original-Recipient", "", original);
+	if (is_ascii(recipient->address))
+		write_typed(report, "Final-Recipient", "rfc822; ", recipient->address);
+	else
+		write_utf8_address(report, "Final-Recipient", "utf-8; ", recipient->address);
 	write_typed(report, "Action", "", slice_string(dsn_action_name(recipient->action)));
 	write_typed(report, "Status", "", dsn_status(recipient));
 	write_typed(report, "Remote-MTA", "dns; ", recipient->remote_mta);
@@ -204,22 +242,10 @@ static void write_status_part(struct report *report)
 	buf_append_string(report->out, "\r\n");
 }
 
-/* As many whole fields as DSN_HEADER_MAX takes. */
-static struct slice returned_header(struct slice message)
-{
-	struct header_walk walk = header_walk_over(message);
-	struct header_field field;
-	size_t len = 0;
-
-	while (header_next(&walk, &field) && walk.at <= DSN_HEADER_MAX)
-		len = walk.at;
-	return slice_part(message, 0, len);
-}
-
 static void write_original_part(struct report *report)
 {
 	const struct dsn *dsn = report->dsn;
-	struct slice original = dsn->return_full ? dsn->message : returned_header(dsn->message);
+	struct slice original = returned(dsn);
 	struct line_state state = {0};
 	const char *type;
 

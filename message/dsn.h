@@ -52,6 +52,7 @@ struct dsn {
 	struct date arrival;
 	struct slice message; /* its header, or all of it where return_full */
 	bool return_full;     /* RET=FULL */
+	bool smtputf8;        /* it was sent with SMTPUTF8: its header may be UTF-8 (RFC 6532) */
 	const struct dsn_recipient *recipients;
 	size_t recipient_count;
 };

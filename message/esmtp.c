@@ -1,5 +1,6 @@
 /*
- * esmtp.c - the parameters of MAIL and RCPT, and the xtext that some are written in.
+ * esmtp.c - the parameters of MAIL and RCPT, and what some are written in: xtext, and
+ * the forms that addresses of type utf-8 have.
  */
 #include "message/address.h"
 #include "message/encoding.h"
@@ -100,6 +101,79 @@ bool xtext_encode(struct slice in, struct buf *out)
 			buf_printf(out, "+%02X", (unsigned)octet);
 		else
 			buf_append_octet(out, (char)octet);
+	}
+	return !out->overflowed;
+}
+
+/* ---- addresses of type utf-8 (RFC 6533, 3) --------------------------------------- */
+
+/* Stands for itself in both forms: printable ASCII, but not what xtext or the escapes are made of. */
+static bool stands_for_itself(int32_t code_point)
+{
+	return code_point > ' ' && code_point < 0x7f && strchr("+=\\", (int)code_point) == NULL;
+}
+
+/* A character that may be shown: no control, no half of one (RFC 3629, 3). */
+static bool is_character(int32_t code_point)
+{
+	return code_point >= ' ' && (code_point < 0x7f || code_point >= 0xa0) &&
+	       (code_point < 0xd800 || code_point > 0xdfff) && code_point <= 0x10ffff;
+}
+
+/* What follows a backslash: "x{20AC}". */
+static int32_t take_escape(struct cursor *c)
+{
+	struct slice digits;
+	int32_t code_point = 0;
+
+	if (!cursor_accept(c, 'x') || !cursor_accept(c, '{'))
+		return -1;
+	digits = cursor_take_until(c, '}');
+	if (!cursor_accept(c, '}') || digits.len < 2 || digits.len > 6 ||
+	    (digits.len > 2 && digits.data[0] == '0'))
+		return -1;
+	for (size_t i = 0; i < digits.len; i++) {
+		int octet = (unsigned char)digits.data[i];
+		int digit = hex_value(octet >= 'a' && octet <= 'f' ? octet - ('a' - 'A') : octet);
+
+		if (digit < 0)
+			return -1;
+		code_point = code_point << 4 | digit;
+	}
+	return code_point;
+}
+
+bool utf8_address_decode(struct slice in, bool may_be_8bit, struct buf *out)
+{
+	struct cursor c = cursor_over(in);
+
+	while (!cursor_done(&c)) {
+		int32_t code_point;
+
+		if (cursor_accept(&c, '\\'))
+			code_point = take_escape(&c);
+		else if ((code_point = utf8_next(&c)) < 0x80 ? !stands_for_itself(code_point)
+							     : !may_be_8bit)
+			return false;
+		if (!is_character(code_point) || !utf8_append(out, (uint32_t)code_point))
+			return false;
+	}
+	return true;
+}
+
+bool utf8_address_encode(struct slice in, bool may_be_8bit, struct buf *out)
+{
+	struct cursor c = cursor_over(in);
+
+	while (!cursor_done(&c)) {
+		int32_t code_point = utf8_next(&c);
+
+		if (code_point < 0)
+			return false;
+		if (code_point < 0x80 ? stands_for_itself(code_point) : may_be_8bit)
+			utf8_append(out, (uint32_t)code_point);
+		else
+			buf_printf(out, "\\x{%02X}", (unsigned)code_point);
 	}
 	return !out->overflowed;
 }

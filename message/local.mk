@@ -27,7 +27,11 @@ libmessage_a_SOURCES = \
 	message/quoted_printable.c \
 	message/received.c message/received.h \
 	message/sasl.c message/sasl.h \
+	message/spelling.c message/spelling.h \
 	message/utf8.c
+libmessage_a_CPPFLAGS = $(AM_CPPFLAGS) $(IDN2_CFLAGS)
+# For programs that spell domains and names (spelling.h).
+SPELLING_LIBS = $(IDN2_LIBS) $(UNISTRING_LIBS)
 
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_message
@@ -43,9 +47,10 @@ tests_unit_test_message_SOURCES = \
 	tests/unit/message/imap_text.c \
 	tests/unit/message/lines.c \
 	tests/unit/message/mime.c \
-	tests/unit/message/received.c
+	tests/unit/message/received.c \
+	tests/unit/message/spelling.c
 tests_unit_test_message_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_message_LDADD = libmessage.a $(COMMON_LIBS) $(UNIT_LIBS)
+tests_unit_test_message_LDADD = libmessage.a $(SPELLING_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
 endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_message_address

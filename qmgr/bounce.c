@@ -168,6 +168,7 @@ static bool write_report(
 	    .id = slice_of(own_id, MESSAGE_ID_TEXT),
 	    .date = date_of(clock_wall_us()),
 	    .envelope_id = envelope->envid,
+	    .smtputf8 = envelope->smtputf8,
 	    .queue_id = slice_of(id, MESSAGE_ID_TEXT),
 	    .arrival = date_of(envelope->arrived_us),
 	    .recipients = recipients,

@@ -9,6 +9,8 @@
 #include "common/conf.h"
 #include "common/log.h"
 #include "message/address.h"
+#include "message/encoding.h"
+#include "message/spelling.h"
 #include "smtpd/auth.h"
 #include "smtpd/chunk.h"
 #include "smtpd/data.h"
@@ -85,6 +87,7 @@ static void offer_extensions(struct session *s)
 	reply_more(s, 250, NULL, "8BITMIME");
 	reply_more(s, 250, NULL, "CHUNKING");
 	reply_more(s, 250, NULL, "DSN");
+	reply_more(s, 250, NULL, "SMTPUTF8");
 	if (xclient_is_offered(s))
 		reply_more(s, 250, NULL, XCLIENT_OFFER);
 	reply(s, 250, NULL, "ENHANCEDSTATUSCODES");
@@ -179,15 +182,20 @@ static bool parse_path(struct slice arguments, struct slice keyword, unsigned fl
 	return true;
 }
 
-/* The canonical form, or a reply that says why not. */
-static bool canonical(struct session *s, const struct address *address, struct buf *out)
+/* Octets above 127 in an envelope that was not said to have them (RFC 6531, 3.5). */
+static const struct refusal not_ascii = {
+    553, "5.6.7", "Only ASCII is taken in the envelope without SMTPUTF8"};
+
+/* The form inside the house (spelling.h), or a reply that says why there is none. */
+static bool sender_is_written(struct session *s, const struct address *address,
+    struct slice arguments, bool smtputf8, struct buf *out)
 {
-	if (address->is_utf8) {
-		reply(s, 553, "5.6.7", "Only ASCII addresses are taken");
+	if (!smtputf8 && !is_ascii(arguments)) {
+		reply(s, not_ascii.code, not_ascii.status, "%s", not_ascii.text);
 		return false;
 	}
-	if (!address_write_canonical(address, out)) {
-		reply(s, 501, "5.1.3", "Address too long");
+	if (!address_write_house(address, out)) {
+		reply(s, 501, "5.1.7", "Not an address that mail can be sent from");
 		return false;
 	}
 	return true;
@@ -258,7 +266,7 @@ static void cmd_mail(struct session *s, struct slice arguments)
 	} else if (!parse_path(arguments, SLICE("FROM:"), flags, &parsed, &parameters)) {
 		reply(s, 501, "5.1.7", "Syntax: MAIL FROM:<address>");
 	} else if (!mail_parameters_take(s, parameters, &mail) ||
-		   !canonical(s, &parsed, &address)) {
+		   !sender_is_written(s, &parsed, arguments, mail.smtputf8, &address)) {
 		;
 	} else if (!s->house->queue_is_open()) {
 		reply(s, 451, "4.3.0", "The queue is not available, try again later");
@@ -272,6 +280,7 @@ static void cmd_mail(struct session *s, struct slice arguments)
 		s->transaction->ret = (uint8_t)mail.ret;
 		s->transaction->declared_size = mail.size;
 		s->transaction_count++;
+		s->transaction->smtputf8 = mail.smtputf8;
 		accept_sender(s, buf_slice(&address));
 	}
 	mail_parameters_free(&mail);
@@ -285,8 +294,9 @@ static const struct refusal *read_recipient(struct session *s, struct slice argu
     struct buf *address, struct rcpt_parameters *rcpt)
 {
 	static const struct refusal syntax = {501, "5.1.3", "Syntax: RCPT TO:<address>"};
-	static const struct refusal not_ascii = {553, "5.6.7", "Only ASCII addresses are taken"};
-	static const struct refusal too_long = {501, "5.1.3", "Address too long"};
+	static const struct refusal unspeakable = {
+	    501, "5.1.3", "Not an address that mail can be sent to"};
+	bool smtputf8 = s->transaction->smtputf8;
 	struct address parsed;
 	struct slice parameters;
 	const struct refusal *refusal;
@@ -295,12 +305,12 @@ static const struct refusal *read_recipient(struct session *s, struct slice argu
 
 	if (!parse_path(arguments, SLICE("TO:"), flags, &parsed, &parameters))
 		return &syntax;
-	refusal = rcpt_parameters_take(parameters, rcpt);
+	if (!smtputf8 && !is_ascii(arguments))
+		return &not_ascii;
+	refusal = rcpt_parameters_take(parameters, smtputf8, rcpt);
 	if (refusal != NULL)
 		return refusal;
-	if (parsed.is_utf8)
-		return &not_ascii;
-	return address_write_canonical(&parsed, address) ? NULL : &too_long;
+	return address_write_house(&parsed, address) ? NULL : &unspeakable;
 }
 
 static void cmd_rcpt(struct session *s, struct slice arguments)
@@ -367,10 +377,21 @@ static void cmd_noop(struct session *s, struct slice arguments)
 	reply_flush(s);
 }
 
+/* SMTPUTF8 may stand at the end (RFC 6531, 3.7.4.2); what is said needs it not. */
+static bool says_smtputf8(struct slice arguments)
+{
+	ssize_t blank = slice_find_last(arguments, ' ');
+
+	return blank > 0 &&
+	       slice_equal_nocase(slice_from(arguments, (size_t)blank + 1), SLICE("SMTPUTF8"));
+}
+
 static void cmd_vrfy(struct session *s, struct slice arguments)
 {
 	if (arguments.len == 0)
 		reply(s, 501, "5.5.4", "Syntax: VRFY address");
+	else if (!is_ascii(arguments) && !says_smtputf8(arguments))
+		reply(s, not_ascii.code, not_ascii.status, "%s", not_ascii.text);
 	else
 		reply(s, 252, "2.0.0", "Send some mail, and I shall try to deliver it");
 	reply_flush(s);
@@ -484,6 +505,8 @@ static bool is_refused(struct session *s, const struct command *command, struct 
 		reply(s, 500, "5.5.2", "Line too long");
 	else if (!is_text(line))
 		reply(s, 500, "5.5.2", "Control characters in a command");
+	else if (!utf8_is_valid(line))
+		reply(s, 500, "5.5.2", "Neither ASCII nor UTF-8");
 	else if (command == NULL)
 		unknown_command(s, line);
 	else if (!command->has_arguments && arguments.len > 0)

@@ -119,6 +119,8 @@ static bool write_trace(const struct session *s, message_id id, uint64_t now_us,
 		received.tls = slice_string(tls);
 		received.protocol |= RECEIVED_TLS;
 	}
+	if (transaction->smtputf8)
+		received.protocol |= RECEIVED_UTF8;
 	if (transaction->recipient_count == 1)
 		received.recipient = transaction_text(
 		    transaction, transaction->recipients[0].address);

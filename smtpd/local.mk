@@ -23,7 +23,7 @@ pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c \
 	smtpd/peers.c smtpd/peers.h \
 	smtpd/spool.c smtpd/spool.h
-smtpd_smtpd_LDADD = libsmtpd.a libmessage.a $(COMMON_LIBS)
+smtpd_smtpd_LDADD = libsmtpd.a libmessage.a $(SPELLING_LIBS) $(COMMON_LIBS)
 
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_smtpd
@@ -43,13 +43,13 @@ tests_unit_test_smtpd_SOURCES = \
 	tests/unit/smtpd/xclient.c \
 	tests/unit/tls/pair.c tests/unit/tls/pair.h
 tests_unit_test_smtpd_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_smtpd_LDADD = libsmtpd.a libmessage.a libkeyring.a $(COMMON_LIBS) $(UNIT_LIBS)
+tests_unit_test_smtpd_LDADD = libsmtpd.a libmessage.a $(SPELLING_LIBS) libkeyring.a $(COMMON_LIBS) $(UNIT_LIBS)
 endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_smtpd_session
 tests_fuzz_fuzz_smtpd_session_SOURCES = tests/fuzz/fuzz_smtpd_session.c \
 	tests/unit/smtpd/fake_house.c tests/unit/smtpd/fake_house.h
-tests_fuzz_fuzz_smtpd_session_LDADD = libsmtpd.a libmessage.a $(FUZZ_LIBS)
+tests_fuzz_fuzz_smtpd_session_LDADD = libsmtpd.a libmessage.a $(SPELLING_LIBS) $(FUZZ_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz_smtpd_content
 tests_fuzz_fuzz_smtpd_content_SOURCES = tests/fuzz/fuzz_smtpd_content.c

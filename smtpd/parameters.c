@@ -129,6 +129,16 @@ static bool envid_is_taken(
 	return false;
 }
 
+/* RFC 6531, 3.4: it has no value. */
+static bool smtputf8_is_taken(
+    struct session *s, const struct esmtp_parameter *parameter, bool *smtputf8)
+{
+	*smtputf8 = !parameter->has_value;
+	if (parameter->has_value)
+		reply(s, 501, "5.5.4", "SMTPUTF8 takes no value");
+	return *smtputf8;
+}
+
 bool mail_parameters_take(struct session *s, struct slice text, struct mail_parameters *out)
 {
 	struct esmtp_parameter parameters[ESMTP_PARAMETERS_MAX];
@@ -150,6 +160,8 @@ bool mail_parameters_take(struct session *s, struct slice text, struct mail_para
 			good = ret_is_taken(s, parameter, &out->ret);
 		} else if (slice_equal_nocase(parameter->keyword, SLICE("ENVID"))) {
 			good = envid_is_taken(s, parameter, &out->envid);
+		} else if (slice_equal_nocase(parameter->keyword, SLICE("SMTPUTF8"))) {
+			good = smtputf8_is_taken(s, parameter, &out->smtputf8);
 		} else {
 			reply(s, 555, "5.5.4", "Unsupported parameter %.*s",
 			    SLICE_PRINTF(parameter->keyword));
@@ -202,8 +214,12 @@ static bool read_notify(struct slice value, uint8_t *notify)
 	return envelope_notify_is_valid(*notify);
 }
 
-/* "rfc822;" and the address in xtext; the type is a word (RFC 3461, 4.2). */
-static bool read_original(struct slice value, struct buf *original)
+/*
+ * "rfc822;" and the address in xtext; the type is a word (RFC 3461, 4.2).  After
+ * "utf-8;" the address is written in its own way, whether the message is SMTPUTF8
+ * or not; only in one that is may it hold octets above 127 (RFC 6533, 3).
+ */
+static bool read_original(struct slice value, bool smtputf8, struct buf *original)
 {
 	struct cursor in = cursor_over(value);
 	struct slice type = cursor_take_until(&in, ';');
@@ -213,11 +229,16 @@ static bool read_original(struct slice value, struct buf *original)
 	for (size_t i = 0; i < type.len; i++)
 		if (!octet_is_alnum((unsigned char)type.data[i]) && type.data[i] != '-')
 			return false;
-	return buf_append_slice(original, type) && buf_append_octet(original, ';') &&
-	       decode(cursor_rest(&in), original);
+	if (!buf_append_slice(original, type) || !buf_append_octet(original, ';'))
+		return false;
+	if (slice_equal_nocase(type, SLICE("utf-8")))
+		return !cursor_done(&in) &&
+		       utf8_address_decode(cursor_rest(&in), smtputf8, original);
+	return decode(cursor_rest(&in), original);
 }
 
-const struct refusal *rcpt_parameters_take(struct slice text, struct rcpt_parameters *out)
+const struct refusal *rcpt_parameters_take(
+    struct slice text, bool smtputf8, struct rcpt_parameters *out)
 {
 	static const struct refusal malformed = {501, "5.5.4", "Malformed parameters"};
 	static const struct refusal unsupported = {555, "5.5.4", "Unsupported parameters"};
@@ -237,7 +258,7 @@ const struct refusal *rcpt_parameters_take(struct slice text, struct rcpt_parame
 			if (!read_notify(parameter->value, &out->notify))
 				return &notify;
 		} else if (slice_equal_nocase(parameter->keyword, SLICE("ORCPT"))) {
-			if (!read_original(parameter->value, &out->original))
+			if (!read_original(parameter->value, smtputf8, &out->original))
 				return &original;
 		} else {
 			return &unsupported;

@@ -14,6 +14,7 @@ struct mail_parameters {
 	enum envelope_return ret;
 	struct buf envid; /* decoded; empty: none */
 	uint64_t size;    /* as SIZE= says; 0: it does not */
+	bool smtputf8;
 };
 
 struct mail_parameters mail_parameters_none(void);
@@ -35,7 +36,12 @@ struct refusal {
 
 struct rcpt_parameters rcpt_parameters_none(void);
 void rcpt_parameters_free(struct rcpt_parameters *parameters);
-/* NULL where they are taken. */
-const struct refusal *rcpt_parameters_take(struct slice text, struct rcpt_parameters *out);
+/*
+ * NULL where they are taken.
+ *
+ * smtputf8  the message may have addresses that are not ASCII (RFC 6531)
+ */
+const struct refusal *rcpt_parameters_take(
+    struct slice text, bool smtputf8, struct rcpt_parameters *out);
 
 #endif

@@ -136,6 +136,7 @@ bool transaction_commit(struct transaction *transaction, struct envelope *envelo
 	envelope->priority = transaction->priority;
 	envelope->release_us = transaction->release_us;
 	envelope->hold = transaction_text(transaction, transaction->hold);
+	envelope->smtputf8 = transaction->smtputf8;
 	envelope->recipients = recipients;
 	envelope->recipient_count = transaction->recipient_count;
 

@@ -57,6 +57,7 @@ struct transaction {
 	int8_t priority;
 	uint64_t release_us;          /* wall time; 0: at once */
 	struct transaction_text hold; /* empty: it is not to be held */
+	bool smtputf8; /* MAIL said so (RFC 6531) */
 
 	struct spool_file file;
 	struct content content;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "message/encoding.h"
 #include "table/backend.h"
 #include "table/backend_text.h"
 #include "table/text.h"
@@ -16,10 +17,9 @@ struct filling {
 	struct table_error *error;
 };
 
-/* The sink of the parser: one entry goes into the hash, if it makes sense. */
-static bool add_entry(void *context, struct slice key, struct slice value, uint32_t line)
+/* One entry goes into the hash, if it makes sense. */
+static bool add_entry(struct filling *f, struct slice key, struct slice value, uint32_t line)
 {
-	struct filling *f = context;
 	char word[TABLE_WORD_TEXT];
 	uint32_t first_line = 0;
 
@@ -47,6 +47,26 @@ static bool add_entry(void *context, struct slice key, struct slice value, uint3
 	table_error_set(f->error, "%s:%u: out of memory", f->file, line);
 	errno = ENOMEM;
 	return false;
+}
+
+/* The sink of the parser. */
+static bool take_entry(void *context, struct slice key, struct slice value, uint32_t line)
+{
+	struct filling *f = context;
+	struct buf folded = buf_with_limit(TABLE_KEY_MAX);
+	char word[TABLE_WORD_TEXT];
+	bool good = is_ascii(key);
+
+	if (good)
+		return add_entry(f, key, value, line);
+	good = table_fold(f->schema, key, &folded);
+	if (good)
+		good = add_entry(f, buf_slice(&folded), value, line);
+	else
+		table_error_set(
+		    f->error, "%s:%u: \"%s\": the key is too long", f->file, line, table_word(key, word));
+	buf_free(&folded);
+	return good;
 }
 
 /* All of a file, in memory that the caller frees; NULL where that fails. */
@@ -89,7 +109,7 @@ bool table_hash_load(struct table_hash *hash, int fd, const struct stat *st, con
 	}
 	errno = EINVAL;
 	good = table_text_parse(
-	    slice_of(octets, len), schema->syntax, file, add_entry, &filling, error);
+	    slice_of(octets, len), schema->syntax, file, take_entry, &filling, error);
 	/* A table may hold password verifiers. */
 	explicit_bzero(octets, len);
 	free(octets);

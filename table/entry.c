@@ -7,6 +7,8 @@
 
 #include "common/conf.h"
 #include "message/address.h"
+#include "message/encoding.h"
+#include "message/spelling.h"
 #include "table/backend.h"
 
 enum { FILE_COMPONENT_MAX = 255 };
@@ -44,7 +46,9 @@ static bool address_is_canonical(struct slice text, unsigned flags, struct buf *
 
 static bool domain_entry(struct slice domain, struct buf *why)
 {
-	return domain_is_valid(domain) || refuse(why, domain, "not a domain name");
+	char ascii[DOMAIN_TEXT_MAX];
+
+	return domain_to_ascii(domain, ascii) || refuse(why, domain, "not a domain name");
 }
 
 bool list_next(struct cursor *list, struct slice *member)
@@ -281,12 +285,25 @@ static bool domain_valid(struct slice key, struct slice value, struct buf *why)
 	return domain_entry(key, why);
 }
 
-const struct table_schema table_schema_accounts = {TABLE_PLAIN, account_valid};
-const struct table_schema table_schema_aliases = {TABLE_ALIASES, alias_valid};
-const struct table_schema table_schema_routes = {TABLE_PLAIN, route_valid};
-const struct table_schema table_schema_senders = {TABLE_PLAIN, sender_valid};
-const struct table_schema table_schema_domains = {TABLE_PLAIN, domain_valid};
-const struct table_schema table_schema_plain = {TABLE_PLAIN, NULL};
+/* --- keys ---------------------------------------------------------------- */
+
+/* "example.net", ".example.net" or "*". */
+static bool fold_domain(struct slice key, struct buf *out)
+{
+	char ascii[DOMAIN_TEXT_MAX];
+	bool has_dot = slice_starts_with(key, SLICE("."));
+
+	if (is_ascii(key) || !domain_to_ascii(has_dot ? slice_from(key, 1) : key, ascii))
+		return buf_append_slice(out, key);
+	return (!has_dot || buf_append_octet(out, '.')) && buf_append_string(out, ascii);
+}
+
+const struct table_schema table_schema_accounts = {TABLE_PLAIN, account_valid, address_fold};
+const struct table_schema table_schema_aliases = {TABLE_ALIASES, alias_valid, address_fold};
+const struct table_schema table_schema_routes = {TABLE_PLAIN, route_valid, fold_domain};
+const struct table_schema table_schema_senders = {TABLE_PLAIN, sender_valid, address_fold};
+const struct table_schema table_schema_domains = {TABLE_PLAIN, domain_valid, fold_domain};
+const struct table_schema table_schema_plain = {TABLE_PLAIN, NULL, NULL};
 
 const struct table_schema *table_schema_named(struct slice name)
 {

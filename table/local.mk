@@ -8,7 +8,7 @@ libtable_a_SOURCES = \
 	table/hash.c table/hash.h \
 	table/table.c table/table.h \
 	table/text.c table/text.h
-TABLE_LIBS = libtable.a libmessage.a $(DB_LIBS)
+TABLE_LIBS = libtable.a libmessage.a $(SPELLING_LIBS) $(DB_LIBS)
 
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_table
@@ -20,6 +20,6 @@ tests_unit_test_table_LDADD = $(TABLE_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
 endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_table_text
-tests_fuzz_fuzz_table_text_LDADD = libtable.a libmessage.a $(DB_LIBS) $(FUZZ_LIBS)
+tests_fuzz_fuzz_table_text_LDADD = $(TABLE_LIBS) $(FUZZ_LIBS)
 
 dist_man_MANS += man/petrel-tables.5

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "message/encoding.h"
 #include "table/backend.h"
 
 /*
@@ -287,18 +288,37 @@ const char *table_source(const struct table *t)
 	return t->opened != NULL ? t->source : t->spec;
 }
 
+bool table_fold(const struct table_schema *schema, struct slice key, struct buf *out)
+{
+	return schema->fold != NULL ? schema->fold(key, out) : buf_append_slice(out, key);
+}
+
+/* Only a key that is not ASCII has other spellings. */
+static enum table_answer lookup_folded(struct table *t, struct slice key, struct buf *value)
+{
+	struct buf folded = buf_with_limit(TABLE_KEY_MAX);
+	enum table_answer answer = TABLE_ABSENT;
+
+	if (table_fold(t->schema, key, &folded))
+		answer = t->backend->lookup(t->opened, buf_slice(&folded), value);
+	buf_free(&folded);
+	return answer;
+}
+
 enum table_answer table_lookup(struct table *t, struct slice key, struct buf *value)
 {
-	char folded[TABLE_KEY_MAX];
+	char lower[TABLE_KEY_MAX];
 
 	buf_clear(value);
 	if (t->opened == NULL)
 		return TABLE_FAILED;
-	if (key.len == 0 || key.len > sizeof folded)
+	if (key.len == 0 || key.len > sizeof lower)
 		return TABLE_ABSENT;
 	for (size_t i = 0; i < key.len; i++)
-		folded[i] = (char)octet_lower((unsigned char)key.data[i]);
-	return t->backend->lookup(t->opened, slice_of(folded, key.len), value);
+		lower[i] = (char)octet_lower((unsigned char)key.data[i]);
+	key = slice_of(lower, key.len);
+	return is_ascii(key) ? t->backend->lookup(t->opened, key, value)
+			     : lookup_folded(t, key, value);
 }
 
 bool table_each(struct table *t, table_visitor *visit, void *context)

@@ -10,7 +10,8 @@
  * looks at the file's signature and reads it again if that changed.  A file
  * that does not parse is refused whole, and what was read before stays.
  *
- * Keys are compared without regard to ASCII case.  Nothing here is
+ * Keys are compared without regard to ASCII case; those of Petrel's own tables in
+ * the one spelling that addresses and domains have (spelling.h).  Nothing here is
  * thread-safe; a table belongs to one thread.  Opening a database changes the
  * process's working directory for a moment.
  */
@@ -44,11 +45,17 @@ enum table_syntax {
  * valid   false where an entry makes no sense, `why` then says what is wrong
  *         and with which word; NULL where any value will do.  Values from a
  *         database are put to the same question at every look-up.
+ * fold    appends the one spelling of a key (spelling.h); NULL where it has no other
+ *         than lower case
  */
 struct table_schema {
 	enum table_syntax syntax;
 	bool (*valid)(struct slice key, struct slice value, struct buf *why);
+	bool (*fold)(struct slice key, struct buf *out);
 };
+
+/* Append the key, which is in lower case, in the one spelling under which it is kept. */
+bool table_fold(const struct table_schema *schema, struct slice key, struct buf *out);
 
 enum table_answer {
 	TABLE_ABSENT, /* the table has no such key */

@@ -37,7 +37,8 @@ void command_write_mail(
 		evbuffer_add_printf(out, " SIZE=%" PRIu64, command_size(transaction));
 	if ((offers & OFFERS_8BITMIME) != 0 && job->body == BODY_8BITMIME)
 		evbuffer_add_printf(out, " BODY=8BITMIME");
-	if ((offers & OFFERS_SMTPUTF8) != 0 && job->smtputf8)
+	/* An alias may lead from an address that is ASCII to one that is not. */
+	if ((offers & OFFERS_SMTPUTF8) != 0 && (job->smtputf8 || transaction->needs_smtputf8))
 		evbuffer_add_printf(out, " SMTPUTF8");
 	if ((offers & OFFERS_DSN) != 0 && job->ret != RETURN_DEFAULT)
 		evbuffer_add_printf(out, " RET=%s", job->ret == RETURN_FULL ? "FULL" : "HDRS");
@@ -66,13 +67,24 @@ static void write_notify(struct evbuffer *out, uint8_t notify)
 		}
 }
 
-/* " ORCPT=rfc822;xtext" (RFC 3461, 4.2): the type stays, the address is encoded. */
+/*
+ * " ORCPT=rfc822;xtext" (RFC 3461, 4.2): the type stays, the address is encoded; one
+ * of type utf-8 so that it needs no SMTPUTF8 (RFC 6533, 3).
+ */
 static void write_original(struct evbuffer *out, struct slice original)
 {
 	ssize_t semicolon = slice_find(original, 0, ';');
-	struct buf encoded = buf_with_limit(4096);
+	struct buf encoded = buf_with_limit(8192);
+	struct slice address;
+	bool good = semicolon > 0;
 
-	if (semicolon > 0 && xtext_encode(slice_from(original, (size_t)semicolon + 1), &encoded))
+	if (good) {
+		address = slice_from(original, (size_t)semicolon + 1);
+		good = slice_starts_with_nocase(original, SLICE("utf-8;"))
+			   ? utf8_address_encode(address, false, &encoded)
+			   : xtext_encode(address, &encoded);
+	}
+	if (good)
 		evbuffer_add_printf(out, " ORCPT=%.*s;%.*s", (int)semicolon, original.data,
 		    SLICE_PRINTF(buf_slice(&encoded)));
 	buf_free(&encoded);

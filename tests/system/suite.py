@@ -135,7 +135,7 @@ class Suite:
 
     def add_user(self, name, password=None):
         address = name if "@" in name else "%s@%s" % (name, self.domain)
-        self.petrel("user", "add", address, input=(password or PASSWORDS.get(name, name + "'s secret")) + "\n")
+        self.petrel("user", "add", address, input=(password or PASSWORDS.get(name.split("@")[0], name.split("@")[0] + "'s secret")) + "\n")
         return address
 
     # --- life ------------------------------------------------------------------

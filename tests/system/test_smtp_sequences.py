@@ -26,7 +26,8 @@ ROUTES = "* smtp:[127.0.0.1]:1\n"
 def suite(certificate):
     directory = pathlib.Path(tempfile.mkdtemp(prefix="petrel-"))
     directory.chmod(0o755)
-    s = Suite(directory, certificate=certificate, extra=SETTINGS)
+    s = Suite(directory, certificate=certificate, extra=SETTINGS, domain="example.test bücher.test",
+              users=("alice@example.test", "bob@example.test", "jörg@example.test", "info@bücher.test"))
     s.start()
     s.path("tables/routes").write_text(ROUTES)
     yield s
@@ -34,6 +35,10 @@ def suite(certificate):
     crashed = [line for line in s.log().splitlines() if "signal=" in line]
     shutil.rmtree(directory, ignore_errors=True)
     assert not crashed, crashed
+
+
+def password(name):
+    return PASSWORDS.get(name, name + "'s secret")
 
 
 class Client:
@@ -85,7 +90,7 @@ class Client:
         if sequence.tls or sequence.login:
             assert self.ask("EHLO client.test").code == "250"
         if sequence.login:
-            secret = "\0%s@%s\0%s" % (sequence.login, self.suite.domain, PASSWORDS[sequence.login])
+            secret = "\0%s\0%s" % (sequence.login + "@example.test", password(sequence.login))
             assert self.ask("AUTH PLAIN " + base64.b64encode(secret.encode()).decode()).code == "235"
 
     def close(self):

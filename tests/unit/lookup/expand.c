@@ -212,13 +212,30 @@ Test(expand, an_international_domain_is_known_by_its_a_labels)
 	aliases("sales@xn--bcher-kva.example: alice@example.org\n");
 	expect("a@b\xc3\xbc"
 	       "cher.test",
-	    "remote a@b\xc3\xbc"
-	    "cher.test mx:xn--bcher-kva.test");
+	    "remote a@xn--bcher-kva.test mx:xn--bcher-kva.test");
+	expect("J\xc3\x96rg@b\xc3\xbc"
+	       "cher.test",
+	    "remote J\xc3\x96rg@xn--bcher-kva.test mx:xn--bcher-kva.test");
 	test_directory_write(&world.files, "domains", "xn--bcher-kva.example\n");
 	directory_refresh(&world.directory, false);
 	expect("sales@B\xc3\xbc"
 	       "cher.example",
 	    "mailbox alice@example.org example.org/alice");
+}
+
+Test(expand, a_name_that_is_not_ascii_is_found_however_it_is_spelled)
+{
+	test_directory_write(&world.files, "accounts", "J\xc3\x96RG@example.org\n");
+	aliases("b\xc3\xbcro: jo\xcc\x88rg\n@B\xc3\x9c"
+		"CHER.example: j\xc3\xb6rg@example.org\n");
+	test_directory_write(&world.files, "domains", "b\xc3\xbc"
+						      "cher.example\n");
+	directory_refresh(&world.directory, false);
+	expect("j\xc3\xb6rg@example.org", "mailbox j\xc3\xb6rg@example.org example.org/j%c3%b6rg");
+	expect("JO\xcc\x88RG+tag@example.org", "mailbox j\xc3\xb6rg@example.org example.org/j%c3%b6rg");
+	expect("B\xc3\x9cRO@example.org", "mailbox j\xc3\xb6rg@example.org example.org/j%c3%b6rg");
+	expect("x@xn--bcher-kva.example", "mailbox j\xc3\xb6rg@example.org example.org/j%c3%b6rg");
+	expect("jorg@example.org", "error jorg@example.org 5.1.1");
 }
 
 Test(expand, other_hosts_are_reached_by_mx_or_by_route)
