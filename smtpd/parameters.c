@@ -92,11 +92,18 @@ static bool body_is_taken(
 	return true;
 }
 
-/* AUTH= of MAIL has to be understood (RFC 4954, 5), and is believed from nobody. */
+/*
+ * AUTH= of MAIL, "<>" or the address of who submitted the message, in xtext, has to
+ * be understood (RFC 4954, 5).  It is believed from nobody, which that RFC says is
+ * done as if it had been "<>": nothing is kept of it, and nothing handed on.
+ */
 static bool auth_is_taken(struct session *s, const struct esmtp_parameter *parameter)
 {
 	struct buf decoded = buf_with_limit(SESSION_PATH_LINE_MAX);
-	bool good = parameter->value.len > 0 && xtext_decode(parameter->value, &decoded);
+	struct address address;
+	bool good = decode(parameter->value, &decoded) &&
+		    (slice_equal(buf_slice(&decoded), SLICE("<>")) ||
+			address_parse(buf_slice(&decoded), ADDRESS_LENIENT | ADDRESS_NOT_NULL, &address));
 
 	buf_free(&decoded);
 	if (!good)
