@@ -39,6 +39,7 @@ void policy_question_write(struct writer *w, const struct policy_question *q)
 	write_slice(w, q->login);
 	write_slice(w, q->tls_protocol);
 	write_slice(w, q->tls_cipher);
+	write_u32(w, q->tls_bits);
 	write_slice(w, q->sender);
 	write_slice(w, q->recipient);
 	write_u32(w, q->recipient_count);
@@ -60,6 +61,7 @@ bool policy_question_read(struct reader *r, struct policy_question *q)
 	q->login = read_slice_max(r, POLICY_TEXT_MAX);
 	q->tls_protocol = read_slice_max(r, POLICY_TEXT_MAX);
 	q->tls_cipher = read_slice_max(r, POLICY_TEXT_MAX);
+	q->tls_bits = read_u32(r);
 	q->sender = read_slice_max(r, POLICY_TEXT_MAX);
 	q->recipient = read_slice_max(r, POLICY_TEXT_MAX);
 	q->recipient_count = read_u32(r);

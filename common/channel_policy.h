@@ -40,6 +40,7 @@ struct policy_question {
 	struct slice login;
 	struct slice tls_protocol;
 	struct slice tls_cipher;
+	uint32_t tls_bits;           /* of the cipher's key; 0: no TLS */
 	struct slice sender;         /* from GATE_MAIL on; empty: the null sender */
 	struct slice recipient;      /* GATE_RCPT; later: the only recipient, where there is one */
 	uint32_t recipient_count;    /* that were accepted */

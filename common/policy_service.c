@@ -3,7 +3,7 @@
  */
 #include "common/policy_service.h"
 
-enum { TIMEOUT_DEFAULT_SECONDS = 100, TIMEOUT_MAX_SECONDS = 110 }; /* smtpd waits for policy a little longer */
+enum { TIMEOUT_DEFAULT_SECONDS = 30, TIMEOUT_MAX_SECONDS = 100 }; /* smtpd waits for policy a little longer */
 
 static bool parse_path(struct slice text, struct service_address *address)
 {
@@ -66,6 +66,10 @@ static bool parse_option(struct slice option, struct policy_service *service)
 	if (slice_equal(name, SLICE("failure"))) {
 		service->accepts_on_failure = slice_equal(value, SLICE("accept"));
 		return service->accepts_on_failure || slice_equal(value, SLICE("defer"));
+	}
+	if (slice_equal(name, SLICE("context"))) {
+		service->context = value;
+		return true;
 	}
 	return slice_equal(name, SLICE("timeout")) &&
 	       conf_parse_duration(value, &service->timeout_seconds) &&

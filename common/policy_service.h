@@ -2,7 +2,7 @@
  * policy_service.h - programs of others that are asked about sessions, as the settings name them.
  *
  *     inet:127.0.0.1:10023
- *     unix:/run/spf.sock,stage=data,for=all,failure=accept,timeout=10s
+ *     unix:/run/spf.sock,stage=data,for=all,failure=accept,timeout=10s,context=mx
  *
  * Where such a program listens is an address of a host, or the path of a UNIX
  * socket, which master alone can connect to.
@@ -33,6 +33,7 @@ struct policy_service {
 	bool for_all;             /* also asked about clients that may relay; else about strangers only */
 	bool accepts_on_failure;  /* else: temporary failure */
 	int64_t timeout_seconds;
+	struct slice context;     /* policy_context of the protocol; points into the word */
 };
 
 /* A word of policy.services. */

@@ -27,14 +27,26 @@ static void free_inquiry(struct inquiry *inquiry)
 	free(inquiry);
 }
 
+/* Some judges have said what is to be where all have been asked. */
+static void sum_up(struct inquiry *inquiry)
+{
+	struct verdict *verdict = &inquiry->verdict;
+
+	if (verdict->answer <= VERDICT_ACCEPT && inquiry->if_accepted.answer != VERDICT_NONE)
+		*verdict = inquiry->if_accepted;
+	else if (verdict->answer == VERDICT_REFUSE && inquiry->if_refused.answer != VERDICT_NONE)
+		*verdict = inquiry->if_refused;
+}
+
 static void finish(struct inquiry *inquiry)
 {
-	const struct policy_answer answer = {
-	    .verdict = inquiry->verdict,
+	struct policy_answer answer = {
 	    .score = inquiry->score,
 	    .fields = buf_slice(&inquiry->fields),
 	};
 
+	sum_up(inquiry);
+	answer.verdict = inquiry->verdict;
 	send_answer(inquiry->channel, inquiry->request, &answer);
 	free_inquiry(inquiry);
 }

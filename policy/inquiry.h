@@ -36,6 +36,8 @@ struct inquiry {
 	struct policy_question question; /* its texts are the inquiry's own */
 	struct buf fields;               /* header fields that were asked for so far */
 	int32_t score;
+	struct verdict if_accepted;      /* what becomes of it where nobody is against it; VERDICT_NONE: nothing */
+	struct verdict if_refused;       /* and where somebody refuses it */
 	const struct judge *judge;       /* whose turn it is */
 	void *state;                     /* that judge's own; NULL when its turn begins */
 

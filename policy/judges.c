@@ -2,7 +2,9 @@
  * judges.c - who is asked about a session, and in which order.
  */
 #include "policy/inquiry.h"
+#include "policy/services.h"
 
 const struct judge judges[] = {
+    {"services", services_are_concerned, services_ask, services_forget},
     {.name = NULL},
 };

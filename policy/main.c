@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/process.h"
 #include "policy/inquiry.h"
+#include "policy/services.h"
 
 static bool on_message(struct channel *channel, struct message *m, void *context)
 {
@@ -34,6 +35,7 @@ static void on_closed(struct channel *channel, void *context)
 static bool start(struct event_base *base)
 {
 	(void)base;
+	services_configure();
 	return channel_send(process_master(), CONTROL_READY, 0);
 }
 
@@ -47,6 +49,7 @@ static const struct process policy = {
     .role = ROLE_POLICY,
     .peers = peers,
     .start = start,
+    .reload = services_configure,
 };
 
 int main(int argc, char **argv)

@@ -74,6 +74,7 @@ bool gate_ask_policy(struct session *s, struct question *question, enum gate_sta
 		stream_tls_facts(s->stream, &facts);
 		q.tls_protocol = text(facts.protocol);
 		q.tls_cipher = text(facts.cipher);
+		q.tls_bits = (uint32_t)facts.bits;
 	}
 	if (s->transaction != NULL)
 		fill_in_transaction(s->transaction, stage, &q);
