@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/conf.h"
 #include "common/log.h"
+#include "message/encoding.h"
 #include "message/received.h"
 #include "smtpd/gate.h"
 #include "smtpd/reply.h"
@@ -88,6 +89,11 @@ void data_begin(struct session *s)
 
 /* --- what goes in front of the content ------------------------------------------------ */
 
+static bool has_ascii_recipient(const struct transaction *transaction)
+{
+	return is_ascii(transaction_text(transaction, transaction->recipients[0].address));
+}
+
 static bool write_trace(const struct session *s, message_id id, uint64_t now_us, struct buf *out)
 {
 	const struct transaction *transaction = s->transaction;
@@ -121,7 +127,8 @@ static bool write_trace(const struct session *s, message_id id, uint64_t now_us,
 	}
 	if (transaction->smtputf8)
 		received.protocol |= RECEIVED_UTF8;
-	if (transaction->recipient_count == 1)
+	/* One that is not ASCII would keep the message from going on, through an alias, to hosts without SMTPUTF8. */
+	if (transaction->recipient_count == 1 && has_ascii_recipient(transaction))
 		received.recipient = transaction_text(
 		    transaction, transaction->recipients[0].address);
 	return received_write(&received, out);

@@ -110,7 +110,7 @@ static bool find_needs(struct connection *c)
 	t->needs_smtputf8 = (job->smtputf8 && facts.header_is_8bit) || !is_ascii(job->sender);
 	for (uint32_t i = 0; i < t->count; i++)
 		if (t->recipients[i].state == RECIPIENT_OPEN)
-			t->needs_smtputf8 |= !is_ascii(t->recipients[i].recipient->address);
+			t->has_utf8_recipients |= !is_ascii(t->recipients[i].recipient->address);
 	return true;
 }
 

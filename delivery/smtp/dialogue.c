@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "delivery/smtp/command.h"
+#include "message/encoding.h"
 
 enum { COMMAND_RSET, COMMAND_MAIL, COMMAND_RCPT };
 
@@ -240,11 +241,23 @@ static bool is_acceptable(
 		*why = "the message has 8-bit content, which the receiving host does not take";
 	} else if (t->needs_smtputf8 && (d->offers & OFFERS_SMTPUTF8) == 0) {
 		*status = "5.6.7";
-		*why = "an address or header is not ASCII, which the receiving host does not take";
+		*why = "sender or header is not ASCII, which the receiving host does not take";
 	} else {
 		return true;
 	}
 	return false;
+}
+
+/* Addresses that cannot be said to this host (RFC 6531, 3.2); the others can have the message. */
+static void settle_unspeakable(struct dialogue *d, struct transaction *t)
+{
+	if (!t->has_utf8_recipients || (d->offers & OFFERS_SMTPUTF8) != 0)
+		return;
+	for (uint32_t i = 0; i < t->count; i++)
+		if (t->recipients[i].state == RECIPIENT_OPEN &&
+		    !is_ascii(t->recipients[i].recipient->address))
+			transaction_settle(&t->recipients[i], DELIVERY_FAILED, "5.6.7",
+			    "the address is not ASCII, which the receiving host does not take");
 }
 
 enum dialogue_action dialogue_start(struct dialogue *d, struct transaction *transaction)
@@ -253,9 +266,11 @@ enum dialogue_action dialogue_start(struct dialogue *d, struct transaction *tran
 
 	d->transaction = transaction;
 	d->mail_accepted = false;
-	if (is_acceptable(d, transaction, &status, &why))
+	if (!is_acceptable(d, transaction, &status, &why))
+		transaction_settle_rest(transaction, DELIVERY_FAILED, status, why);
+	settle_unspeakable(d, transaction);
+	if (transaction_open_count(transaction) > 0)
 		return begin_exchange(d);
-	transaction_settle_rest(transaction, DELIVERY_FAILED, status, why);
 	d->transaction = NULL;
 	return DO_TAKE;
 }

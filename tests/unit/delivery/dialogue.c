@@ -477,6 +477,31 @@ Test(smtp_dialogue, what_the_host_does_not_take_is_not_begun)
 	said("");
 }
 
+static enum dialogue_action carry_to_bob_and_iwan(void)
+{
+	recipients[1].address = SLICE("\320\270\320\262\320\260\320\275@example.net");
+	job.recipient_count = 2;
+	transaction_begin(&t, &job);
+	t.has_utf8_recipients = true;
+	return dialogue_start(&d, &t);
+}
+
+Test(smtp_dialogue, a_recipient_that_is_not_ascii_keeps_the_message_from_nobody_else)
+{
+	stand(PIPELINED);
+	cr_assert_eq(carry_to_bob_and_iwan(), DO_WAIT);
+	said("MAIL FROM:<alice@example.org>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n");
+	is(1, DELIVERY_FAILED, "5.6.7");
+}
+
+Test(smtp_dialogue, a_recipient_that_is_not_ascii_is_said_under_smtputf8)
+{
+	stand("250-mx\r\n250-PIPELINING\r\n250 SMTPUTF8\r\n");
+	cr_assert_eq(carry_to_bob_and_iwan(), DO_WAIT);
+	said("MAIL FROM:<alice@example.org> SMTPUTF8\r\nRCPT TO:<bob@example.net>\r\nRCPT "
+	     "TO:<\320\270\320\262\320\260\320\275@example.net>\r\nDATA\r\n");
+}
+
 Test(smtp_dialogue, a_size_of_zero_is_no_limit)
 {
 	stand("250-mx\r\n250 SIZE 0\r\n");
