@@ -86,6 +86,8 @@ void attempt_free(struct attempt *a)
 {
 	if (a->conversation != NULL)
 		conversation_free(a);
+	buf_wipe(&a->token);
+	buf_wipe(&a->authorize);
 	evtimer_del(&a->timer);
 	LIST_REMOVE(a, entry);
 	attempt_count--;
@@ -102,11 +104,16 @@ void auth_reply(struct channel *channel, uint32_t request, const struct auth_res
 void attempt_answer(struct attempt *a, enum auth_verdict verdict)
 {
 	struct auth_result result = {.verdict = (uint8_t)verdict};
+	struct buf reason = buf_with_limit(AUTH_CHALLENGE_MAX);
 
 	if (verdict == AUTH_OK)
 		slice_copy(slice_string(a->account), result.account, sizeof result.account);
+	if (verdict == AUTH_REFUSED && a->status != NULL)
+		token_write_reason(a, &reason);
+	result.challenge = buf_slice(&reason);
 	if (a->channel != NULL)
 		auth_reply(a->channel, a->request, &result);
+	buf_free(&reason);
 	attempt_free(a);
 }
 
@@ -199,11 +206,14 @@ void attempt_refuse(struct attempt *a, const char *reason)
 {
 	const struct throttle_rule by_account = account_rule(), by_network = network_rule();
 	uint64_t now = clock_monotonic_us();
-	uint64_t wait =
-	    throttle_failed(throttle, slice_string(a->account), &by_account, a->verified_us, now);
+	uint64_t wait = 0;
 	uint64_t network_wait =
 	    throttle_failed(throttle, slice_string(a->network), &by_network, a->verified_us, now);
 
+	/* A token, or a certificate, that is good for nothing may be nobody's. */
+	if (a->account[0] != '\0')
+		wait = throttle_failed(
+		    throttle, slice_string(a->account), &by_account, a->verified_us, now);
 	log_attempt(LEVEL_WARNING, "auth-failed", a, reason);
 	attempt_schedule(a, on_delayed_refusal, wait > network_wait ? wait : network_wait);
 }
@@ -278,12 +288,14 @@ void attempt_take_turn(struct attempt *a)
 		attempt_succeed(a);
 		return;
 	}
-	wait = throttle_wait(throttle, slice_string(a->account), &by_account, now);
+	wait = a->account[0] == '\0'
+		   ? 0
+		   : throttle_wait(throttle, slice_string(a->account), &by_account, now);
 	network_wait = throttle_wait(throttle, slice_string(a->network), &by_network, now);
 	if (network_wait > wait)
 		wait = network_wait;
-	if (wait == 0 && a->conversation != NULL) {
-		conversation_verify(a, credentials);
+	if (wait == 0 && a->turn != NULL) {
+		a->turn(a);
 	} else if (wait == 0) {
 		verify(a, credentials);
 	} else if (now - a->began_us + wait > (uint64_t)WAIT_SECONDS_MAX * 1000000) {
@@ -316,6 +328,8 @@ struct attempt *attempt_new(
 	a->instance = process_peer_instance(channel);
 	a->connection = question->connection;
 	a->tls = question->tls;
+	a->token = buf_with_limit(AUTH_TOKEN_MAX);
+	a->authorize = buf_with_limit(AUTH_NAME_MAX);
 	a->began_us = a->verified_us = clock_monotonic_us();
 	slice_copy(slice_string(question->mechanism), a->mechanism, sizeof a->mechanism);
 	slice_copy(slice_string(question->client), a->client, sizeof a->client);

@@ -5,7 +5,8 @@
  *                  (throttle)          (workers)        (a refusal after a delay)
  *
  * A password that was verified a moment ago (cache) is answered at once.  In a
- * conversation (SCRAM) the proof takes the password's place, and no thread is needed.
+ * conversation (SCRAM) the proof takes the password's place, and no thread is needed;
+ * a token (token.h) and a certificate (external.h) need none either.
  */
 #ifndef PETREL_AUTH_ATTEMPT_H
 #define PETREL_AUTH_ATTEMPT_H

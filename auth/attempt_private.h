@@ -32,7 +32,10 @@ struct attempt {
 	bool tls;
 	bool is_known; /* there is such an account */
 	bool has_proof;
-	struct conversation *conversation; /* NULL: a password; conversation.c's */
+	struct conversation *conversation; /* conversation.c's; or NULL */
+	void (*turn)(struct attempt *);    /* what to do when its turn comes; NULL: verify the password */
+	const char *status;                /* token.c's: of a refusal; or NULL */
+	struct buf token, authorize;       /* token.c's */
 	struct cache_proof proof;
 	char mechanism[24];
 	char client[64];
@@ -70,8 +73,10 @@ void attempt_free(struct attempt *);
 /* The account's failures are forgotten: it has proved who it is. */
 void attempt_proved(struct attempt *);
 
+/* token.c: why it was refused, for a client that understands it; AUTH_CHALLENGE_MAX at most. */
+void token_write_reason(const struct attempt *, struct buf *out);
+
 /* conversation.c */
-void conversation_verify(struct attempt *, const struct credentials *);
 void conversation_free(struct attempt *);
 void conversations_forget_channel(const struct channel *);
 

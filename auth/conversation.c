@@ -146,8 +146,9 @@ static bool is_known_now(struct attempt *a, const struct credentials *credential
 }
 
 /* Its turn has come. */
-void conversation_verify(struct attempt *a, const struct credentials *credentials)
+static void verify(struct attempt *a)
 {
+	const struct credentials *credentials = attempt_credentials(a);
 	struct buf message = buf_with_limit(AUTH_CHALLENGE_MAX);
 	bool right = scram_verify(&a->conversation->scram, &message);
 	bool known = is_known_now(a, credentials);
@@ -201,6 +202,7 @@ static struct attempt *conversation_new(
 	c->connection = question->connection;
 	c->attempt = a;
 	a->conversation = c;
+	a->turn = verify;
 	RB_INSERT(conversations, &conversations, c);
 	c->is_listed = true;
 	return a;

@@ -19,6 +19,7 @@ auth_auth_SOURCES = \
 	auth/main.c \
 	auth/secret.c auth/secret.h \
 	auth/throttle.c auth/throttle.h \
+	auth/token.c auth/token.h \
 	auth/watched.c auth/watched.h \
 	auth/workers.c auth/workers.h
 auth_auth_LDADD = $(AUTH_LIBS) $(TABLE_LIBS) $(COMMON_LIBS)

@@ -14,6 +14,7 @@
 #include "auth/external.h"
 #include "auth/file.h"
 #include "auth/secret.h"
+#include "auth/token.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/process.h"
@@ -53,6 +54,11 @@ static bool answer_question(
 		if (!is_own_service(process_peer_role(channel), question->service))
 			return false;
 		external_begin(channel, request, question);
+		return true;
+	case AUTH_TOKEN:
+		if (!is_own_service(process_peer_role(channel), question->service))
+			return false;
+		token_begin(channel, request, question);
 		return true;
 	case AUTH_RESPONSE:
 		return conversation_respond(channel, request, question);
@@ -133,10 +139,18 @@ static void stop(void)
 	process_exit(EX_OK);
 }
 
+/* oauth says nothing unasked. */
+static bool unasked(struct channel *channel, struct message *m, void *context)
+{
+	(void)channel, (void)m, (void)context;
+	return false;
+}
+
 static const struct process_peer peers[] = {
     {.role = ROLE_SMTPD, .opened = external_opened, .message = on_message, .closed = on_closed},
     {.role = ROLE_IMAPD, .opened = external_opened, .message = on_message, .closed = on_closed},
     {.role = ROLE_POP3D, .opened = external_opened, .message = on_message, .closed = on_closed},
+    {.role = ROLE_OAUTH, .message = unasked},
     {.role = ROLE_NONE},
 };
 

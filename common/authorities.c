@@ -148,6 +148,11 @@ bool authorities_certify(
 	return good;
 }
 
+X509_STORE *authorities_store(const struct authorities *a)
+{
+	return a->store;
+}
+
 STACK_OF(X509_NAME) *authorities_names(const struct authorities *a)
 {
 	return SSL_dup_CA_list(a->names);

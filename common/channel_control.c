@@ -20,6 +20,7 @@ static const char *const role_names[ROLE_COUNT] = {
     [ROLE_POP3D] = "pop3d",
     [ROLE_IMAP_SESSION] = "imap-session",
     [ROLE_POP3_SESSION] = "pop3-session",
+    [ROLE_OAUTH] = "oauth",
 };
 
 static const char *const service_names[SERVICE_COUNT] = {

@@ -25,6 +25,7 @@ enum role {
 	ROLE_POP3D,
 	ROLE_IMAP_SESSION, /* the parent that forks a process for each active user */
 	ROLE_POP3_SESSION,
+	ROLE_OAUTH,
 	ROLE_COUNT
 };
 
@@ -50,6 +51,8 @@ const char *service_name(enum service service);
 enum control_file {
 	CONTROL_FILE_CERTIFICATE, /* PEM chain; to keys, which says which of them have a key */
 	CONTROL_FILE_KEY,         /* PEM private key; to keys alone */
+	CONTROL_FILE_OAUTH_SECRET,       /* to oauth alone */
+	CONTROL_FILE_OAUTH_AUTHORITIES,  /* PEM; to oauth alone */
 	CONTROL_FILE_CLIENT_AUTHORITIES, /* PEM; to those who speak TLS, and auth */
 	CONTROL_FILE_COUNT
 };

@@ -40,6 +40,7 @@ enum conf_submission_from_missing { SUBMISSION_FROM_MISSING_ADD, SUBMISSION_FROM
 enum conf_certificates { CERTIFICATES_LISTED, CERTIFICATES_NAMED };
 enum conf_policy_failure { POLICY_FAILURE_DEFER, POLICY_FAILURE_ACCEPT };
 enum conf_tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
+enum conf_oauth_account { OAUTH_ACCOUNT_USERNAME, OAUTH_ACCOUNT_EMAIL, OAUTH_ACCOUNT_SUB };
 enum conf_outbound_tls { OUTBOUND_TLS_OPPORTUNISTIC, OUTBOUND_TLS_REQUIRED, OUTBOUND_TLS_OFF };
 
 /* Everything that can be set.  Durations are in seconds, sizes in octets.  See settings.c for what each means. */
@@ -174,6 +175,20 @@ struct settings {
 		int64_t threads;
 		int64_t failure_delay;
 	} auth;
+
+	struct {
+		char *introspection;
+		char *client_id;
+		char *client_secret;
+		char *authorities;
+		int account; /* enum conf_oauth_account */
+		struct conf_list scope;
+		struct conf_list audience;
+		char *configuration;
+		int64_t timeout;
+		int64_t cache;
+		int64_t connections;
+	} oauth;
 
 	struct {
 		int64_t workers;

@@ -8,7 +8,7 @@
 #include "common/policy_service.h"
 
 enum { HOST_MAX = 253, LABEL_MAX = 63 }; /* RFC 1035, 2.3.4 */
-enum { PATH_LENGTH_MAX = 1000 };
+enum { PATH_LENGTH_MAX = 1000, WORD_MAX = 255 };
 
 static bool is_port(struct slice text)
 {
@@ -150,6 +150,25 @@ static bool is_path(struct slice word)
 	return word.len > 0 && word.len <= PATH_LENGTH_MAX && word.data[0] == '/';
 }
 
+/* RFC 6749, appendix A.4: what may stand in a scope, and in JSON as it is. */
+static bool is_word(struct slice word)
+{
+	for (size_t i = 0; i < word.len; i++)
+		if (word.data[i] <= ' ' || word.data[i] > '~' || word.data[i] == '"' ||
+		    word.data[i] == '\\')
+			return false;
+	return word.len > 0 && word.len <= WORD_MAX;
+}
+
+static bool is_https(struct slice word)
+{
+	struct cursor in = cursor_over(word);
+
+	return is_word(word) && slice_find(word, 0, '#') < 0 &&
+	       cursor_accept_nocase(&in, SLICE("https://")) &&
+	       is_relay(cursor_take_until(&in, '/'));
+}
+
 const struct conf_form conf_form_host = {is_host, "a host name"};
 const struct conf_form conf_form_domain = {is_domain, "a domain; write example.org"};
 const struct conf_form conf_form_address = {
@@ -168,3 +187,7 @@ const struct conf_form conf_form_policy_service = {is_policy_service,
 const struct conf_form conf_form_nameserver = {
     is_nameserver, "the address of a DNS server; write 192.0.2.53 or 192.0.2.53@5353"};
 const struct conf_form conf_form_path = {is_path, "an absolute path"};
+const struct conf_form conf_form_https = {
+    is_https, "a URL; write https://login.example.org/introspect"};
+const struct conf_form conf_form_word = {
+    is_word, "a word; write it in printable ASCII, without quotes and backslashes"};

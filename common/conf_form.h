@@ -29,4 +29,7 @@ extern const struct conf_form conf_form_policy_service; /* see policy_service.h 
 extern const struct conf_form conf_form_path;       /* /absolute */
 extern const struct conf_form conf_form_nameserver; /* address, address@port */
 
+extern const struct conf_form conf_form_https;      /* https://login.example.org/introspect */
+extern const struct conf_form conf_form_word;       /* printable ASCII without blanks, quotes and backslashes */
+
 #endif

@@ -10,6 +10,7 @@ libcommon_a_SOURCES = \
 	common/channel_log.h \
 	common/channel_lookup.c common/channel_lookup.h \
 	common/channel_mailbox.h \
+	common/channel_oauth.c common/channel_oauth.h \
 	common/channel_policy.c common/channel_policy.h \
 	common/channel_queue.c common/channel_queue.h \
 	common/channel_resolver.c common/channel_resolver.h \

@@ -47,6 +47,7 @@ static const char *const log_to_choices[] = {"file", "syslog", "stderr", NULL};
 static const char *const log_level_choices[] = {"error", "warning", "info", "debug", NULL};
 static const char *const cleartext_choices[] = {"never", "loopback", "always", NULL};
 static const char *const certificates_choices[] = {"listed", "named", NULL};
+static const char *const oauth_account_choices[] = {"username", "email", "sub", NULL};
 static const char *const no_yes_choices[] = {"no", "yes", NULL};
 static const char *const bare_line_ends_choices[] = {"normalize", "refuse", NULL};
 static const char *const submission_from_choices[] = {"refuse", "sender", "any", NULL};
@@ -194,6 +195,19 @@ const struct conf_setting conf_table[] = {
     DURATION("auth.cache", auth.cache, "10m", 0, DAY, "How long a verified password is remembered (as a keyed hash)."),
     COUNT("auth.threads", auth.threads, "2", 1, 64, "Threads that verify passwords."),
     DURATION("auth.failure-delay", auth.failure_delay, "2s", 0, 60, "The wait after a wrong password; it grows with each."),
+
+    {"oauth.introspection", CONF_STRING, offsetof(struct settings, oauth.introspection), NULL, 0, 0, NULL,
+	"The https URL where tokens are asked about (RFC 7662).  Default: no tokens are taken.", true, &conf_form_https},
+    STRING_OF(word, "oauth.client-id", oauth.client_id, NULL, "What Petrel calls itself there; without it, it does not say who it is."),
+    FILE_PATH("oauth.client-secret", oauth.client_secret, NULL, "A file with the secret that goes with it.  Only the process oauth sees it."),
+    FILE_PATH("oauth.authorities", oauth.authorities, NULL, "Who certifies that server: PEM.  Default: whom the system trusts."),
+    CHOICE("oauth.account", oauth.account, "username", oauth_account_choices, "What of the answer names the account."),
+    LIST_OF(word, "oauth.scope", oauth.scope, NULL, "What a token has to be good for, all of it."),
+    LIST_OF(word, "oauth.audience", oauth.audience, NULL, "Whom a token has to be meant for, one of them."),
+    STRING_OF(https, "oauth.configuration", oauth.configuration, NULL, "Where clients without a token are told to look: the https URL of the OpenID configuration."),
+    DURATION("oauth.timeout", oauth.timeout, "10s", 1, 60, "How long an answer may take."),
+    DURATION("oauth.cache", oauth.cache, "1m", 0, 3600, "How long an answer is remembered (under a keyed hash), if the token is good for as long."),
+    NUMBER("oauth.connections", oauth.connections, "8", 1, 100, "Questions that are asked at a time."),
 
     COUNT("imap.workers", imap.workers, "0", 0, 64, "How many imapd processes; 0: one for each processor."),
     NUMBER("imap.connections-limit", imap.connections_limit, "10000", 1, 1000000, "Clients of one imapd process at a time."),

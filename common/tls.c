@@ -112,7 +112,7 @@ SSL_CTX *tls_context_new(const SSL_METHOD *method, const struct tls_settings *se
  * The system's authorities as one file.  OpenSSL's default also knows a directory
  * that is searched during the handshake: too late behind chroot.
  */
-static bool trust_system(X509_STORE *store)
+bool tls_trust_system(X509_STORE *store)
 {
 	const char *const files[] = {
 	    getenv(X509_get_default_cert_file_env()),
@@ -167,7 +167,7 @@ struct tls_client *tls_client_new(
 	store = SSL_CTX_get_cert_store(client->context);
 	if (authorities.len == 0) {
 		/* A host without authorities can still encrypt; what asks for verifying fails. */
-		trust_system(store);
+		tls_trust_system(store);
 	} else if (!trust_text(store, authorities, error)) {
 		tls_client_free(client);
 		return NULL;

@@ -124,6 +124,9 @@ bool tls_names_cover(struct slice names, struct slice host);
  */
 void tls_set_ticket_keys(const struct keys_ticket *, size_t count);
 
+/* Trust the authorities that the system trusts; false where it has none. */
+bool tls_trust_system(X509_STORE *);
+
 /* What a client trusts. */
 struct tls_client;
 

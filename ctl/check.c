@@ -83,9 +83,8 @@ static void check_users(struct findings *f)
 		find(f, true, "user.drop-group: there is no group \"%s\"", settings->user.drop_group);
 }
 
-static void check_client_authorities(struct findings *f)
+static void check_authorities(struct findings *f, const char *setting, const char *path)
 {
-	const char *path = settings->tls.client_authorities;
 	struct buf pem = buf_with_limit(AUTHORITIES_FILE_MAX), error = buf_with_limit(256);
 	struct authorities *authorities = NULL;
 	int file;
@@ -94,14 +93,38 @@ static void check_client_authorities(struct findings *f)
 		return;
 	file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (file == -1 || !io_read(file, &pem))
-		find(f, true, "tls.client-authorities: %s: %s", path, strerror(errno));
+		find(f, true, "%s: %s: %s", setting, path, strerror(errno));
 	else if ((authorities = authorities_parse(buf_slice(&pem), &error)) == NULL)
-		find(f, true, "tls.client-authorities: %s: %.*s", path, SLICE_PRINTF(buf_slice(&error)));
+		find(f, true, "%s: %s: %.*s", setting, path, SLICE_PRINTF(buf_slice(&error)));
 	authorities_free(authorities);
 	buf_free(&pem);
 	buf_free(&error);
 	if (file != -1)
 		close(file);
+}
+
+static void check_secret(struct findings *f, const char *setting, const char *path)
+{
+	struct stat st;
+
+	if (path == NULL)
+		return;
+	if (access(path, R_OK) == -1 || stat(path, &st) == -1)
+		find(f, true, "%s: %s: %s", setting, path, strerror(errno));
+	else if ((st.st_mode & S_IROTH) != 0)
+		find(f, false, "%s: %s can be read by everybody on this host", setting, path);
+}
+
+/* What users log in by, besides passwords. */
+static void check_logins(struct findings *f)
+{
+	check_authorities(f, "tls.client-authorities", settings->tls.client_authorities);
+	check_authorities(f, "oauth.authorities", settings->oauth.authorities);
+	check_secret(f, "oauth.client-secret", settings->oauth.client_secret);
+	if (settings->oauth.client_secret != NULL && settings->oauth.client_id == NULL)
+		find(f, false, "oauth.client-secret: not used without oauth.client-id");
+	if (settings->oauth.introspection == NULL && settings->oauth.client_id != NULL)
+		find(f, false, "oauth: no tokens are taken, as oauth.introspection is not set");
 }
 
 static void check_listeners(struct findings *f)
@@ -217,7 +240,7 @@ static void check_all(struct findings *f)
 	check_names(f);
 	check_users(f);
 	check_tls(f);
-	check_client_authorities(f);
+	check_logins(f);
 	check_directories(f);
 	check_tables(f);
 	check_credentials(f);
@@ -229,7 +252,7 @@ unsigned ctl_check_files(void)
 	struct findings f = {.only_errors = true};
 
 	check_tls(&f);
-	check_client_authorities(&f);
+	check_logins(&f);
 	check_tables(&f);
 	check_credentials(&f);
 	return f.errors;

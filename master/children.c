@@ -202,6 +202,10 @@ static void send_files(struct child *child)
 {
 	if (child->row->takes_certificate)
 		send_file(child, CONTROL_FILE_CLIENT_AUTHORITIES, orders.conf->values.tls.client_authorities);
+	if (child->row->role == ROLE_OAUTH) {
+		send_file(child, CONTROL_FILE_OAUTH_SECRET, orders.conf->values.oauth.client_secret);
+		send_file(child, CONTROL_FILE_OAUTH_AUTHORITIES, orders.conf->values.oauth.authorities);
+	}
 	if (child->row->takes_key)
 		certificates_send_files(child);
 }

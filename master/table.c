@@ -16,6 +16,7 @@ const struct table_process table_processes[] = {
     {ROLE_AUTH,             "auth",              USER_AUTH,    ROOT_AUTH,   STAGE_SERVICE,  256,   true,  false, 0},
     {ROLE_LOOKUP,           "lookup",            USER_NETWORK, ROOT_TABLES, STAGE_SERVICE,  256,   false, false, 0},
     {ROLE_RESOLVER,         "resolver",          USER_NETWORK, ROOT_EMPTY,  STAGE_SERVICE,  4096,  false, false, 0},
+    {ROLE_OAUTH,            "oauth",             USER_NETWORK, ROOT_EMPTY,  STAGE_SERVICE,  256,   false, false, 0},
     {ROLE_QMGR,             "qmgr",              USER_QUEUE,   ROOT_SPOOL,  STAGE_QUEUE,    65536, false, false, 0},
     {ROLE_DELIVERY_MAILDIR, "delivery-maildir",  USER_MAIL,    ROOT_MAIL,   STAGE_MAILBOX,  4096,  false, false, 0},
     {ROLE_DELIVERY_SMTP,    "delivery-smtp",     USER_NETWORK, ROOT_EMPTY,  STAGE_DELIVERY, 65536, false, false, 0},
@@ -46,6 +47,8 @@ const struct table_channel table_channels[] = {
     {ROLE_IMAPD, ROLE_KEYS},
     {ROLE_POP3D, ROLE_AUTH},
     {ROLE_POP3D, ROLE_KEYS},
+    {ROLE_AUTH, ROLE_OAUTH},
+    {ROLE_OAUTH, ROLE_RESOLVER},
 };
 const size_t table_channel_count = sizeof table_channels / sizeof table_channels[0];
 
@@ -76,6 +79,8 @@ unsigned table_instances(const struct table_process *row, const struct settings 
 		return one_per_processor(s->imap.workers);
 	case ROLE_POP3D:
 		return one_per_processor(s->pop3.workers);
+	case ROLE_OAUTH:
+		return s->oauth.introspection == NULL ? 0 : 1;
 	case ROLE_DELIVERY_SMTP:
 		return (unsigned)s->delivery.smtp_processes;
 	case ROLE_DELIVERY_MAILDIR:

@@ -51,6 +51,9 @@ unsigned sasl_offered(const struct stream *stream, bool login)
 		offered |= 1u << SASL_SCRAM_SHA_256_PLUS;
 	if (settings->tls.client_authorities != NULL && stream_client_proof(stream, &proof))
 		offered |= 1u << SASL_EXTERNAL;
+	/* Who has a token is who it says (RFC 7628, 2): never in the clear. */
+	if (settings->oauth.introspection != NULL && stream_is_secured(stream))
+		offered |= 1u << SASL_OAUTHBEARER | 1u << SASL_XOAUTH2;
 	return offered;
 }
 

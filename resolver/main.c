@@ -178,6 +178,7 @@ static void on_closed(struct channel *channel, void *context)
 
 static const struct process_peer peers[] = {
     {.role = ROLE_SMTPD,         .message = on_message, .closed = on_closed},
+    {.role = ROLE_OAUTH,         .message = on_message, .closed = on_closed},
     {.role = ROLE_DELIVERY_SMTP,       .message = on_message, .closed = on_closed},
     {.role = ROLE_POLICY,       .message = on_message, .closed = on_closed},
     {.role = ROLE_NONE},

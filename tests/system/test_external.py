@@ -447,3 +447,4 @@ def test_the_control_command_finds_authorities_that_are_none(make_suite, directo
     suite = make_suite(extra="tls.client-authorities %s\n" % bad)
     done = suite.petrel("check", check=False)
     assert done.returncode != 0 and "tls.client-authorities" in done.stdout
+    assert suite.petrel("reload", check=False).returncode != 0

@@ -23,6 +23,7 @@ EXPECTED = {
     "auth": ("petrela", "auth"),
     "lookup": ("petrel", "tables"),
     "resolver": ("petrel", "run/empty"),
+    "oauth": ("petrel", "run/empty"),
     "qmgr": ("petrelq", "spool"),
     "delivery/maildir": ("petrelm", "mail"),
     "delivery/smtp": ("petrel", "run/empty"),
@@ -41,8 +42,19 @@ CHANNELS = {
         ("qmgr", "lookup"), ("qmgr", "delivery/maildir"), ("qmgr", "delivery/smtp"),
         ("delivery/smtp", "resolver"), ("delivery/maildir", "imapd"),
         ("imapd", "auth"), ("imapd", "keys"), ("pop3d", "auth"), ("pop3d", "keys"),
+        ("auth", "oauth"), ("oauth", "resolver"),
     ]
 }
+
+@pytest.fixture
+def suite(make_suite, directory, certificate):
+    """With everything that is there only where the settings say so."""
+    secret = directory / "secret"
+    secret.write_text("secret")
+    secret.chmod(0o600)
+    return make_suite(extra="oauth { introspection https://localhost:1/x\n client-id petrel\n client-secret %s\n authorities %s }\n"
+                            "tls.client-authorities %s\n" % (secret, certificate[0], certificate[0]))
+
 
 # Besides the channels: listening sockets by service, and regular files or directories by role.
 LISTENS = {"smtpd": {"mx", "submission", "submissions"}, "imapd": {"imap", "imaps"}, "pop3d": {"pop3", "pop3s"}}
@@ -174,7 +186,7 @@ def test_no_process_has_a_file_or_socket_beyond_its_row(suite):
                 assert flags & os.O_ACCMODE == os.O_WRONLY, (name, fd, target)
                 continue
             # The rest are files, and below the root directory of the process.
-            assert name not in ("keys", "smtpd", "imapd", "pop3d", "delivery/smtp"), (name, fd, target)
+            assert name not in ("keys", "oauth", "smtpd", "imapd", "pop3d", "delivery/smtp"), (name, fd, target)
             assert target.startswith(root) or (name == "resolver" and target in ("/dev/urandom", "/dev/random")), (name, fd, target)
         assert listening == {suite.ports[s] for s in LISTENS.get(name, ())}, name
 
