@@ -40,10 +40,12 @@ imapd_session_imap_session_SOURCES = \
 	imapd/session/find.c \
 	imapd/session/idle.c \
 	imapd/session/list.c \
+	imapd/session/list_parse.c imapd/session/list.h \
 	imapd/session/mailboxes.c \
 	imapd/session/main.c \
 	imapd/session/reading.c imapd/session/reading.h \
 	imapd/session/search_bind.c \
-	imapd/session/section.c imapd/session/section.h
+	imapd/session/section.c imapd/session/section.h \
+	imapd/session/status.c
 imapd_session_imap_session_LDADD = libimap.a $(STORE_LIBS) $(COMMON_LIBS)
 dist_man_MANS += man/petrel-imap-session.8

@@ -310,7 +310,19 @@ static enum store_error too_many_folders(struct store *store)
 	return count + STORE_DEPTH_MAX > STORE_FOLDERS_MAX ? STORE_LIMIT : STORE_OK;
 }
 
-enum store_error store_folder_create(struct store *store, struct slice name)
+/* The folder of that name has just been made. */
+static enum store_error give_uses(struct store *store, const char *name, unsigned uses)
+{
+	char directory[FILE_NAME_SIZE];
+
+	if (uses == 0)
+		return STORE_OK;
+	return folder_name_to_directory(name, directory)
+		   ? special_use_write(store, directory, uses)
+		   : STORE_BAD_NAME;
+}
+
+enum store_error store_folder_create_for(struct store *store, struct slice name, unsigned uses)
 {
 	char checked[FILE_NAME_SIZE];
 	struct change change;
@@ -326,6 +338,8 @@ enum store_error store_folder_create(struct store *store, struct slice name)
 	if (result != STORE_OK)
 		return result;
 	result = folder_name_is_inbox(checked) ? STORE_EXISTS : make_path(&change, checked, true);
+	if (result == STORE_OK)
+		result = give_uses(store, checked, uses);
 	if (result == STORE_OK)
 		result = flush_maildir(store);
 	if (result == STORE_OK)

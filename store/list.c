@@ -11,11 +11,13 @@ struct listing {
 	bool failed;
 };
 
-static void add_entry(struct listing *l, const char *name, bool exists, bool subscribed)
+/* The name of *what is copied. */
+static void add_entry(struct listing *l, const struct store_folder_info *what)
 {
 	struct store_folder_list *list = l->list;
-	struct store_folder_info info = {
-	    .name = strdup(name), .exists = exists, .subscribed = subscribed};
+	struct store_folder_info info = *what;
+
+	info.name = strdup(what->name);
 
 	if (list->count == l->room) {
 		size_t room = l->room == 0 ? 32 : l->room * 2;
@@ -37,17 +39,20 @@ static void add_entry(struct listing *l, const char *name, bool exists, bool sub
 }
 
 /* An existing folder's name also stands for the names above it. */
-static void add_folder(struct listing *l, const char *name)
+static void add_folder(struct listing *l, struct store *store, struct folder *folder)
 {
-	struct slice whole = slice_string(name);
+	struct slice whole = slice_string(folder->name);
 
-	add_entry(l, name, true, false);
+	add_entry(l,
+	    &(struct store_folder_info){.name = folder->name,
+		.exists = true,
+		.special_use = special_use_read(store, folder->directory)});
 	for (ssize_t at = slice_find(whole, 0, '/'); at >= 0;
 	     at = slice_find(whole, (size_t)at + 1, '/')) {
 		char above[FILE_NAME_SIZE];
 
 		slice_copy(slice_part(whole, 0, (size_t)at), above, sizeof above);
-		add_entry(l, above, false, false);
+		add_entry(l, &(struct store_folder_info){.name = above});
 	}
 }
 
@@ -85,6 +90,7 @@ static void join_entries(struct store_folder_list *list)
 		if (last != NULL && strcmp(last->name, here->name) == 0) {
 			last->exists |= here->exists;
 			last->subscribed |= here->subscribed;
+			last->special_use |= here->special_use;
 			free(here->name);
 		} else {
 			list->folders[kept++] = *here;
@@ -136,13 +142,13 @@ static enum store_error gather(struct store *store, struct listing *l)
 		return result;
 	result = index_walk_folders(&walk, &txn, &folder);
 	for (; result == STORE_OK; result = index_walk_folders_next(&walk, &folder))
-		add_folder(l, folder.name);
+		add_folder(l, store, &folder);
 	index_walk_end(&walk);
 	index_end(&txn);
 	if (result == STORE_GONE)
 		result = subscriptions_read(store, &names);
 	for (size_t at = 0; result == STORE_OK && at < names.len; at += strlen(names.data + at) + 1)
-		add_entry(l, names.data + at, false, true);
+		add_entry(l, &(struct store_folder_info){.name = names.data + at, .subscribed = true});
 	buf_free(&names);
 	return result == STORE_OK && l->failed ? STORE_MEMORY : result;
 }
@@ -164,6 +170,7 @@ enum store_error store_folder_list(struct store *store, struct store_folder_list
 		qsort(out->folders, out->count, sizeof out->folders[0], compare_entries);
 	join_entries(out);
 	find_children(out);
+	special_use_by_name(out);
 	return STORE_OK;
 }
 

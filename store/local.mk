@@ -17,6 +17,7 @@ libstore_a_SOURCES = \
 	store/names.c store/names.h \
 	store/private.h \
 	store/records.c \
+	store/special_use.c \
 	store/stamp.c \
 	store/store.c store/store.h \
 	store/subscriptions.c \

@@ -152,6 +152,14 @@ void keywords_load(struct store *store, struct folder *folder);
 enum store_error keywords_translate(
     struct change *to, const struct folder *from, uint64_t bits, uint64_t *out);
 
+/* ---- what folders are for (special_use.c) ---- */
+
+/* The uses that a folder was given, of enum store_use. */
+unsigned special_use_read(struct store *store, const char *directory);
+enum store_error special_use_write(struct store *store, const char *directory, unsigned uses);
+/* Give uses that no folder of the list has to those with the usual names. */
+void special_use_by_name(struct store_folder_list *list);
+
 /* ---- subscriptions (subscriptions.c) ---- */
 
 enum { SUBSCRIPTIONS_MAX_OCTETS = 4 << 20 };

@@ -132,8 +132,28 @@ enum store_error store_change_counter(struct store *store, uint64_t *counter);
 
 /* ---- folders ---------------------------------------------------------------- */
 
-/* Make a folder and those above it.  STORE_EXISTS, STORE_BAD_NAME, STORE_LIMIT. */
-enum store_error store_folder_create(struct store *store, struct slice name);
+/* What a folder is for (RFC 6154); a folder may have several uses, and several folders one. */
+enum store_use {
+	STORE_USE_ARCHIVE = 1 << 0,
+	STORE_USE_DRAFTS = 1 << 1,
+	STORE_USE_JUNK = 1 << 2,
+	STORE_USE_SENT = 1 << 3,
+	STORE_USE_TRASH = 1 << 4,
+};
+/* The use called so ("Sent", in any case), or 0: it cannot be given to a folder. */
+unsigned store_use_of(struct slice name);
+/* Append the uses as attributes ("\Sent"), each with `before` before it. */
+void store_use_write(unsigned uses, const char *before, struct buf *out);
+
+/*
+ * Make a folder and those above it; `uses` of enum store_use.  STORE_EXISTS,
+ * STORE_BAD_NAME, STORE_LIMIT.
+ */
+enum store_error store_folder_create_for(struct store *store, struct slice name, unsigned uses);
+static inline enum store_error store_folder_create(struct store *store, struct slice name)
+{
+	return store_folder_create_for(store, name, 0);
+}
 /*
  * Remove a folder and its messages.  Folders below it stay: it is then listed as
  * one that does not exist but has children (RFC 3501, 6.3.4).  INBOX: STORE_DENIED.
@@ -154,6 +174,7 @@ struct store_folder_info {
 	bool exists;       /* false: only the name above others, or only subscribed */
 	bool has_children; /* a folder below it exists */
 	bool subscribed;
+	unsigned special_use; /* of enum store_use */
 };
 
 struct store_folder_list {

@@ -1,9 +1,10 @@
 /*
- * list.c - LIST and LSUB (RFC 3501, 6.3.8 and 6.3.9).
+ * list.c - LIST and LSUB (RFC 3501, 6.3.8 and 6.3.9; RFC 5258, 5819, 6154).
  */
+#include "imapd/session/list.h"
+
 #include <stdlib.h>
 
-#include "imapd/session/commands.h"
 #include "imapd/session/pattern.h"
 #include "message/encoding.h"
 
@@ -14,9 +15,9 @@ enum {
 
 struct listing {
 	struct store_folder_list folders;
-	struct buf
-	    pattern; /* reference and mailbox together, in modified UTF-7 like the names it is held against */
-	bool subscribed; /* LSUB */
+	struct list_request request;
+	bool *reached; /* by a pattern, in the order of the folders */
+	bool is_lsub;
 	size_t at;
 };
 
@@ -25,47 +26,143 @@ static void listing_free(void *state)
 	struct listing *l = state;
 
 	store_folder_list_free(&l->folders);
-	buf_free(&l->pattern);
+	list_request_free(&l->request);
+	free(l->reached);
 	free(l);
 }
 
 static bool name_matches(const struct listing *l, struct slice name)
 {
 	struct buf encoded = buf_with_limit(4 * STORE_NAME_MAX);
-	bool matches = mutf7_encode(name, &encoded) &&
-		       pattern_matches(buf_slice(&l->pattern), buf_slice(&encoded));
+	bool matches = false;
 
+	if (mutf7_encode(name, &encoded))
+		for (size_t i = 0; i < l->request.pattern_count && !matches; i++)
+			matches = pattern_matches(
+			    buf_slice(&l->request.patterns[i]), buf_slice(&encoded));
 	buf_free(&encoded);
 	return matches;
 }
 
-static void say_name(
-    struct connection *c, const char *verb, const char *attributes, struct slice name)
+/* ---- LIST ---------------------------------------------------------------- */
+
+/* What the selection options ask for, whatever its name. */
+static bool is_selected(const struct listing *l, const struct store_folder_info *folder)
+{
+	unsigned selected = l->request.selected;
+
+	if ((selected & SELECT_SUBSCRIBED) != 0 && !folder->subscribed)
+		return false;
+	if ((selected & SELECT_SPECIAL_USE) != 0 && folder->special_use == 0)
+		return false;
+	/* What is only subscribed is not there. */
+	return folder->exists || folder->has_children || (selected & SELECT_SUBSCRIBED) != 0;
+}
+
+static bool is_below(struct slice name, struct slice above)
+{
+	return name.len > above.len && name.data[above.len] == '/' &&
+	       slice_starts_with(name, above);
+}
+
+/*
+ * Is there a selected one below that is not told by itself (RFC 5258, 3.5)?  What is below
+ * follows at once, but for INBOX, which stands in front of all.
+ */
+static bool has_selected_below(const struct listing *l)
+{
+	struct slice above = slice_string(l->folders.folders[l->at].name);
+
+	if ((l->request.selected & SELECT_RECURSIVE) == 0)
+		return false;
+	for (size_t i = l->at + 1; i < l->folders.count; i++) {
+		const struct store_folder_info *other = &l->folders.folders[i];
+
+		if (!is_below(slice_string(other->name), above)) {
+			if (l->at > 0)
+				return false;
+		} else if (!l->reached[i] && is_selected(l, other)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void write_attributes(
+    const struct listing *l, const struct store_folder_info *folder, struct buf *out)
+{
+	const char *separator = "";
+
+	if (!folder->exists) {
+		buf_append_string(out, l->request.is_extended ? "\\NonExistent" : "\\Noselect");
+		separator = " ";
+	}
+	if (folder->exists || folder->has_children) {
+		buf_printf(out, "%s%s", separator,
+		    folder->has_children ? "\\HasChildren" : "\\HasNoChildren");
+		separator = " ";
+	}
+	if (folder->subscribed && (l->request.returned & RETURN_SUBSCRIBED) != 0)
+		buf_printf(out, "%s\\Subscribed", separator);
+	store_use_write(folder->special_use, " ", out);
+}
+
+static void say_listed(struct connection *c, const struct listing *l,
+    const struct store_folder_info *folder, bool has_below)
 {
 	struct buf line = buf_with_limit(LINE_MAX_OCTETS);
 
-	buf_printf(&line, "* %s (%s) \"/\" ", verb, attributes);
-	write_mailbox(&line, name);
+	buf_append_string(&line, "* LIST (");
+	write_attributes(l, folder, &line);
+	buf_append_string(&line, ") \"/\" ");
+	write_mailbox(&line, slice_string(folder->name));
+	if (has_below)
+		buf_printf(&line, " (\"CHILDINFO\" (\"%s\"))",
+		    (l->request.selected & SELECT_SUBSCRIBED) != 0 ? "SUBSCRIBED" : "SPECIAL-USE");
 	buf_append_string(&line, "\r\n");
 	say(c, buf_slice(&line));
 	buf_free(&line);
 }
 
-static const char *list_attributes(const struct store_folder_info *folder)
+/* One that is gone by now, or cannot be looked at, has no status; the client sees its name (RFC 5819, 2). */
+static void list_status(struct connection *c, const struct listing *l, const char *name)
 {
-	if (!folder->exists)
-		return "\\Noselect \\HasChildren";
-	return folder->has_children ? "\\HasChildren" : "\\HasNoChildren";
+	enum store_error error = say_status(c, slice_string(name), l->request.status);
+
+	log_store_error(error);
+	if (error == STORE_CORRUPT)
+		give_up_index();
 }
 
-static void list_one(
+/* Whether anything was looked at that takes time. */
+static bool list_one(
     struct connection *c, const struct listing *l, const struct store_folder_info *folder)
 {
-	struct slice name = slice_string(folder->name);
+	bool has_below;
 
-	/* What is only subscribed is not there. */
-	if ((folder->exists || folder->has_children) && name_matches(l, name))
-		say_name(c, "LIST", list_attributes(folder), name);
+	if (!l->reached[l->at])
+		return false;
+	has_below = has_selected_below(l);
+	if (!has_below && !is_selected(l, folder))
+		return false;
+	say_listed(c, l, folder, has_below);
+	if (l->request.status == 0 || !folder->exists)
+		return false;
+	list_status(c, l, folder->name);
+	return true;
+}
+
+/* ---- LSUB ---------------------------------------------------------------- */
+
+static void say_subscribed(struct connection *c, const char *attributes, struct slice name)
+{
+	struct buf line = buf_with_limit(LINE_MAX_OCTETS);
+
+	buf_printf(&line, "* LSUB (%s) \"/\" ", attributes);
+	write_mailbox(&line, name);
+	buf_append_string(&line, "\r\n");
+	say(c, buf_slice(&line));
+	buf_free(&line);
 }
 
 /* Is there a subscribed name before this one below the same superior?  Names with one beginning stand together. */
@@ -114,7 +211,7 @@ static void lsub_superior(struct connection *c, const struct listing *l, struct 
 
 		if (name.data[i] == '/' && !superior_was_said(l, slice_part(name, 0, i + 1)) &&
 		    name_matches(l, superior) && !is_subscribed(l, superior))
-			say_name(c, "LSUB", "\\Noselect", superior);
+			say_subscribed(c, "\\Noselect", superior);
 	}
 }
 
@@ -125,63 +222,68 @@ static void lsub_one(
 
 	if (!folder->subscribed)
 		return;
-	if (name_matches(l, name))
-		say_name(c, "LSUB", folder->exists ? "" : "\\Noselect", name);
-	else if (slice_find(buf_slice(&l->pattern), 0, '%') >= 0)
+	if (l->reached[l->at])
+		say_subscribed(c, folder->exists ? "" : "\\Noselect", name);
+	else if (slice_find(buf_slice(&l->request.patterns[0]), 0, '%') >= 0)
 		lsub_superior(c, l, name);
 }
+
+/* ---- the walk ------------------------------------------------------------ */
 
 static enum step list_step(struct connection *c, void *state)
 {
 	struct listing *l = state;
+	bool took_time = false;
 
-	for (unsigned i = 0; i < NAMES_A_STEP && l->at < l->folders.count; i++, l->at++) {
+	for (unsigned i = 0; i < NAMES_A_STEP && l->at < l->folders.count && !took_time;
+	     i++, l->at++) {
 		const struct store_folder_info *folder = &l->folders.folders[l->at];
 
-		if (l->subscribed)
+		if (l->is_lsub)
 			lsub_one(c, l, folder);
 		else
-			list_one(c, l, folder);
+			took_time = list_one(c, l, folder);
 	}
 	if (l->at < l->folders.count)
 		return STEP_MORE;
-	reply_ok(c, "%s completed", l->subscribed ? "LSUB" : "LIST");
+	reply_ok(c, "%s completed", l->is_lsub ? "LSUB" : "LIST");
 	return STEP_DONE;
 }
 
-/* A pattern that begins with the delimiter does not care for the reference; ours has no root to begin at. */
-static void put_pattern_together(struct buf *out, struct slice reference, struct slice mailbox)
+/* Hold all names against the patterns.  False where memory is short. */
+static bool reach(struct listing *l)
 {
-	if (slice_starts_with(mailbox, SLICE("/")))
-		mailbox = slice_from(mailbox, 1);
-	else
-		buf_append_slice(out, reference);
-	buf_append_slice(out, mailbox);
+	l->reached = calloc(l->folders.count + 1, sizeof *l->reached);
+	if (l->reached == NULL)
+		return false;
+	for (size_t i = 0; i < l->folders.count; i++)
+		l->reached[i] = name_matches(l, slice_string(l->folders.folders[i].name));
+	return true;
 }
 
-static void list(struct connection *c, struct syntax *s, bool subscribed)
+static void list(struct connection *c, struct syntax *s, bool is_lsub)
 {
-	struct slice reference, mailbox;
-	struct listing *l;
+	struct listing *l = calloc(1, sizeof *l);
 	enum store_error error;
 
-	if (!syntax_space(s) || !syntax_list_mailbox(s, &reference) || !syntax_space(s) ||
-	    !syntax_list_mailbox(s, &mailbox) || !syntax_end(s))
-		return;
-	if (slice_is_empty(mailbox) && !subscribed) {
-		say_string(c, "* LIST (\\Noselect) \"/\" \"\"\r\n");
-		reply_ok(c, "LIST completed");
-		return;
-	}
-	l = calloc(1, sizeof *l);
 	if (l == NULL) {
 		reply_store_error(c, STORE_MEMORY);
 		return;
 	}
-	l->subscribed = subscribed;
-	l->pattern = buf_with_limit(PATTERN_MAX);
-	put_pattern_together(&l->pattern, reference, mailbox);
+	l->is_lsub = is_lsub;
+	if (!list_request_take(s, !is_lsub, &l->request)) {
+		listing_free(l);
+		return;
+	}
+	if (l->request.asks_for_delimiter) {
+		say_string(c, "* LIST (\\Noselect) \"/\" \"\"\r\n");
+		reply_ok(c, "LIST completed");
+		listing_free(l);
+		return;
+	}
 	error = store_folder_list(user_store(), &l->folders);
+	if (error == STORE_OK && !reach(l))
+		error = STORE_MEMORY;
 	if (error != STORE_OK) {
 		listing_free(l);
 		reply_store_error(c, error);

@@ -3,8 +3,6 @@
  */
 #include "imapd/session/commands.h"
 
-enum { STATUS_TEXT_MAX = 8192 };
-
 /* ---- selecting ----------------------------------------------------------- */
 
 static uint32_t first_unseen(const struct store_view *view)
@@ -108,12 +106,47 @@ static struct slice without_last_delimiter(struct slice name)
 	return name;
 }
 
+/* " (USE (\Sent \Archive))", where it comes (RFC 6154, 5.3).  A use that cannot be given gives *cannot. */
+static bool take_uses(struct syntax *s, unsigned *uses, bool *cannot)
+{
+	struct slice word;
+
+	if (!syntax_accept(s, ' '))
+		return s->fault == NULL;
+	if (!syntax_octet(s, '(') || !syntax_atom(s, &word))
+		return false;
+	if (!slice_equal_nocase(word, SLICE("USE")))
+		return syntax_fail(s, "Unknown CREATE parameter");
+	if (!syntax_space(s) || !syntax_octet(s, '('))
+		return false;
+	while (!syntax_at(s, ')')) {
+		unsigned use;
+
+		if (!syntax_octet(s, '\\') || !syntax_atom(s, &word))
+			return false;
+		use = store_use_of(word);
+		*cannot = *cannot || use == 0;
+		*uses |= use;
+		if (!syntax_at(s, ')') && !syntax_space(s))
+			return false;
+	}
+	return syntax_octet(s, ')') && syntax_octet(s, ')');
+}
+
 void cmd_create(struct connection *c, struct syntax *s)
 {
 	struct slice name;
+	unsigned uses = 0;
+	bool cannot = false;
 
-	if (syntax_space(s) && syntax_mailbox(s, &name) && syntax_end(s))
-		reply_outcome(c, store_folder_create(user_store(), without_last_delimiter(name)),
+	if (!syntax_space(s) || !syntax_mailbox(s, &name) || !take_uses(s, &uses, &cannot) ||
+	    !syntax_end(s))
+		return;
+	if (cannot)
+		reply_no(c, "[USEATTR] A mailbox cannot be made for that use");
+	else
+		reply_outcome(c,
+		    store_folder_create_for(user_store(), without_last_delimiter(name), uses),
 		    "CREATE completed");
 }
 
@@ -156,96 +189,4 @@ void cmd_unsubscribe(struct connection *c, struct syntax *s)
 
 	if (syntax_space(s) && syntax_mailbox(s, &name) && syntax_end(s))
 		reply_outcome(c, store_unsubscribe(user_store(), name), "UNSUBSCRIBE completed");
-}
-
-/* ---- STATUS -------------------------------------------------------------- */
-
-enum status_item {
-	STATUS_MESSAGES,
-	STATUS_RECENT,
-	STATUS_UIDNEXT,
-	STATUS_UIDVALIDITY,
-	STATUS_UNSEEN,
-	STATUS_DELETED,
-	STATUS_SIZE,
-	STATUS_ITEMS
-};
-
-static const char *const status_names[STATUS_ITEMS] = {
-    "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "SIZE"};
-
-static uint64_t status_value(const struct store_status *status, enum status_item item)
-{
-	switch (item) {
-	case STATUS_MESSAGES:
-		return status->messages;
-	case STATUS_RECENT:
-		return status->recent;
-	case STATUS_UIDNEXT:
-		return status->uidnext;
-	case STATUS_UIDVALIDITY:
-		return status->uidvalidity;
-	case STATUS_UNSEEN:
-		return status->unseen;
-	case STATUS_DELETED:
-		return status->deleted;
-	case STATUS_SIZE:
-		return status->size;
-	case STATUS_ITEMS:
-		break;
-	}
-	return 0;
-}
-
-static bool take_status_items(struct syntax *s, bool wanted[STATUS_ITEMS])
-{
-	struct slice word;
-
-	if (!syntax_space(s) || !syntax_octet(s, '('))
-		return false;
-	do {
-		enum status_item item = STATUS_MESSAGES;
-
-		if (!syntax_atom(s, &word))
-			return false;
-		while (item < STATUS_ITEMS &&
-		       !slice_equal_nocase(word, slice_string(status_names[item])))
-			item++;
-		if (item == STATUS_ITEMS)
-			return syntax_fail(s, "Unknown STATUS item");
-		wanted[item] = true;
-	} while (syntax_accept(s, ' '));
-	return syntax_octet(s, ')');
-}
-
-void cmd_status(struct connection *c, struct syntax *s)
-{
-	struct buf line = buf_with_limit(STATUS_TEXT_MAX);
-	bool wanted[STATUS_ITEMS] = {false};
-	struct store_status status;
-	enum store_error error;
-	struct slice name;
-	const char *separator = "";
-
-	if (!syntax_space(s) || !syntax_mailbox(s, &name) || !take_status_items(s, wanted) ||
-	    !syntax_end(s))
-		return;
-	error = store_folder_status(user_store(), name, &status);
-	if (error != STORE_OK) {
-		reply_store_error(c, error);
-		return;
-	}
-	buf_append_string(&line, "* STATUS ");
-	write_mailbox(&line, name);
-	buf_append_string(&line, " (");
-	for (enum status_item item = STATUS_MESSAGES; item < STATUS_ITEMS; item++)
-		if (wanted[item]) {
-			buf_printf(&line, "%s%s %llu", separator, status_names[item],
-			    (unsigned long long)status_value(&status, item));
-			separator = " ";
-		}
-	buf_append_string(&line, ")\r\n");
-	say(c, buf_slice(&line));
-	buf_free(&line);
-	reply_ok(c, "STATUS completed");
 }

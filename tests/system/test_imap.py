@@ -491,6 +491,72 @@ def test_names_wildcards_and_subscriptions(suite):
     assert {b"e", b"e/f"} <= {name for _, name in names(c.ok('LIST "" *'))}
 
 
+def test_an_extended_list_tells_what_is_asked_for_of_what_is_asked_for(suite):
+    """RFC 5258, its examples among them."""
+    c = Client(suite, user="alice")
+    for name in ("foo2/bar1", "foo2/bar2", "baz2", "baz2/bar2", "baz2/bar22", "eps2"):
+        c.reply("CREATE " + name)
+    for name in ("foo2/bar2", "baz2", "baz2/bar2", "gone"):
+        c.ok("SUBSCRIBE " + name)
+
+    def told(arguments):
+        return sorted(line.decode().strip()[len("* LIST "):] for line in c.ok("LIST " + arguments)[:-1])
+
+    assert told('(SUBSCRIBED) "" "*"') == sorted([
+        r'(\HasNoChildren \Subscribed) "/" "foo2/bar2"', r'(\HasChildren \Subscribed) "/" "baz2"',
+        r'(\HasNoChildren \Subscribed) "/" "baz2/bar2"', r'(\NonExistent \Subscribed) "/" "gone"'])
+    assert told('(SUBSCRIBED RECURSIVEMATCH) "" %') == sorted([
+        r'(\HasChildren) "/" "foo2" ("CHILDINFO" ("SUBSCRIBED"))',
+        r'(\HasChildren \Subscribed) "/" "baz2" ("CHILDINFO" ("SUBSCRIBED"))', r'(\NonExistent \Subscribed) "/" "gone"'])
+    assert [line for line in told('(SUBSCRIBED RECURSIVEMATCH) "" *') if "CHILDINFO" in line] == [], "each is told by itself"
+    assert told('"" ("eps2" "foo2/%") RETURN (SUBSCRIBED CHILDREN)') == sorted([
+        r'(\HasNoChildren) "/" "eps2"', r'(\HasNoChildren) "/" "foo2/bar1"', r'(\HasNoChildren \Subscribed) "/" "foo2/bar2"'])
+    assert told('() "" "" RETURN ()') == []
+    for wrong in ('(RECURSIVEMATCH) "" *', '(REMOTE RECURSIVEMATCH) "" *', '(NEVER) "" *', '"" * RETURN (NEVER)', '"" * RETURN',
+                  '(SUBSCRIBED "" *', '"" (* ', '"" * RETURN (STATUS)', '"" * RETURN (STATUS ())'):
+        assert c.reply("LIST " + wrong).startswith(b"BAD"), wrong
+
+
+def test_a_list_tells_the_status_of_each_mailbox_with_it(suite):
+    """RFC 5819."""
+    c = Client(suite, user="alice")
+    c.ok("CREATE a/b")
+    c.ok("SUBSCRIBE nowhere")
+    c.append(MESSAGE)
+    assert c.ok('LIST "" (INBOX a%) RETURN (STATUS (MESSAGES UNSEEN))')[:-1] == [
+        b'* LIST (\\HasNoChildren) "/" "INBOX"\r\n', b'* STATUS "INBOX" (MESSAGES 1 UNSEEN 1)\r\n', b'* LIST (\\HasChildren) "/" "a"\r\n',
+        b'* STATUS "a" (MESSAGES 0 UNSEEN 0)\r\n']
+    assert c.ok('LIST (SUBSCRIBED) "" nowhere RETURN (STATUS (MESSAGES))')[:-1] == [b'* LIST (\\NonExistent \\Subscribed) "/" "nowhere"\r\n']
+
+
+def test_a_mailbox_made_for_a_use_says_so_wherever_it_goes(suite):
+    """RFC 6154."""
+    c = Client(suite, user="alice")
+
+    def uses():
+        lines = [line.decode() for line in c.ok('LIST (SPECIAL-USE) "" *')[:-1]]
+        return {line.rsplit('"', 2)[1]: re.findall(r"\\(\w+)", line.split(")")[0]) for line in lines}
+
+    c.ok("CREATE Sent")
+    assert uses() == {"Sent": ["HasNoChildren", "Sent"]}, "its usual name says what it is for"
+    c.ok("CREATE Gesendet (USE (\\Sent))")
+    c.ok("CREATE Keep (USE (\\Archive \\Trash))")
+    assert uses() == {"Gesendet": ["HasNoChildren", "Sent"], "Keep": ["HasNoChildren", "Archive", "Trash"]}
+    c.ok("RENAME Gesendet Post/Aus")
+    assert uses()["Post/Aus"] == ["HasNoChildren", "Sent"]
+    assert b"\\Sent" in c.ok('LIST "" Post/Aus')[0], "told without being asked for, too"
+    (suite.mailbox("alice").parent / "index/corrupt").touch()
+    c.ok("LOGOUT")
+    c = Client(suite, user="alice")
+    assert uses()["Post/Aus"] == ["HasNoChildren", "Sent"], "also with a new index"
+    c.ok("DELETE Post/Aus")
+    assert uses()["Sent"] == ["HasNoChildren", "Sent"]
+    assert c.reply("CREATE x (USE (\\All))").startswith(b"NO [USEATTR]")
+    assert c.reply("CREATE x (USE \\Sent)").startswith(b"BAD")
+    assert c.reply("CREATE x (FOR (\\Sent))").startswith(b"BAD")
+    assert c.reply("SELECT x").startswith(b"NO")
+
+
 def test_a_search_finds_by_every_key(suite):
     c = Client(suite, user="alice")
     c.append(MESSAGE, flags="\\Seen $Label")
