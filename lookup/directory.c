@@ -80,6 +80,7 @@ bool directory_configure(struct directory *d, const struct settings *s)
 	/* Reports, cron jobs and postmaster@ use the host's own name. */
 	if (s->hostname != NULL && !add_domain(d, s->hostname))
 		return false;
+	own_addresses_collect(&d->own, s);
 	d->delimiter = s->recipient_delimiter == NULL ? '\0' : s->recipient_delimiter[0];
 	d->smtp_port = (uint16_t)s->delivery.smtp_port;
 	d->depth_limit = (unsigned)s->queue.aliases_depth;

@@ -5,6 +5,7 @@
 #define PETREL_LOOKUP_DIRECTORY_H
 
 #include "common/conf.h"
+#include "lookup/own.h"
 #include "message/spelling.h"
 #include "table/entry.h"
 #include "table/hash.h"
@@ -23,6 +24,7 @@ struct directory {
 	struct table *tables[DIRECTORY_TABLES];
 	struct table_hash domains;            /* the local ones of petrel.conf, as A-labels */
 	char default_domain[DOMAIN_TEXT_MAX]; /* of addresses that have none */
+	struct own_addresses own;             /* of this host: literals that are local */
 	char *postmaster;                     /* an address; NULL: the first account */
 	char *relay;                          /* host or host:port; NULL: none */
 	char delimiter;                       /* of extensions; '\0': none */

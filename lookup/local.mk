@@ -4,6 +4,7 @@ liblookup_a_SOURCES = \
 	lookup/allowance.c lookup/allowance.h \
 	lookup/directory.c lookup/directory.h \
 	lookup/expand.c lookup/expand.h \
+	lookup/own.c lookup/own.h \
 	lookup/resolve.c lookup/resolve.h \
 	lookup/verdict.c lookup/verdict.h
 

@@ -154,6 +154,7 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 static bool prepare(void)
 {
 	tables_fd = open(settings->directory.tables, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	own_addresses_learn();
 	if (tables_fd < 0)
 		log_error("tables-unusable", log_string("directory", settings->directory.tables),
 		    log_errno(errno));

@@ -5,6 +5,18 @@
 
 #include "common/log.h"
 
+/* Mail to an address of this host is mail for its users. */
+static bool is_own_literal(const struct directory *d, struct slice domain)
+{
+	struct domain_literal literal;
+	struct host_address address;
+
+	if (!domain_parse_literal(domain, &literal))
+		return false;
+	host_address_from_octets(&address, (uint8_t)literal.family, literal.octets);
+	return own_addresses_have(&d->own, &address);
+}
+
 bool resolve_key_of(
     const struct directory *d, struct slice address, struct slice domain, struct resolve_key *key)
 {
@@ -21,6 +33,8 @@ bool resolve_key_of(
 		return false;
 	if (parsed.domain.len > 0)
 		domain = parsed.domain;
+	if (is_own_literal(d, domain))
+		domain = slice_string(d->default_domain);
 	key->is_literal = domain_is_literal(domain);
 	if (!key->is_literal) {
 		if (!domain_to_ascii(domain, ascii))

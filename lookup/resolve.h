@@ -25,7 +25,7 @@ struct resolve_key {
 	struct slice whole;  /* "alice+tag@example.org", folded (spelling.h) */
 	struct slice local;  /* "alice+tag" */
 	struct slice user;   /* "alice"; all of local where there is no extension */
-	struct slice domain; /* "example.org" or "[192.0.2.1]" */
+	struct slice domain; /* "example.org", or "[192.0.2.1]" where that is another host */
 	bool has_extension;
 	bool is_literal;
 };

@@ -1,6 +1,7 @@
 /* What expand.h and resolve.h promise. */
 #include "tests/unit/lookup/world.h"
 
+#include "common/channel_control.h"
 #include "lookup/expand.h"
 
 static struct world world;
@@ -236,6 +237,23 @@ Test(expand, a_name_that_is_not_ascii_is_found_however_it_is_spelled)
 	expect("B\xc3\x9cRO@example.org", "mailbox j\xc3\xb6rg@example.org example.org/j%c3%b6rg");
 	expect("x@xn--bcher-kva.example", "mailbox j\xc3\xb6rg@example.org example.org/j%c3%b6rg");
 	expect("jorg@example.org", "error jorg@example.org 5.1.1");
+}
+
+Test(expand, an_address_of_this_host_is_its_first_domain)
+{
+	static char here[] = "192.0.2.7:25", six[] = "[2001:db8::7]:25", any[] = "*:587";
+	static char *words[] = {here, six, any};
+
+	world.settings.listen[SERVICE_MX] = (struct conf_list){3, words};
+	world_begin(&world);
+	expect("alice@[192.0.2.7]", "mailbox alice@example.org example.org/alice");
+	expect("alice+x@[IPv6:2001:DB8:0::7]", "mailbox alice@example.org example.org/alice");
+	expect("alice@[127.0.0.1]", "mailbox alice@example.org example.org/alice");
+	expect("alice@[IPv6:::1]", "mailbox alice@example.org example.org/alice");
+	expect("alice@[IPv6:::ffff:192.0.2.7]", "mailbox alice@example.org example.org/alice");
+	expect("alice@[0.0.0.0]", "mailbox alice@example.org example.org/alice");
+	expect("nobody@[192.0.2.7]", "error nobody@example.org 5.1.1");
+	expect("alice@[192.0.2.8]", "remote alice@[192.0.2.8] host:[192.0.2.8]:25");
 }
 
 Test(expand, other_hosts_are_reached_by_mx_or_by_route)

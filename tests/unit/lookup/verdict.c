@@ -66,7 +66,7 @@ Test(verdict, strangers_may_not_relay)
 	expect_recipient("x%elsewhere.test@relay.test", false, 554, "5.7.1");
 	expect_recipient("alice%elsewhere.test@example.org", false, 550, "5.1.1");
 	expect_recipient("\"x@elsewhere.test\"@example.org", false, 550, "5.1.1");
-	expect_recipient("alice@[127.0.0.1]", false, 554, "5.7.1");
+	expect_recipient("alice@[192.0.2.1]", false, 554, "5.7.1");
 }
 
 Test(verdict, an_alias_that_leads_nowhere_is_refused_before_it_bounces)
