@@ -300,6 +300,12 @@ struct parser {
 	struct buf word;  /* the text of a TOKEN_WORD */
 	bool *seen;       /* rows set so far, to name the second of two */
 	unsigned words;
+	unsigned braces;  /* that are open */
+
+	conf_report report; /* NULL: the first error is the last */
+	void *report_context;
+	bool has_reported;
+	bool is_lost; /* nobody can tell where the next statement begins */
 };
 
 static bool fail(struct parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -342,6 +348,12 @@ static bool is_word_octet(int c)
 	return c > ' ' && c != '{' && c != '}' && c != ';' && c != '#' && c != '"';
 }
 
+static bool lost(struct parser *p)
+{
+	p->is_lost = true;
+	return false;
+}
+
 /* Read the next token into p->kind and p->word. */
 static bool next_token(struct parser *p)
 {
@@ -370,19 +382,23 @@ static bool next_token(struct parser *p)
 	case '{':
 	case '}':
 		cursor_skip(&p->in, 1);
+		if (c == '{')
+			p->braces++;
+		else if (c == '}' && p->braces > 0)
+			p->braces--;
 		p->kind = c == '{' ? TOKEN_OPEN : c == '}' ? TOKEN_CLOSE : TOKEN_LINE_END;
 		return true;
 	default:
 		break;
 	}
 	if (++p->words > CONF_WORDS_MAX)
-		return fail(p, "more than %d words", CONF_WORDS_MAX);
+		return fail(p, "more than %d words", CONF_WORDS_MAX) || lost(p);
 	if (cursor_accept(&p->in, '"'))
-		return quoted_word(p);
+		return quoted_word(p) || lost(p);
 	if (!is_word_octet(c))
-		return fail(p, "a control character (%d) where a word was expected", c);
+		return fail(p, "a control character (%d) where a word was expected", c) || lost(p);
 	if (!buf_append_slice(&p->word, cursor_take_while(&p->in, is_word_octet)))
-		return fail(p, "a word is longer than %zu characters", p->word.limit);
+		return fail(p, "a word is longer than %zu characters", p->word.limit) || lost(p);
 	return true;
 }
 
@@ -606,8 +622,10 @@ static bool include(struct parser *p)
 	}
 	inner.depth++;
 	inner.word = buf_with_limit(p->word.limit);
+	inner.braces = 0;
 	read = read_file(&inner, path);
 	p->words = inner.words;
+	p->has_reported = inner.has_reported;
 	free(path);
 	return read && next_token(p);
 }
@@ -628,17 +646,47 @@ static bool end_of_statement(struct parser *p, const char *name)
  */
 static bool statement(struct parser *p, struct slice group);
 
+static void report(struct parser *p)
+{
+	p->has_reported = true;
+	p->report(p->report_context, p->error);
+	p->error[0] = '\0';
+}
+
+/*
+ * A statement that began within so many open braces has an error.  Where all of
+ * them are wanted it is reported, and what is left of the statement passed over:
+ * to the end of its line, or to the brace that closes its group, which stays current.
+ */
+static bool recover(struct parser *p, unsigned braces)
+{
+	if (p->report == NULL || p->is_lost)
+		return false;
+	report(p);
+	for (;;) {
+		if (p->kind == TOKEN_END || (p->kind == TOKEN_CLOSE && p->braces < braces))
+			return true;
+		if (p->kind == TOKEN_LINE_END && p->braces <= braces) {
+			pass_line_end(p);
+			return true;
+		}
+		pass_line_end(p);
+		if (!next_token(p))
+			return false;
+	}
+}
+
 static bool group_in_braces(struct parser *p, struct slice name)
 {
 	char prefix[64];
-	unsigned opened = p->line;
+	unsigned opened = p->line, braces = p->braces;
 
 	snprintf(prefix, sizeof prefix, "%.*s.", SLICE_PRINTF(name));
 	for (;;) {
 		if (!next_token_over_lines(p))
 			return false;
 		while (p->kind == TOKEN_WORD)
-			if (!statement(p, slice_string(prefix)))
+			if (!statement(p, slice_string(prefix)) && !recover(p, braces))
 				return false;
 		if (p->kind == TOKEN_CLOSE)
 			return next_token(p);
@@ -689,7 +737,7 @@ static bool parse(struct parser *p, struct slice text)
 			return true;
 		if (p->kind != TOKEN_WORD)
 			return fail(p, "unexpected %c", p->kind == TOKEN_OPEN ? '{' : '}');
-		if (!statement(p, SLICE("")))
+		if (!statement(p, SLICE("")) && !recover(p, 0))
 			return false;
 		if (p->kind == TOKEN_CLOSE)
 			return fail(p, "unexpected }");
@@ -760,6 +808,38 @@ bool conf_read_text(struct conf *conf, struct slice text, const char *name, char
 	buf_free(&p.word);
 	free(p.seen);
 	return read;
+}
+
+bool conf_read_file_reporting(struct conf *conf, const char *path, conf_report report_to, void *context)
+{
+	char error[CONF_ERROR_MAX];
+	struct parser p = parser_for(conf, path, error);
+	bool read;
+
+	p.report = report_to;
+	p.report_context = context;
+	read = p.seen != NULL && read_file(&p, path);
+	if (!read && error[0] != '\0')
+		report(&p);
+	free(p.seen);
+	return read && !p.has_reported;
+}
+
+bool conf_read_text_reporting(
+    struct conf *conf, struct slice text, const char *name, conf_report report_to, void *context)
+{
+	char error[CONF_ERROR_MAX];
+	struct parser p = parser_for(conf, name, error);
+	bool read;
+
+	p.report = report_to;
+	p.report_context = context;
+	read = p.seen != NULL && parse(&p, text);
+	if (!read && error[0] != '\0')
+		report(&p);
+	buf_free(&p.word);
+	free(p.seen);
+	return read && !p.has_reported;
 }
 
 /* --- a whole configuration ----------------------------------------------------- */

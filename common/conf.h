@@ -267,6 +267,18 @@ void conf_free(struct conf *conf);
 bool conf_read_file(struct conf *conf, const char *path, char error[CONF_ERROR_MAX]);
 /* The same from memory; `name` stands for the file in messages. */
 bool conf_read_text(struct conf *conf, struct slice text, const char *name, char error[CONF_ERROR_MAX]);
+
+/* Called with each error, in the form above. */
+typedef void (*conf_report)(void *context, const char *error);
+/*
+ * The same as conf_read_file(), for a person who wants to see all errors at once: a
+ * statement with an error is passed over, and the reading goes on behind it, unless
+ * nobody can tell where that is (a quote that is not closed).  True where
+ * there was none.
+ */
+bool conf_read_file_reporting(struct conf *conf, const char *path, conf_report report, void *context);
+bool conf_read_text_reporting(
+    struct conf *conf, struct slice text, const char *name, conf_report report, void *context);
 /* What holds between settings: a key without a certificate, no hostname and none to be found, ... */
 bool conf_check(struct conf *conf, char error[CONF_ERROR_MAX]);
 

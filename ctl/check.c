@@ -258,19 +258,21 @@ unsigned ctl_check_files(void)
 	return f.errors;
 }
 
+static void found_error(void *context, const char *error)
+{
+	find(context, true, "%s", error);
+}
+
 int ctl_check(const struct ctl *ctl, int argc, char **argv)
 {
 	struct findings f = {.json = ctl->json, .out = buf_with_limit(65536)};
-	char error[CONF_ERROR_MAX] = "out of memory";
 	struct conf *conf;
 
 	(void)argv;
 	if (argc > 0)
 		return ctl_fail(EX_USAGE, "check: takes no arguments");
-	conf = ctl_try_configuration(ctl, error);
-	if (conf == NULL)
-		find(&f, true, "%s", error);
-	else
+	conf = ctl_try_configuration(ctl, found_error, &f);
+	if (conf != NULL)
 		check_all(&f);
 	if (ctl->json)
 		puts(f.errors + f.warnings == 0 ? "[]" : "\n]");

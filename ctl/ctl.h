@@ -29,8 +29,8 @@ int ctl_trace(const struct ctl *ctl, int argc, char **argv);
 
 /* Read and check the configuration, and point `settings` at it; says what is wrong on standard error.  NULL then. */
 struct conf *ctl_read_configuration(const struct ctl *ctl);
-/* The same, with what is wrong in `error`. */
-struct conf *ctl_try_configuration(const struct ctl *ctl, char error[CONF_ERROR_MAX]);
+/* The same; `report` is called with each thing that is wrong. */
+struct conf *ctl_try_configuration(const struct ctl *ctl, conf_report report, void *context);
 
 /* Whether mail for that domain ends here: a setting says so, or the table domains. */
 bool ctl_is_local_domain(struct slice domain);

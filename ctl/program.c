@@ -19,24 +19,34 @@ int ctl_fail(int status, const char *format, ...)
 	return status;
 }
 
-struct conf *ctl_try_configuration(const struct ctl *ctl, char error[CONF_ERROR_MAX])
+struct conf *ctl_try_configuration(const struct ctl *ctl, conf_report report, void *context)
 {
+	char error[CONF_ERROR_MAX] = "out of memory";
 	struct conf *conf = conf_new();
 
-	if (conf != NULL && conf_read_file(conf, ctl->conf_path, error) && conf_check(conf, error)) {
-		settings = &conf->values;
-		return conf;
+	if (conf == NULL) {
+		report(context, error);
+		return NULL;
+	}
+	/* What holds between settings is asked once each of them holds by itself. */
+	if (conf_read_file_reporting(conf, ctl->conf_path, report, context)) {
+		if (conf_check(conf, error)) {
+			settings = &conf->values;
+			return conf;
+		}
+		report(context, error);
 	}
 	conf_free(conf);
 	return NULL;
 }
 
+static void say(void *context, const char *error)
+{
+	(void)context;
+	ctl_fail(EX_CONFIG, "%s", error);
+}
+
 struct conf *ctl_read_configuration(const struct ctl *ctl)
 {
-	char error[CONF_ERROR_MAX] = "out of memory";
-	struct conf *conf = ctl_try_configuration(ctl, error);
-
-	if (conf == NULL)
-		ctl_fail(EX_CONFIG, "%s", error);
-	return conf;
+	return ctl_try_configuration(ctl, say, NULL);
 }

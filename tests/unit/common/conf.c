@@ -89,6 +89,54 @@ Test(conf, an_error_names_file_line_word_and_what_was_meant)
 	expect_error("\"a\033[2J\"\n", "petrel.conf:1: unknown setting \"a?[2J\"; petrel config --defaults lists them all");
 }
 
+static struct buf reported;
+
+static void note(void *context, const char *text)
+{
+	(void)context;
+	buf_printf(&reported, "%s\n", text);
+}
+
+static void expect_errors(const char *text, const char *expected)
+{
+	struct conf *conf = conf_new();
+
+	reported = buf_with_limit(65536);
+	buf_append_string(&reported, "");
+	cr_assert_not(conf_read_text_reporting(conf, slice_string(text), "petrel.conf", note, NULL));
+	buf_append_octet(&reported, '\0');
+	cr_assert_str_eq(reported.data, expected);
+	buf_free(&reported);
+	conf_free(conf);
+}
+
+Test(conf, who_asks_for_all_errors_is_told_all_of_them)
+{
+	expect_errors("hostnmae a\nhostname b\nqueue.expire soon\ndomains { a.test, b.test\n c.test }\nlog.level loud; log.to paper\n",
+	    "petrel.conf:1: unknown setting \"hostnmae\"; did you mean \"hostname\"?\n"
+	    "petrel.conf:3: queue.expire: \"soon\" is not a duration; write 30s, 5m, 4h, 5d or 1h30m\n"
+	    "petrel.conf:4: domains: no commas between the words of a list, as in \"a.test,\"\n"
+	    "petrel.conf:6: log.level: \"loud\" is not one of error, warning, info, debug\n"
+	    "petrel.conf:6: log.to: \"paper\" is not one of file, syslog, stderr\n");
+	/* In groups, and groups that are none. */
+	expect_errors("tls { certficate /x\n key privkey.pem }\nlisten {\n mx { 25\n *:26 }\n banana { a { b } c }\n imap x }\nlgo { to file }\nlog.to paper\n",
+	    "petrel.conf:1: tls: unknown setting \"certficate\"; did you mean \"certificate\"?\n"
+	    "petrel.conf:2: tls.key: \"privkey.pem\" is not an absolute path\n"
+	    "petrel.conf:4: listen.mx: \"25\" is not address:port; write 192.0.2.1:25, [2001:db8::1]:25 or *:25\n"
+	    "petrel.conf:6: listen: unknown setting \"banana\"; petrel config --defaults lists them all\n"
+	    "petrel.conf:7: listen.imap: \"x\" is not address:port; write 192.0.2.1:25, [2001:db8::1]:25 or *:25\n"
+	    "petrel.conf:8: unknown setting \"lgo\"; did you mean \"log\"?\n"
+	    "petrel.conf:9: log.to: \"paper\" is not one of file, syslog, stderr\n");
+	/* Where nobody can tell what follows, that is the last. */
+	expect_errors("log.to paper\nhostname \"a\nlog.level loud\n",
+	    "petrel.conf:1: log.to: \"paper\" is not one of file, syslog, stderr\n"
+	    "petrel.conf:2: a quoted word has no closing quote\n");
+	expect_errors("log.to paper\n}\n", "petrel.conf:1: log.to: \"paper\" is not one of file, syslog, stderr\npetrel.conf:2: unexpected }\n");
+	expect_errors("\ntls {\n key a\n", "petrel.conf:3: tls.key: \"a\" is not an absolute path\npetrel.conf:2: tls: the group has no closing }\n");
+	expect_errors("include /nonexistent\nlog.to paper\n",
+	    "petrel.conf:1: include: /nonexistent: No such file or directory\npetrel.conf:2: log.to: \"paper\" is not one of file, syslog, stderr\n");
+}
+
 Test(conf, a_word_that_cannot_be_meant_is_refused_where_it_stands)
 {
 	static const char *const refused[] = {
