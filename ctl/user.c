@@ -68,14 +68,20 @@ static bool has_line(struct slice text, const char *account)
 	return false;
 }
 
+static bool fail_where_it_exists(struct slice accounts, const struct change *change)
+{
+	if (!has_line(accounts, change->account))
+		return false;
+	ctl_fail(EX_DATAERR, "user add: %s exists already; petrel user passwd changes its password", change->account);
+	return true;
+}
+
 static bool add_account(struct slice old, struct buf *new, void *context)
 {
 	struct change *change = context;
 
-	if (has_line(old, change->account)) {
-		ctl_fail(EX_DATAERR, "user add: %s exists already; petrel user passwd changes its password", change->account);
+	if (fail_where_it_exists(old, change))
 		return false;
-	}
 	buf_append_slice(new, old);
 	if (old.len > 0 && old.data[old.len - 1] != '\n')
 		buf_append_octet(new, '\n');
@@ -185,12 +191,44 @@ static bool make_directories(void)
 	return false;
 }
 
+/* A file that is not there is empty; one that cannot be read is not. */
+static bool read_text(const char *directory, const char *name, struct buf *text)
+{
+	char path[1300];
+	int file;
+	bool readable;
+
+	snprintf(path, sizeof path, "%s/%s", directory, name);
+	file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (file == -1 && errno == ENOENT)
+		return true;
+	readable = file != -1 && io_read(file, text);
+	if (!readable)
+		ctl_fail(EX_NOINPUT, "%s: %s", path, strerror(errno));
+	if (file != -1)
+		close(file);
+	return readable;
+}
+
+/* Said before a password is asked for; what counts is what add_account() finds, under the lock. */
+static bool may_be_added(const struct change *change)
+{
+	struct buf accounts = buf_with_limit(TABLE_TEXT_MAX);
+	bool may = read_text(settings->directory.tables, "accounts", &accounts) &&
+	    !fail_where_it_exists(buf_slice(&accounts), change);
+
+	buf_free(&accounts);
+	return may;
+}
+
 static int add(struct change *change)
 {
 	struct slice account = slice_string(change->account);
 
 	if (!make_directories())
 		return EX_CANTCREAT;
+	if (!may_be_added(change))
+		return EX_DATAERR;
 	if (!make_credential(change) || !edit_file(settings->directory.tables, "accounts", 0644, add_account, change))
 		return EX_DATAERR;
 	if (!edit_file(settings->directory.auth, "credentials", 0600, set_credential, change))
@@ -223,25 +261,6 @@ static int delete(struct change *change)
 	    snprintf(whole, sizeof whole, "%s/%s", settings->directory.mail, path) < (int)sizeof whole && access(whole, F_OK) == 0)
 		fprintf(stderr, "petrel: the mailbox stays where it is: %s\n", whole);
 	return EX_OK;
-}
-
-/* A file that is not there is empty; one that cannot be read is not. */
-static bool read_text(const char *directory, const char *name, struct buf *text)
-{
-	char path[1300];
-	int file;
-	bool readable;
-
-	snprintf(path, sizeof path, "%s/%s", directory, name);
-	file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (file == -1 && errno == ENOENT)
-		return true;
-	readable = file != -1 && io_read(file, text);
-	if (!readable)
-		ctl_fail(EX_NOINPUT, "%s: %s", path, strerror(errno));
-	if (file != -1)
-		close(file);
-	return readable;
 }
 
 static void list_account(struct buf *out, bool json, bool is_first, struct slice line, bool may_log_in)

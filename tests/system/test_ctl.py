@@ -18,6 +18,11 @@ def waiting(suite):
     return suite, wait_until(lambda: suite.queue())[0]["id"]
 
 
+def test_who_adds_an_account_that_exists_is_told_so_before_a_password_is_asked_for(suite):
+    done = suite.petrel("user", "add", "alice@example.test", input="", check=False)
+    assert (done.returncode, done.stderr) == (65, "petrel: user add: alice@example.test exists already; petrel user passwd changes its password\n")
+
+
 def test_whatever_is_printed_for_programs_is_json(waiting):
     suite, message = waiting
     for arguments in (["status"], ["check"], ["config"], ["config", "--defaults"], ["config", "tls"], ["queue", "list"], ["queue", "show", message],
