@@ -32,18 +32,21 @@ ctl_sendmail_SOURCES = \
 	ctl/submit.c
 ctl_sendmail_LDADD = libmessage.a $(SPELLING_LIBS) $(COMMON_LIBS)
 
-# mailq and newaliases are sendmail by other names.  sendmail belongs to the group
+# mailq and newaliases are sendmail by other names, and lib/ is where old programs look for it.  sendmail belongs to the group
 # that may put mail into drop/; where there is no such group yet (a package's build
 # host), whoever installs the package has to see to it.
 install-exec-hook:
 	$(MKDIR_P) "$(DESTDIR)$(bindir)"
 	ln -sf "$(sbindir)/sendmail" "$(DESTDIR)$(bindir)/mailq"
 	ln -sf "$(sbindir)/sendmail" "$(DESTDIR)$(bindir)/newaliases"
+	$(MKDIR_P) "$(DESTDIR)$(prefix)/lib"
+	ln -sf "$(sbindir)/sendmail" "$(DESTDIR)$(prefix)/lib/sendmail"
 	-if test `id -u` = 0 && getent group petreldrop >/dev/null; then \
 	  chgrp petreldrop "$(DESTDIR)$(sbindir)/sendmail" && chmod 2755 "$(DESTDIR)$(sbindir)/sendmail"; \
 	fi
 
 uninstall-hook:
+	rm -f "$(DESTDIR)$(prefix)/lib/sendmail"
 	rm -f "$(DESTDIR)$(bindir)/mailq" "$(DESTDIR)$(bindir)/newaliases"
 	rm -f "$(DESTDIR)$(man1dir)/mailq.1" "$(DESTDIR)$(man1dir)/newaliases.1"
 	rmdir "$(DESTDIR)$(pkglibexecdir)" "$(DESTDIR)$(petreldatadir)" 2>/dev/null || :

@@ -171,3 +171,4 @@ def test_sendmail_is_installed_with_the_group_of_drop_and_no_other_right(suite):
     assert (st.st_mode & 0o7777, st.st_uid) == (0o2755, 0)
     assert grp.getgrgid(st.st_gid).gr_name == "petreldrop"
     assert os.stat(PREFIX / "sbin/petrel").st_mode & 0o7000 == 0
+    assert os.path.samefile(PREFIX / "lib/sendmail", PREFIX / "sbin/sendmail")
