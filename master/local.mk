@@ -6,6 +6,7 @@ master_master_SOURCES = \
 	master/certificates.c master/certificates.h \
 	master/children.c master/children.h \
 	master/directories.c master/directories.h \
+	master/hangup.c master/hangup.h \
 	master/links.c master/links.h \
 	master/listeners.c master/listeners.h \
 	master/main.c \

@@ -30,6 +30,7 @@
 #include "master/certificates.h"
 #include "master/children.h"
 #include "master/directories.h"
+#include "master/hangup.h"
 #include "master/listeners.h"
 #include "master/services.h"
 #include "master/sessions.h"
@@ -246,7 +247,9 @@ static void on_sighup(int signal_number, short what, void *argument)
 	(void)signal_number;
 	(void)what;
 	(void)argument;
-	reload(message);
+	/* Without the command that looks at files first, the settings alone have to do. */
+	if (!stopping && !hangup(base, conf_path))
+		reload(message);
 }
 
 static void on_sigterm(int signal_number, short what, void *argument)

@@ -1,5 +1,6 @@
 """The life of the suite: starting, its errors, reload, stop."""
 
+import json
 import os
 import signal
 import smtplib
@@ -186,6 +187,37 @@ def test_a_reload_with_an_error_changes_nothing_and_says_why(suite):
     suite.process.send_signal(signal.SIGHUP)
     wait_until(lambda: suite.log_lines("reload-failed", "huge"))
     assert greeting(suite.ports["mx"]).startswith(b"220")
+
+
+def test_sighup_looks_at_tables_and_certificates_as_the_command_does(suite):
+    good = suite.conf.read_text()
+    suite.conf.write_text(good + "smtp.size-limit 1M\n")
+    suite.path("tables/aliases").write_text("web@example.test: |/bin/sh\n")
+    suite.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: suite.log_lines("reload-failed", "tables/aliases:1: "))
+    with smtplib.SMTP("127.0.0.1", suite.ports["mx"]) as c:
+        c.ehlo()
+        assert c.esmtp_features["size"] == str(50 * 1024 * 1024)
+    suite.path("tables/aliases").write_text("web@example.test: alice@example.test\n")
+    # One that comes while another is under way is not lost.
+    for _ in range(3):
+        suite.process.send_signal(signal.SIGHUP)
+        time.sleep(0.01)
+    wait_until(lambda: suite.log_lines("reloaded"))
+    with smtplib.SMTP("127.0.0.1", suite.ports["mx"]) as c:
+        c.ehlo()
+        assert c.esmtp_features["size"] == str(1024 * 1024)
+
+
+def test_check_tells_of_every_error_at_once(make_suite):
+    s = make_suite(start=False)
+    lines = len(s.conf.read_text().splitlines())
+    s.conf.write_text(s.conf.read_text() + "bogus 1\nqueue { expire soon\n retry-first 5m }\nlog.to paper\n")
+    told = s.petrel("check", check=False).stdout
+    for line, word in ((1, "bogus"), (2, "soon"), (4, "paper")):
+        assert "petrel.conf:%d: " % (lines + line) in told and word in told
+    assert told.count("petrel.conf:") == 3
+    assert [f["level"] for f in json.loads(s.petrel("--json", "check", check=False).stdout)] == ["error"] * 3
 
 
 def test_a_reload_with_a_table_that_does_not_parse_names_the_line_and_changes_nothing(suite):
