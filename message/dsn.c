@@ -262,7 +262,26 @@ static void write_original_part(struct report *report)
 	buf_append_string(report->out, "\r\n");
 }
 
-/* A boundary made of the report's identifier, and in no line of the original. */
+/* Does any text that we were given hold this one?  A long one may be folded, and any of its words begin a line. */
+static bool is_told(const struct dsn *dsn, struct slice text)
+{
+	const struct slice texts[] = {dsn->reporting_mta, dsn->to, dsn->envelope_id, dsn->queue_id, dsn->message};
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		if (slice_search(texts[i], text) >= 0)
+			return true;
+	for (size_t i = 0; i < dsn->recipient_count; i++) {
+		const struct dsn_recipient *r = &dsn->recipients[i];
+
+		if (slice_search(r->address, text) >= 0 ||
+		    slice_search(r->original_recipient, text) >= 0 ||
+		    slice_search(r->diagnostic, text) >= 0 || slice_search(r->remote_mta, text) >= 0)
+			return true;
+	}
+	return false;
+}
+
+/* A boundary made of the report's identifier, and in nothing that it tells. */
 static bool choose_boundary(struct report *report)
 {
 	char id[BOUNDARY_MAX / 2];
@@ -274,7 +293,7 @@ static bool choose_boundary(struct report *report)
 	id[len] = '\0';
 	for (int i = 0; i < BOUNDARY_TRIES; i++) {
 		snprintf(report->boundary, sizeof(report->boundary), "=_%s_%d", id, i);
-		if (slice_search(report->dsn->message, slice_string(report->boundary)) < 0)
+		if (!is_told(report->dsn, slice_string(report->boundary)))
 			return true;
 	}
 	return false;

@@ -235,6 +235,19 @@ Test(dsn, the_original_cannot_end_its_part)
 	cr_assert(slice_search(mime_body(&mime, &mime.parts[3]), SLICE("--=_3QK7ABCD_1")) >= 0);
 }
 
+Test(dsn, no_text_ends_a_part_when_it_is_folded)
+{
+	static const char reply[] = "550 a long reply of the other side, which will be folded somewhere "
+				    "behind this --=_3QK7ABCD_0-- --=_3QK7ABCD_0--";
+
+	recipient.diagnostic = SLICE(reply);
+	write_and_parse();
+	dsn.queue_id = SLICE(reply);
+	write_and_parse();
+	dsn.envelope_id = SLICE(reply);
+	write_and_parse();
+}
+
 Test(dsn, nothing_is_reported_to_the_null_sender)
 {
 	dsn.to = SLICE("");
