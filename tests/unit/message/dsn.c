@@ -237,11 +237,11 @@ Test(dsn, the_original_cannot_end_its_part)
 
 Test(dsn, no_text_ends_a_part_when_it_is_folded)
 {
-	char text[120];
+	char text[200];
 
-	/* Somewhere in this range the last word is the first of a line. */
+	/* Somewhere in this range the word between has a line of its own. */
 	for (int length = 1; length < 80; length++) {
-		snprintf(text, sizeof text, "%0*d --=_3QK7ABCD_0--", length, 0);
+		snprintf(text, sizeof text, "%0*d --=_3QK7ABCD_0-- %070d", length, 0, 0);
 		dsn.queue_id = slice_string(text);
 		write_and_parse();
 		cr_assert_eq(mime.count, 4, "after %d octets", length);
