@@ -1,153 +1,46 @@
 /*
  * workers.c - threads that hold passwords against credentials.
- *
- * Two lists under one lock: what is to be done, and what is done.  An eventfd
- * tells the event loop that the second is not empty.
  */
 #include "auth/workers.h"
 
-#include <sys/eventfd.h>
+#include <string.h>
 
-#include <errno.h>
-#include <event2/event.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdint.h>
-#include <unistd.h>
+enum { STACK = 256 * 1024 }; /* crypt(3) keeps what is large on the heap */
 
-enum {
-	THREADS_MAX = 64,
-	STACK = 256 * 1024, /* crypt(3) keeps what is large on the heap */
-};
-
-STAILQ_HEAD(works, work);
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t something_to_do = PTHREAD_COND_INITIALIZER;
-static struct works to_do = STAILQ_HEAD_INITIALIZER(to_do);
-static struct works finished = STAILQ_HEAD_INITIALIZER(finished);
-static bool stopping;
-
-static pthread_t threads[THREADS_MAX];
-static unsigned thread_count;
-static size_t busy;
-static int notice = -1;
-static struct event *noticed;
 static void (*tell)(struct work *);
 
-static void ring(void)
+static void verify(struct task *task)
 {
-	const uint64_t one = 1;
-	ssize_t written;
+	struct work *w = (struct work *)task;
 
-	/* It only fails where the loop has been told 2^64 times and has not listened. */
-	do
-		written = write(notice, &one, sizeof one);
-	while (written < 0 && errno == EINTR);
+	w->right = credential_verify(&w->credential, slice_of(w->password, w->password_len));
+	explicit_bzero(w->password, sizeof w->password);
+	explicit_bzero(&w->credential, sizeof w->credential);
 }
 
-static void *work_on(void *nothing)
+static void on_done(struct task *task)
 {
-	struct work *w;
-
-	pthread_mutex_lock(&lock);
-	for (;;) {
-		while (STAILQ_EMPTY(&to_do) && !stopping)
-			pthread_cond_wait(&something_to_do, &lock);
-		if (stopping)
-			break;
-		w = STAILQ_FIRST(&to_do);
-		STAILQ_REMOVE_HEAD(&to_do, entry);
-		pthread_mutex_unlock(&lock);
-		w->right =
-		    credential_verify(&w->credential, slice_of(w->password, w->password_len));
-		explicit_bzero(w->password, sizeof w->password);
-		explicit_bzero(&w->credential, sizeof w->credential);
-		pthread_mutex_lock(&lock);
-		STAILQ_INSERT_TAIL(&finished, w, entry);
-		ring();
-	}
-	pthread_mutex_unlock(&lock);
-	return nothing;
+	tell((struct work *)task);
 }
 
-static void on_noticed(evutil_socket_t fd, short what, void *context)
+bool workers_start(struct event_base *base, unsigned threads, void (*done)(struct work *))
 {
-	struct works mine = STAILQ_HEAD_INITIALIZER(mine);
-	struct work *w;
-	uint64_t count;
-
-	(void)what;
-	(void)context;
-	if (read(fd, &count, sizeof count) < 0)
-		return;
-	pthread_mutex_lock(&lock);
-	STAILQ_CONCAT(&mine, &finished);
-	pthread_mutex_unlock(&lock);
-	while ((w = STAILQ_FIRST(&mine)) != NULL) {
-		STAILQ_REMOVE_HEAD(&mine, entry);
-		busy--;
-		tell(w);
-	}
-}
-
-bool workers_start(struct event_base *base, unsigned count, void (*done)(struct work *))
-{
-	pthread_attr_t attributes;
-	sigset_t all, before;
-
 	tell = done;
-	notice = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (notice == -1)
-		return false;
-	noticed = event_new(base, notice, EV_READ | EV_PERSIST, on_noticed, NULL);
-	if (noticed == NULL || event_add(noticed, NULL) != 0)
-		return false;
-	/* Signals are for the thread of the event loop. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK);
-	for (; thread_count < count && thread_count < THREADS_MAX; thread_count++) {
-		int error = pthread_create(&threads[thread_count], &attributes, work_on, NULL);
-
-		if (error != 0) {
-			errno = error;
-			break;
-		}
-	}
-	pthread_attr_destroy(&attributes);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return thread_count > 0;
+	return threads_start(base, threads, STACK, verify, on_done);
 }
 
 void workers_submit(struct work *w)
 {
-	busy++;
 	w->right = false;
-	pthread_mutex_lock(&lock);
-	STAILQ_INSERT_TAIL(&to_do, w, entry);
-	pthread_cond_signal(&something_to_do);
-	pthread_mutex_unlock(&lock);
+	threads_submit(&w->task);
 }
 
 size_t workers_busy(void)
 {
-	return busy;
+	return threads_busy();
 }
 
 void workers_stop(void)
 {
-	pthread_mutex_lock(&lock);
-	stopping = true;
-	pthread_cond_broadcast(&something_to_do);
-	pthread_mutex_unlock(&lock);
-	while (thread_count > 0)
-		pthread_join(threads[--thread_count], NULL);
-	if (noticed != NULL)
-		event_free(noticed);
-	if (notice != -1)
-		close(notice);
-	noticed = NULL;
-	notice = -1;
+	threads_stop();
 }

@@ -7,16 +7,15 @@
 #ifndef PETREL_AUTH_WORKERS_H
 #define PETREL_AUTH_WORKERS_H
 
-#include <sys/queue.h>
-
 #include "auth/credentials.h"
 #include "common/channel_auth.h"
+#include "common/threads.h"
 
 struct event_base;
 
 /* Part of the owner's own structure; the threads have it between submission and `done`. */
 struct work {
-	STAILQ_ENTRY(work) entry;
+	struct task task; /* first: the threads give back this */
 	struct credential credential;
 	size_t password_len;
 	char password[AUTH_PASSWORD_MAX]; /* wiped before `done` is called */

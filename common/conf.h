@@ -60,6 +60,7 @@ struct settings {
 		int64_t watch;
 		int64_t expiry_warning;
 		int64_t ticket_rotation;
+		int64_t key_threads;
 	} tls;
 
 	struct conf_list listen[7]; /* by enum service */

@@ -33,6 +33,7 @@ libcommon_a_SOURCES = \
 	common/session.c common/session.h \
 	common/siphash.c common/siphash.h \
 	common/slice.c common/slice.h \
+	common/threads.c common/threads.h \
 	common/verdict.c common/verdict.h
 
 if HAVE_CRITERION

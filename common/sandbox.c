@@ -149,7 +149,7 @@ static const struct condition conditions[] = {
 
 static const unsigned role_groups[ROLE_COUNT] = {
     [ROLE_LOGGER] = MAY_READ_FILES | MAY_WRITE_FILES,
-    [ROLE_KEYS] = 0,
+    [ROLE_KEYS] = MAY_THREAD,
     [ROLE_AUTH] = MAY_READ_FILES | MAY_THREAD,
     [ROLE_LOOKUP] = MAY_READ_FILES,
     [ROLE_RESOLVER] = MAY_CONNECT | MAY_THREAD,

@@ -82,6 +82,8 @@ const struct conf_setting conf_table[] = {
 	"How long before its end a certificate is warned of, in the log and by petrel status and petrel check."),
     DURATION("tls.ticket-rotation", tls.ticket_rotation, "12h", 0, 3 * DAY,
 	"How long one key encrypts the session tickets of all processes; then it is taken for as long again.  0: no tickets."),
+    COUNT("tls.key-threads", tls.key_threads, "0", 0, 64,
+	"How many threads sign with RSA keys; 0: one for each processor."),
 
     LIST_OF(listen, "listen.mx", listen[SERVICE_MX], "*:25", "Where mail from other hosts is taken: address:port; none: nowhere."),
     LIST_OF(listen, "listen.submission", listen[SERVICE_SUBMISSION], "*:587", "Where users submit mail, with STARTTLS."),

@@ -243,10 +243,31 @@ static bool sign_text(EVP_PKEY *pkey, const struct keys_sign *q, unsigned char *
 	return signed_it;
 }
 
-bool keyring_sign(
-    const struct keyring *ring, const struct keys_sign *question, struct buf *signature)
+/* A signing_key is an EVP_PKEY with one more owner. */
+static EVP_PKEY *of(const struct signing_key *key)
 {
-	EVP_PKEY *pkey = find(ring, question->key);
+	return (EVP_PKEY *)key;
+}
+
+struct signing_key *keyring_key(const struct keyring *ring, const uint8_t id[KEYS_ID_OCTETS])
+{
+	EVP_PKEY *pkey = find(ring, id);
+
+	return pkey != NULL && EVP_PKEY_up_ref(pkey) == 1 ? (struct signing_key *)pkey : NULL;
+}
+
+void signing_key_free(struct signing_key *key)
+{
+	EVP_PKEY_free(of(key));
+}
+
+bool signing_key_is_slow(const struct signing_key *key)
+{
+	return EVP_PKEY_is_a(of(key), "RSA");
+}
+
+static bool sign(EVP_PKEY *pkey, const struct keys_sign *question, struct buf *signature)
+{
 	unsigned char out[KEYS_SIGNATURE_MAX];
 	size_t len = sizeof out;
 	bool signed_it;
@@ -257,4 +278,16 @@ bool keyring_sign(
 						      : sign_digest(pkey, question, out, &len);
 	ERR_clear_error();
 	return signed_it && buf_append(signature, out, len);
+}
+
+bool signing_key_sign(
+    const struct signing_key *key, const struct keys_sign *question, struct buf *signature)
+{
+	return sign(of(key), question, signature);
+}
+
+bool keyring_sign(
+    const struct keyring *ring, const struct keys_sign *question, struct buf *signature)
+{
+	return sign(find(ring, question->key), question, signature);
 }

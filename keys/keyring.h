@@ -43,4 +43,16 @@ bool keyring_share(
  */
 bool keyring_sign(const struct keyring *, const struct keys_sign *question, struct buf *signature);
 
+/* A key by itself: it outlives the ring, and any thread may use it. */
+struct signing_key;
+
+/* NULL where there is no such key; to be freed. */
+struct signing_key *keyring_key(const struct keyring *, const uint8_t id[KEYS_ID_OCTETS]);
+void signing_key_free(struct signing_key *);
+/* To sign with it takes much longer than to hand it to a thread. */
+bool signing_key_is_slow(const struct signing_key *);
+/* As keyring_sign() does. */
+bool signing_key_sign(
+    const struct signing_key *, const struct keys_sign *question, struct buf *signature);
+
 #endif

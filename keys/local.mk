@@ -3,7 +3,7 @@ noinst_LIBRARIES += libkeyring.a
 libkeyring_a_SOURCES = keys/keyring.c keys/keyring.h
 
 pkglibexec_PROGRAMS += keys/keys
-keys_keys_SOURCES = keys/chains.c keys/chains.h keys/main.c keys/tickets.c keys/tickets.h
+keys_keys_SOURCES = keys/chains.c keys/chains.h keys/main.c keys/signers.c keys/signers.h keys/tickets.c keys/tickets.h
 keys_keys_LDADD = libkeyring.a $(COMMON_LIBS)
 
 if HAVE_CRITERION

@@ -28,6 +28,7 @@
 #include "common/tls.h"
 #include "keys/chains.h"
 #include "keys/keyring.h"
+#include "keys/signers.h"
 #include "keys/tickets.h"
 
 enum {
@@ -166,23 +167,24 @@ static bool end_set(void)
 
 static bool on_message(struct channel *channel, struct message *m, void *context)
 {
-	struct buf signature = buf_with_limit(KEYS_SIGNATURE_MAX);
 	struct reader r = message_reader(m);
 	struct keys_sign question;
+	struct signing_key *key;
 
 	(void)context;
 	if (m->type != KEYS_SIGN || !keys_sign_read(&r, &question) || !reader_finished(&r))
 		return false;
-	if (!keyring_sign(ring, &question, &signature) &&
-	    (ring_before == NULL || !keyring_sign(ring_before, &question, &signature)))
-		log_warning("refused-to-sign",
-		    log_string("for", role_name(process_peer_role(channel))),
-		    log_number("algorithm", question.algorithm),
-		    log_string("digest", question.digest));
-	write_slice(channel_begin(channel, KEYS_SIGNATURE, m->request), buf_slice(&signature));
-	channel_end(channel);
-	buf_free(&signature);
+	key = keyring_key(ring, question.key);
+	if (key == NULL && ring_before != NULL)
+		key = keyring_key(ring_before, question.key);
+	signers_sign(channel, m->request, key, &question);
 	return true;
+}
+
+static void on_closed(struct channel *channel, void *context)
+{
+	(void)context;
+	signers_forget(channel);
 }
 
 /* --- the process ---------------------------------------------------------------------------- */
@@ -205,13 +207,17 @@ static bool prepare(void)
 
 static bool start(struct event_base *base)
 {
-	(void)base;
 	tickets_schedule();
+	if (!signers_start(base, (unsigned)settings->tls.key_threads)) {
+		log_error("no-threads", log_errno(errno));
+		return false;
+	}
 	return channel_send(process_master(), CONTROL_READY, 0);
 }
 
 static void stop(void)
 {
+	signers_stop();
 	keyring_free(ring);
 	keyring_free(ring_before);
 	keyring_free(coming_ring);
@@ -226,9 +232,9 @@ static bool control(struct message *m)
 }
 
 static const struct process_peer peers[] = {
-    {.role = ROLE_SMTPD, .opened = tickets_tell, .message = on_message},
-    {.role = ROLE_IMAPD, .opened = tickets_tell, .message = on_message},
-    {.role = ROLE_POP3D, .opened = tickets_tell, .message = on_message},
+    {.role = ROLE_SMTPD, .opened = tickets_tell, .message = on_message, .closed = on_closed},
+    {.role = ROLE_IMAPD, .opened = tickets_tell, .message = on_message, .closed = on_closed},
+    {.role = ROLE_POP3D, .opened = tickets_tell, .message = on_message, .closed = on_closed},
     {.role = ROLE_NONE},
 };
 

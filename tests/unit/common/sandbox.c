@@ -30,7 +30,7 @@ static const struct {
 	unsigned may;
 } roles[] = {
     {ROLE_LOGGER, FILES | WRITES},
-    {ROLE_KEYS, 0},
+    {ROLE_KEYS, THREADS},
     {ROLE_AUTH, FILES | THREADS},
     {ROLE_LOOKUP, FILES},
     {ROLE_RESOLVER, NETWORK | THREADS},
