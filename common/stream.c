@@ -12,7 +12,6 @@
 #include "common/stream.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,9 +157,12 @@ void stream_settle(struct stream *s)
 	if (s->phase == PHASE_ENDED)
 		return;
 	/* What was not waited for until now cannot be late. */
-	if (reading && event_pending(&s->reading, EV_READ, NULL) == 0)
+	if (reading && !s->is_reading)
 		s->heard_us = clock_monotonic_us();
-	want(&s->reading, EV_READ, reading);
+	s->is_reading = reading;
+	/* A pause is mostly over before the peer says anything: the kernel hears of it when it does. */
+	if (reading)
+		want(&s->reading, EV_READ, true);
 	arm_timer(s);
 }
 
@@ -287,12 +289,14 @@ static void read_input(struct stream *s)
 
 	for (unsigned i = 0; i < READS_IN_A_TURN && wants_input(s); i++) {
 		step = s->tls == NULL ? plain_read(s) : stream_tls_read(s);
-		/* A plain socket tells when there is more; OpenSSL's read-ahead does not. */
-		if (step != STEP_DONE || s->tls == NULL)
+		if (s->tls != NULL)
+			stream_tls_look_ahead(s->tls);
+		/* A socket tells when there is more; what OpenSSL has read ahead it does not. */
+		if (step != STEP_DONE || s->tls == NULL || !s->tls->reads_ahead)
 			break;
 	}
-	if (s->tls != NULL)
-		s->tls->reads_ahead = step == STEP_DONE;
+	if (s->tls != NULL && step != STEP_DONE)
+		s->tls->reads_ahead = false;
 	if (evbuffer_get_length(s->input) > before) {
 		s->heard_us = clock_monotonic_us();
 		if (s->handlers->readable != NULL)
@@ -356,12 +360,6 @@ static void flush(struct stream *s)
 		return;
 	want(&s->writing, EV_WRITE, step == STEP_WAIT);
 	if (s->phase == PHASE_CLOSING && step == STEP_DONE) {
-		/* close_notify comes after the last record, and has to leave, too. */
-		if (s->tls != NULL && s->tls->phase == TLS_SECURED && !s->tls->notified) {
-			stream_tls_notify(s);
-			flush(s);
-			return;
-		}
 		begin_lingering(s);
 	} else if (s->phase == PHASE_OPEN && before > low_water(s) &&
 		   stream_output_len(s) <= low_water(s) && s->handlers->drained != NULL) {
@@ -416,6 +414,10 @@ static void on_reading(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
+	if (!s->is_reading) {
+		event_del(&s->reading);
+		return;
+	}
 	turn_begin(s);
 	if (s->phase == PHASE_LINGERING)
 		linger(s);
@@ -527,14 +529,12 @@ struct stream *stream_new(
     struct event_base *base, int fd, const struct stream_handlers *handlers, void *context)
 {
 	struct stream *s = calloc(1, sizeof *s);
-	int flags = fcntl(fd, F_GETFL);
 
 	if (s != NULL) {
 		s->input = evbuffer_new();
 		s->output = evbuffer_new();
 	}
-	if (s == NULL || s->input == NULL || s->output == NULL || flags < 0 ||
-	    (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) ||
+	if (s == NULL || s->input == NULL || s->output == NULL ||
 	    evbuffer_add_cb(s->input, on_input, s) == NULL ||
 	    evbuffer_add_cb(s->output, on_output, s) == NULL) {
 		if (s != NULL && s->input != NULL)

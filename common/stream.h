@@ -84,8 +84,8 @@ struct stream_limits {
 extern const struct stream_limits stream_default_limits;
 
 /*
- * A stream over a connected stream socket, which is made non-blocking and
- * belongs to the stream from now on.  Starts reading, with the default limits.
+ * A stream over a connected stream socket, which belongs to the stream from now
+ * on.  Whether it is non-blocking does not matter: nothing here ever blocks on it.  Starts reading, with the default limits.
  *
  * handlers  must live as long as the stream (a static const table)
  * Returns NULL where memory is short; the descriptor is closed then too.

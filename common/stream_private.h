@@ -75,6 +75,7 @@ struct stream {
 	unsigned work;    /* SOON_... */
 	unsigned depth;   /* > 0: within one of our event callbacks */
 	size_t discarded; /* octets thrown away while lingering */
+	bool is_reading; /* input is waited for; the event may be pending all the same */
 	bool paused;
 	bool input_ended;
 	bool freed;
@@ -108,6 +109,8 @@ extern char stream_scratch[STREAM_SCRATCH];
 
 /* Go on with the handshake.  STEP_DONE: finished. */
 enum stream_step stream_tls_shake(struct stream *);
+/* Does OpenSSL hold octets that no event will announce? */
+void stream_tls_look_ahead(struct stream_tls *);
 /* Read at most a record into the input. */
 enum stream_step stream_tls_read(struct stream *);
 /* Encrypt and send the output.  STEP_DONE: all is with the kernel. */

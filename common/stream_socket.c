@@ -1,8 +1,8 @@
 /*
  * stream_socket.c - octets between a stream's buffers and its socket.
  *
- * MSG_DONTWAIT, although the socket is non-blocking: whoever handed it over may
- * share it (a local user does, at submission), and could make it block again.
+ * MSG_DONTWAIT, whether the socket is non-blocking or not: whoever handed it over may
+ * share it (a local user does, at submission), and could make it block.
  */
 #include <sys/socket.h>
 #include <sys/uio.h>

@@ -238,6 +238,11 @@ static enum stream_step send_wire(struct stream *s)
 	return stream_send(s, s->tls->wire, evbuffer_get_length(s->tls->wire));
 }
 
+void stream_tls_look_ahead(struct stream_tls *tls)
+{
+	tls->reads_ahead = SSL_has_pending(tls->ssl) == 1;
+}
+
 enum stream_step stream_tls_shake(struct stream *s)
 {
 	struct stream_tls *tls = s->tls;
@@ -253,7 +258,7 @@ enum stream_step stream_tls_shake(struct stream *s)
 		/* Nothing is signed after the handshake, so no job is needed. */
 		SSL_clear_mode(tls->ssl, SSL_MODE_ASYNC);
 		tls->phase = TLS_SECURED;
-		tls->reads_ahead = true;
+		stream_tls_look_ahead(tls);
 		tls_witness_finish(tls);
 		return STEP_DONE;
 	}
@@ -329,6 +334,10 @@ enum stream_step stream_tls_flush(struct stream *s)
 		       evbuffer_get_length(s->tls->wire) < WIRE_FULL)
 			if (encrypt(s) != STEP_DONE)
 				return STEP_FAILED;
+		/* The last record and the end leave in one write. */
+		if (s->phase == PHASE_CLOSING && !s->tls->notified &&
+		    evbuffer_get_length(s->output) == 0)
+			stream_tls_notify(s);
 		step = send_wire(s);
 	} while (step == STEP_DONE && evbuffer_get_length(s->output) > 0);
 	return step;
