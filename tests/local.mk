@@ -24,7 +24,7 @@ TESTS += $(FUZZ_TARGETS)
 endif
 
 # Measuring, which is no test: see tests/bench/README.md.
-EXTRA_DIST += tests/bench/README.md tests/bench/compare tests/bench/crowd tests/bench/suites.py
+EXTRA_DIST += tests/bench/README.md tests/bench/compare tests/bench/crowd tests/bench/handshakes tests/bench/suites.py
 noinst_PROGRAMS += tests/bench/smtp_crowd tests/bench/smtp_load tests/bench/smtp_sink
 tests_bench_smtp_crowd_SOURCES = tests/bench/smtp_crowd.c
 tests_bench_smtp_crowd_LDADD = $(COMMON_LIBS)
