@@ -48,6 +48,7 @@ tests_unit_test_message_SOURCES = \
 	tests/unit/message/lines.c \
 	tests/unit/message/mime.c \
 	tests/unit/message/received.c \
+	tests/unit/message/sasl.c \
 	tests/unit/message/spelling.c
 tests_unit_test_message_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_message_LDADD = libmessage.a $(SPELLING_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
@@ -63,3 +64,5 @@ FUZZ_TARGETS += tests/fuzz/fuzz_message_mime
 tests_fuzz_fuzz_message_mime_LDADD = libmessage.a $(FUZZ_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_message_report
 tests_fuzz_fuzz_message_report_LDADD = libmessage.a $(FUZZ_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz_sasl
+tests_fuzz_fuzz_sasl_LDADD = libmessage.a $(FUZZ_LIBS)
