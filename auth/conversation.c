@@ -8,9 +8,15 @@
  * the first message to the last; between two of them nobody is answered, and a
  * timer ends it where the asker has forgotten to.
  *
+ * Whoever begins and does not go on costs memory, and an attempt of those that
+ * there may be (attempt.h).  So a front daemon has so many at a time, and beyond
+ * that the one that has waited longest for its client gives way: clients take a
+ * moment, and those who begin for the sake of it push each other out.
+ *
  * Whether an account exists shows nowhere: one without a verifier gets a salt that
  * is its own (credentials.h), and is refused at the end, at the same place.
  */
+#include <sys/queue.h>
 #include <sys/tree.h>
 
 #include <openssl/rand.h>
@@ -26,6 +32,8 @@
 
 enum {
 	IDLE_SECONDS = 120, /* for the client's next message; front daemons cancel before that */
+	OF_FRONT_MAX = 1000, /* that wait for their clients, of one front daemon */
+	TELL_SECONDS = 60,   /* between two lines in the log about that */
 };
 
 enum awaited {
@@ -36,6 +44,7 @@ enum awaited {
 
 struct conversation {
 	RB_ENTRY(conversation) entry;
+	TAILQ_ENTRY(conversation) awaited_entry; /* while its client is waited for */
 	bool is_listed;
 	struct channel *channel;
 	uint64_t connection;
@@ -55,7 +64,20 @@ static RB_HEAD(conversations, conversation) conversations = RB_INITIALIZER(&conv
 RB_PROTOTYPE(conversations, conversation, entry, compare)
 RB_GENERATE(conversations, conversation, entry, compare)
 
+/* Those whose clients are waited for, in the order in which that began; of all front daemons. */
+static TAILQ_HEAD(, conversation) awaiting = TAILQ_HEAD_INITIALIZER(awaiting);
+static unsigned awaiting_count;
+
 /* --- the end ------------------------------------------------------------------------- */
+
+static void await_nothing(struct conversation *c)
+{
+	if (c->awaited != AWAITS_NOTHING) {
+		TAILQ_REMOVE(&awaiting, c, awaited_entry);
+		awaiting_count--;
+	}
+	c->awaited = AWAITS_NOTHING;
+}
 
 static void unlist(struct conversation *c)
 {
@@ -69,6 +91,7 @@ void conversation_free(struct attempt *a)
 	struct conversation *c = a->conversation;
 
 	a->conversation = NULL;
+	await_nothing(c);
 	unlist(c);
 	scram_end(&c->scram);
 	explicit_bzero(c, sizeof *c);
@@ -118,17 +141,53 @@ static void on_idle(evutil_socket_t fd, short what, void *context)
 	attempt_free(context);
 }
 
+static void tell(const struct conversation *c)
+{
+	static uint64_t told_us;
+	uint64_t now = clock_monotonic_us();
+
+	if (told_us != 0 && now - told_us < (uint64_t)TELL_SECONDS * 1000000)
+		return;
+	told_us = now;
+	log_warning("too-many-conversations", log_string("client", c->attempt->client),
+	    log_number("limit", OF_FRONT_MAX));
+}
+
+/* Make room for one more of that front daemon's. */
+static void limit(const struct channel *channel)
+{
+	struct conversation *c, *longest = NULL;
+	unsigned count = 0;
+
+	if (awaiting_count < OF_FRONT_MAX)
+		return;
+	TAILQ_FOREACH (c, &awaiting, awaited_entry) {
+		if (c->channel != channel)
+			continue;
+		count++;
+		if (longest == NULL)
+			longest = c;
+	}
+	if (count < OF_FRONT_MAX)
+		return;
+	tell(longest);
+	abandon(longest);
+}
+
 /* --- our messages -------------------------------------------------------------------- */
 
 static void challenge(struct attempt *a, struct slice message, enum awaited awaited)
 {
 	struct auth_result result = {.verdict = AUTH_CONTINUE, .challenge = message};
 
-	a->conversation->awaited = awaited;
 	if (a->channel == NULL) {
 		attempt_free(a);
 		return;
 	}
+	limit(a->channel);
+	a->conversation->awaited = awaited;
+	TAILQ_INSERT_TAIL(&awaiting, a->conversation, awaited_entry);
+	awaiting_count++;
 	auth_reply(a->channel, a->request, &result);
 	attempt_schedule(a, on_idle, (uint64_t)IDLE_SECONDS * 1000000);
 }
@@ -274,7 +333,7 @@ bool conversation_respond(
 	awaited = c->awaited;
 	if (awaited == AWAITS_NOTHING)
 		return false;
-	c->awaited = AWAITS_NOTHING;
+	await_nothing(c);
 	c->attempt->request = request;
 	c->attempt->began_us = clock_monotonic_us();
 	evtimer_del(&c->attempt->timer);

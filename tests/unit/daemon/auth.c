@@ -311,6 +311,20 @@ Test(auth_daemon, a_scram_conversation_ends_in_a_session)
 	cr_assert_eq(d.sessions, 1);
 }
 
+Test(auth_daemon, of_too_many_conversations_the_one_that_waited_longest_gives_way)
+{
+	begin(imapd, 1, "alice");
+	for (uint64_t i = 1; i <= 1001; i++)
+		begin(smtpd, i, "alice");
+	cr_assert_eq(converse(smtpd, AUTH_RESPONSE, 1, "c=biws,r=x,p=eA=="), AUTH_TEMPORARY);
+	cr_assert_eq(converse(smtpd, AUTH_RESPONSE, 2, "nonsense"), AUTH_MALFORMED);
+	begin(smtpd, 2000, "alice");
+	cr_assert_eq(converse(smtpd, AUTH_RESPONSE, 2000, prove("alice", "pencil")), AUTH_CONTINUE);
+	cr_assert_eq(converse(smtpd, AUTH_RESPONSE, 2000, ""), AUTH_OK);
+	cr_assert_eq(converse(imapd, AUTH_RESPONSE, 1, "nonsense"), AUTH_MALFORMED,
+	    "another front daemon's is none of theirs");
+}
+
 static void is_refused_at_the_end(const char *name, const char *password)
 {
 	uint64_t before;
