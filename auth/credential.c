@@ -13,12 +13,14 @@
 #include <string.h>
 
 #include "auth/credentials.h"
+#include "auth/password.h"
 #include "common/channel_auth.h"
 #include "message/encoding.h"
 
 enum {
 	SALT = 16, /* octets of the salts that we make */
 	PASSWORD_MAX = AUTH_PASSWORD_MAX,
+	PASSWORD_PREPARED_MAX = 4 * AUTH_PASSWORD_MAX, /* normalization may make it longer */
 };
 
 /* --- parsing ------------------------------------------------------------------------ */
@@ -172,6 +174,22 @@ static bool verify_crypt(const struct credential *c, struct slice password)
 	return right;
 }
 
+/*
+ * In its prepared form (password.h), and where that is another, as it was written
+ * as well: verifiers may have been made of that.
+ */
+static bool verify_spellings(const struct credential *c, struct slice password)
+{
+	struct buf prepared = buf_with_limit(PASSWORD_PREPARED_MAX);
+	bool is_prepared = password_prepare(password, &prepared);
+	bool right = is_prepared && verify_scram(c, buf_slice(&prepared));
+
+	if (!is_prepared || (!right && !slice_equal(buf_slice(&prepared), password)))
+		right = verify_scram(c, password);
+	buf_wipe(&prepared);
+	return right;
+}
+
 bool credential_verify(const struct credential *c, struct slice password)
 {
 	bool possible = password.len <= PASSWORD_MAX && slice_find(password, 0, '\0') == -1;
@@ -179,7 +197,7 @@ bool credential_verify(const struct credential *c, struct slice password)
 	if (!possible)
 		password = SLICE("not this one");
 	if (c->kind == CREDENTIAL_SCRAM_SHA_256)
-		return verify_scram(c, password) && possible;
+		return verify_spellings(c, password) && possible;
 	return verify_crypt(c, password) && possible;
 }
 
@@ -214,13 +232,26 @@ void credential_decoy_scram(struct slice account, const uint8_t secret[SCRAM_KEY
 	explicit_bzero(octets, sizeof octets);
 }
 
+static bool derive_prepared(struct slice password, const uint8_t salt[SALT], uint32_t iterations,
+    uint8_t stored_key[SCRAM_KEY], uint8_t server_key[SCRAM_KEY])
+{
+	struct buf prepared = buf_with_limit(PASSWORD_PREPARED_MAX);
+	bool derived;
+
+	if (password_prepare(password, &prepared))
+		password = buf_slice(&prepared);
+	derived = derive(password, salt, SALT, iterations, stored_key, server_key);
+	buf_wipe(&prepared);
+	return derived;
+}
+
 bool credential_make(struct slice password, uint32_t iterations, struct buf *out)
 {
 	uint8_t salt[SALT], stored_key[SCRAM_KEY], server_key[SCRAM_KEY];
 
 	if (!is_plausible(password) || iterations < SCRAM_ITERATIONS_MIN ||
 	    iterations > SCRAM_ITERATIONS_MAX || RAND_bytes(salt, sizeof salt) != 1 ||
-	    !derive(password, salt, sizeof salt, iterations, stored_key, server_key))
+	    !derive_prepared(password, salt, iterations, stored_key, server_key))
 		return false;
 	buf_printf(out, "{SCRAM-SHA-256}%u$", iterations);
 	base64_encode(slice_of(salt, sizeof salt), out);

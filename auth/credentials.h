@@ -61,12 +61,13 @@ bool credential_parse(struct slice text, struct credential *out, const char **fa
 /*
  * Is this the password?  TAKES MILLISECONDS OF CPU, as it is meant to: not for an
  * event loop.  Takes as long for a wrong one as for a right one.  A password with
- * a NUL in it is never right.  Safe in threads.
+ * a NUL in it is never right.  It is right in every spelling (password.h) for SCRAM's
+ * verifiers; for a hash of crypt(3) octet by octet.  Safe in threads.
  */
 bool credential_verify(const struct credential *, struct slice password);
 
 /*
- * Make a verifier for a password and append it as text.  As slow as verifying.
+ * Make a verifier for a password, prepared (password.h), and append it as text.  As slow as verifying.
  * False where the password is empty or holds control characters, iterations are
  * out of bounds, or memory or randomness is not to be had.
  */

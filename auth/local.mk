@@ -5,6 +5,7 @@ noinst_LIBRARIES += libauth.a
 libauth_a_SOURCES = auth/beacons.c auth/beacons.h \
 	auth/certificates.c auth/certificates.h \
 	auth/credential.c auth/credentials.c auth/credentials.h \
+	auth/password.c auth/password.h \
 	auth/proof.c auth/proof.h \
 	auth/scram.c auth/scram.h
 AUTH_LIBS = libauth.a libmessage.a $(SPELLING_LIBS) $(CRYPT_LIBS)
@@ -34,6 +35,7 @@ tests_unit_test_auth_SOURCES = \
 	tests/unit/auth/channel.c \
 	tests/unit/auth/credentials.c \
 	tests/unit/auth/file.c auth/file.c auth/watched.c \
+	tests/unit/auth/password.c \
 	tests/unit/auth/proof.c tests/unit/tls/pair.c tests/unit/tls/pair.h \
 	tests/unit/auth/scram.c \
 	tests/unit/auth/secret.c auth/secret.c \

@@ -272,6 +272,21 @@ def test_scram_can_be_switched_off(make_suite):
             scram(c, "alice@example.test", PASSWORDS["alice"])
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_password_is_the_same_however_its_letters_are_written(suite, protocol):
+    suite.add_user("carol@example.test", "pa\u0308sswo\u00adrd\u00a0\u2168")
+    for spelling in ("p\u00e4ssword IX", "pa\u0308ssword IX", "p\u00e4sswo\u00adrd\u3000\u2168"):
+        c = Connection(suite, protocol)
+        c.mechanisms()
+        c.begin("PLAIN", encode(("\0carol@example.test\0" + spelling).encode()))
+        c.result()
+        c.works()
+    c = Connection(suite, protocol)
+    c.mechanisms()
+    scram(c, "carol@example.test", "p\u00e4ssword IX")
+    c.works()
+
+
 # --- other people's ---------------------------------------------------------------------
 
 
