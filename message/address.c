@@ -27,18 +27,6 @@ static bool is_domain_octet(int c)
 	return octet_is_alnum(c) || c == '-' || c == '_' || c == '.' || c > 127;
 }
 
-/* Valid UTF-8, and none of the controls above ASCII that a terminal would obey. */
-static bool is_clean_utf8(struct slice s)
-{
-	struct cursor c = cursor_over(s);
-	int32_t code_point;
-
-	while ((code_point = utf8_next(&c)) >= 0)
-		if (code_point >= 0x80 && code_point < 0xa0)
-			return false;
-	return code_point == -1;
-}
-
 static bool label_is_valid(struct slice label)
 {
 	if (label.len == 0 || label.data[0] == '-' || label.data[label.len - 1] == '-')
@@ -51,7 +39,7 @@ bool domain_is_valid(struct slice domain)
 {
 	struct cursor c = cursor_over(domain);
 
-	if (domain.len == 0 || domain.len > ADDRESS_DOMAIN_MAX || !is_clean_utf8(domain))
+	if (domain.len == 0 || domain.len > ADDRESS_DOMAIN_MAX || !utf8_is_printable(domain))
 		return false;
 	for (size_t i = 0; i < domain.len; i++)
 		if (!is_domain_octet((unsigned char)domain.data[i]))
@@ -130,7 +118,7 @@ static bool take_local(struct cursor *c, unsigned flags, struct address *out)
 		    (!(flags & ADDRESS_LENIENT) && !is_dot_string(out->local)))
 			return false;
 	}
-	return out->local.len <= ADDRESS_LOCAL_MAX && is_clean_utf8(out->local);
+	return out->local.len <= ADDRESS_LOCAL_MAX && utf8_is_printable(out->local);
 }
 
 static bool take_domain(struct cursor *c, struct slice *out)

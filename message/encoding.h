@@ -37,6 +37,8 @@ enum { UNICODE_MAX = 0x10ffff, UNICODE_REPLACEMENT = 0xfffd };
 int32_t utf8_next(struct cursor *in);
 /* Shortest forms only, no surrogates, nothing above UNICODE_MAX. */
 bool utf8_is_valid(struct slice in);
+/* Valid, and without the controls of ASCII and of the block behind it, which terminals obey. */
+bool utf8_is_printable(struct slice in);
 bool utf8_append(struct buf *out, uint32_t code_point);
 /* Copy, with U+FFFD for each octet that is malformed. */
 bool utf8_append_clean(struct buf *out, struct slice in);

@@ -63,6 +63,17 @@ bool utf8_is_valid(struct slice in)
 	return code_point != MALFORMED;
 }
 
+bool utf8_is_printable(struct slice in)
+{
+	struct cursor c = cursor_over(in);
+	int32_t code_point;
+
+	while ((code_point = utf8_next(&c)) >= 0)
+		if (code_point < ' ' || (code_point >= 0x7f && code_point < 0xa0))
+			return false;
+	return code_point != MALFORMED;
+}
+
 bool utf8_append(struct buf *out, uint32_t code_point)
 {
 	char octets[4];

@@ -5,6 +5,7 @@
 
 #include "common/conf.h"
 #include "message/address.h"
+#include "message/encoding.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 #include "smtpd/submit.h"
@@ -224,24 +225,34 @@ static bool read_notify(struct slice value, uint8_t *notify)
 /*
  * "rfc822;" and the address in xtext; the type is a word (RFC 3461, 4.2).  After
  * "utf-8;" the address is written in its own way, whether the message is SMTPUTF8
- * or not; only in one that is may it hold octets above 127 (RFC 6533, 3).
+ * or not; only in one that is may it hold octets above 127 (RFC 6533, 3).  Postfix
+ * writes such an address in xtext, with the type rfc822: it is what it is.
  */
 static bool read_original(struct slice value, bool smtputf8, struct buf *original)
 {
 	struct cursor in = cursor_over(value);
 	struct slice type = cursor_take_until(&in, ';');
+	struct buf address = buf_with_limit(ENVELOPE_TEXT_MAX);
+	bool good;
 
 	if (value.len > ORCPT_MAX || type.len == 0 || !cursor_accept(&in, ';'))
 		return false;
 	for (size_t i = 0; i < type.len; i++)
 		if (!octet_is_alnum((unsigned char)type.data[i]) && type.data[i] != '-')
 			return false;
-	if (!buf_append_slice(original, type) || !buf_append_octet(original, ';'))
-		return false;
 	if (slice_equal_nocase(type, SLICE("utf-8")))
-		return !cursor_done(&in) &&
-		       utf8_address_decode(cursor_rest(&in), smtputf8, original);
-	return decode(cursor_rest(&in), original);
+		good = utf8_address_decode(cursor_rest(&in), smtputf8, &address);
+	else if (smtputf8 && slice_equal_nocase(type, SLICE("rfc822")))
+		good = xtext_decode(cursor_rest(&in), &address) &&
+		       utf8_is_printable(buf_slice(&address));
+	else
+		good = decode(cursor_rest(&in), &address);
+	if (!is_ascii(buf_slice(&address)))
+		type = SLICE("utf-8");
+	good = good && address.len > 0 && buf_append_slice(original, type) &&
+	       buf_append_octet(original, ';') && buf_append_slice(original, buf_slice(&address));
+	buf_free(&address);
+	return good;
 }
 
 const struct refusal *rcpt_parameters_take(

@@ -226,6 +226,16 @@ def test_orcpt_of_type_utf8_is_handed_on_in_seven_bits(outbound):
     assert "ORCPT=utf-8;j\\x{F6}rg\\x{2B}x@example.test" in heard(host, "RCPT")[0]
 
 
+def test_orcpt_as_postfix_writes_it_is_understood(outbound):
+    host = able()
+    suite = outbound(host)
+    with smtplib.SMTP("127.0.0.1", suite.ports["mx"]) as c:
+        c.ehlo()
+        c.sendmail("a@elsewhere.test", ["carol@elsewhere.test"], CONTENT, ["SMTPUTF8", "BODY=8BITMIME"], ["ORCPT=rfc822;j+C3+B6rg@example.test"])
+    wait_until(lambda: host.messages)
+    assert heard(host, "RCPT")[0].endswith(" ORCPT=utf-8;j\\x{F6}rg@example.test")
+
+
 def test_a_refusal_by_the_other_host_is_reported_with_the_original_address(outbound):
     host = able(RCPT="550 5.1.1 no such user")
     suite = outbound(host)
