@@ -43,6 +43,7 @@ void policy_question_write(struct writer *w, const struct policy_question *q)
 	write_slice(w, q->sender);
 	write_slice(w, q->recipient);
 	write_u32(w, q->recipient_count);
+	write_u32(w, (uint32_t)q->score);
 	write_u64(w, q->size);
 	write_u64(w, q->message);
 }
@@ -65,6 +66,7 @@ bool policy_question_read(struct reader *r, struct policy_question *q)
 	q->sender = read_slice_max(r, POLICY_TEXT_MAX);
 	q->recipient = read_slice_max(r, POLICY_TEXT_MAX);
 	q->recipient_count = read_u32(r);
+	q->score = (int32_t)read_u32(r);
 	q->size = read_u64(r);
 	q->message = read_u64(r);
 	if (q->stage >= GATE_STAGE_COUNT || q->service >= SERVICE_COUNT)
@@ -100,5 +102,8 @@ unsigned policy_stages(const struct settings *s, bool is_trusted)
 		    (!is_trusted || service.for_all))
 			stages |= 1u << service.stage;
 	}
+	/* The null sender is looked at where its message begins. */
+	if (!is_trusted && s->greylist.clients != GREYLIST_NOBODY)
+		stages |= 1u << GATE_RCPT | 1u << GATE_DATA;
 	return stages;
 }

@@ -44,6 +44,7 @@ struct policy_question {
 	struct slice sender;         /* from GATE_MAIL on; empty: the null sender */
 	struct slice recipient;      /* GATE_RCPT; later: the only recipient, where there is one */
 	uint32_t recipient_count;    /* that were accepted */
+	int32_t score;               /* of the client in DNS lists, as it was said at GATE_CONNECT */
 	uint64_t size;               /* octets: GATE_MESSAGE: the content; before: as SIZE= says, 0 where it does not */
 	uint64_t message;            /* the message's identifier, GATE_MESSAGE; 0: none yet */
 };

@@ -38,6 +38,7 @@ enum conf_bare_line_ends { BARE_LINE_ENDS_NORMALIZE, BARE_LINE_ENDS_REFUSE };
 enum conf_submission_from { SUBMISSION_FROM_REFUSE, SUBMISSION_FROM_SENDER, SUBMISSION_FROM_ANY };
 enum conf_submission_from_missing { SUBMISSION_FROM_MISSING_ADD, SUBMISSION_FROM_MISSING_REFUSE };
 enum conf_certificates { CERTIFICATES_LISTED, CERTIFICATES_NAMED };
+enum conf_greylist_clients { GREYLIST_NOBODY, GREYLIST_SUSPECTS, GREYLIST_STRANGERS };
 enum conf_policy_failure { POLICY_FAILURE_DEFER, POLICY_FAILURE_ACCEPT };
 enum conf_tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
 enum conf_oauth_account { OAUTH_ACCOUNT_USERNAME, OAUTH_ACCOUNT_EMAIL, OAUTH_ACCOUNT_SUB };
@@ -131,6 +132,17 @@ struct settings {
 		struct conf_list services;
 		int failure; /* enum conf_policy_failure */
 	} policy;
+
+	struct {
+		int clients; /* enum conf_greylist_clients */
+		int64_t score;
+		int64_t delay;
+		int64_t retry_window;
+		int64_t keep;
+		int64_t successes;
+		int64_t entries_limit;
+		struct conf_list exceptions;
+	} greylist;
 
 	struct {
 		int durability; /* enum conf_durability */

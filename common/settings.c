@@ -52,6 +52,7 @@ static const char *const no_yes_choices[] = {"no", "yes", NULL};
 static const char *const bare_line_ends_choices[] = {"normalize", "refuse", NULL};
 static const char *const submission_from_choices[] = {"refuse", "sender", "any", NULL};
 static const char *const from_missing_choices[] = {"add", "refuse", NULL};
+static const char *const greylist_clients_choices[] = {"nobody", "suspects", "strangers", NULL};
 static const char *const policy_failure_choices[] = {"defer", "accept", NULL};
 static const char *const tls_version_choices[] = {"TLSv1.2", "TLSv1.3", NULL};
 static const char *const outbound_tls_choices[] = {"opportunistic", "required", "off", NULL};
@@ -154,6 +155,17 @@ const struct conf_setting conf_table[] = {
 	"Programs that speak Postfix's policy delegation protocol and are asked about mail, as inet:host:port or unix:/path; see petrel-policy(8)."),
     CHOICE("policy.failure", policy.failure, "defer", policy_failure_choices,
 	"What becomes of a command where the process policy is gone before it has answered: temporary failure, or it goes on."),
+
+    CHOICE("greylist.clients", greylist.clients, "nobody", greylist_clients_choices,
+	"Who is told to come again later before their first mail is taken: nobody, clients that DNS lists speak ill of, or all that may not relay."),
+    NUMBER("greylist.score", greylist.score, "1", 1, 1000000, "The score in DNS lists from which on a client is a suspect."),
+    DURATION("greylist.delay", greylist.delay, "5m", 1, DAY, "How much later."),
+    DURATION("greylist.retry-window", greylist.retry_window, "2d", 60, 30 * DAY, "How long after that they have time to come."),
+    DURATION("greylist.keep", greylist.keep, "35d", 60, 365 * DAY, "How long one who came is remembered after the last mail."),
+    NUMBER("greylist.successes", greylist.successes, "5", 0, 1000000,
+	"How many that came make their whole network (/24, or /64 of IPv6) known; 0: none do."),
+    NUMBER("greylist.entries-limit", greylist.entries_limit, "1000000", 1000, 100000000, "How many are remembered."),
+    LIST_OF(network, "greylist.exceptions", greylist.exceptions, NULL, "Networks that are never told so."),
 
     FIXED_CHOICE("queue.durability", queue.durability, "journal", durability_choices,
 	"How a message is made durable before it is acknowledged."),

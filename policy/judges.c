@@ -1,10 +1,12 @@
 /*
  * judges.c - who is asked about a session, and in which order.
  */
+#include "policy/greylisting.h"
 #include "policy/inquiry.h"
 #include "policy/services.h"
 
 const struct judge judges[] = {
     {"services", services_are_concerned, services_ask, services_forget},
+    {"greylist", greylisting_is_concerned, greylisting_ask,     NULL},
     {.name = NULL},
 };

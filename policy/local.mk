@@ -2,24 +2,29 @@
 noinst_LIBRARIES += libpolicy.a
 libpolicy_a_SOURCES = \
 	policy/delegation.c policy/delegation.h \
+	policy/greybook.c policy/greybook.h \
+	policy/greylist.c policy/greylist.h \
 	policy/inquiry.c policy/inquiry.h
 
 pkglibexec_PROGRAMS += policy/policy
 policy_policy_SOURCES = \
 	policy/dial.c policy/dial.h \
+	policy/greylisting.c policy/greylisting.h \
 	policy/judges.c \
 	policy/main.c \
 	policy/services.c policy/services.h
-policy_policy_LDADD = libpolicy.a $(COMMON_LIBS)
+policy_policy_LDADD = libpolicy.a $(DB_LIBS) $(COMMON_LIBS)
 
 dist_man_MANS += man/petrel-policy.8
 
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_policy
 TESTS += tests/unit/test_policy
-tests_unit_test_policy_SOURCES = tests/unit/policy/delegation.c
+tests_unit_test_policy_SOURCES = tests/unit/policy/delegation.c \
+	tests/unit/policy/greybook.c \
+	tests/unit/policy/greylist.c
 tests_unit_test_policy_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_policy_LDADD = libpolicy.a $(COMMON_LIBS) $(UNIT_LIBS)
+tests_unit_test_policy_LDADD = libpolicy.a $(DB_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
 endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_delegation

@@ -5,8 +5,11 @@
  * of others and reads what they answer, so it has no rights but a directory of
  * its own; UNIX sockets it gets from master, connected.
  */
+#include <sysexits.h>
+
 #include "common/log.h"
 #include "common/process.h"
+#include "policy/greylisting.h"
 #include "policy/inquiry.h"
 #include "policy/services.h"
 
@@ -32,10 +35,22 @@ static void on_closed(struct channel *channel, void *context)
 	inquiries_forget(channel);
 }
 
+static void configure(void)
+{
+	services_configure();
+	greylisting_configure();
+}
+
+static void stop(void)
+{
+	greylisting_stop();
+	process_exit(EX_OK);
+}
+
 static bool start(struct event_base *base)
 {
 	(void)base;
-	services_configure();
+	configure();
 	return channel_send(process_master(), CONTROL_READY, 0);
 }
 
@@ -48,8 +63,10 @@ static const struct process_peer peers[] = {
 static const struct process policy = {
     .role = ROLE_POLICY,
     .peers = peers,
+    .prepare = greylisting_prepare,
     .start = start,
-    .reload = services_configure,
+    .reload = configure,
+    .stop = stop,
 };
 
 int main(int argc, char **argv)

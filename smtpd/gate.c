@@ -62,6 +62,7 @@ bool gate_ask_policy(struct session *s, struct question *question, enum gate_sta
 	    .address = client_address(&s->client),
 	    .is_trusted = gate_is_trusted(s),
 	    .is_extended = s->is_extended,
+	    .score = s->gate.score,
 	    .client_name = text(s->client_name),
 	    .helo = text(s->helo),
 	    .login = text(s->login),
@@ -104,7 +105,7 @@ void gate_keep(struct session *s, const struct verdict *verdict, struct slice fi
 	if (transaction == NULL)
 		return;
 	if (verdict->answer == VERDICT_HOLD)
-		transaction->is_held = true;
+		transaction_hold(transaction, slice_string(verdict->text[0] != '\0' ? verdict->text : verdict->by));
 	if (verdict->answer == VERDICT_DISCARD)
 		transaction->is_discarded = true;
 	/* What has no room any more is no reason to refuse the message. */

@@ -48,7 +48,6 @@ struct transaction {
 	uint32_t recipient_count;
 	uint32_t recipient_room;
 	uint64_t declared_size; /* of SIZE=; 0: not said */
-	bool is_held;           /* the gate wants the administrator to see it */
 	bool is_discarded;      /* the gate wants it thrown away behind a 250 */
 	struct buf fields;      /* header fields that the gate wants in front of it, whole lines */
 	uint8_t body; /* enum envelope_body */

@@ -353,3 +353,107 @@ def test_a_service_that_the_settings_name_no_more_is_asked_no_more(make_suite, s
     asked = len(a.requests)
     assert try_rcpt(s)[0] == 250
     assert len(a.requests) == asked
+
+
+# --- greylisting ----------------------------------------------------------------------------------
+
+
+GREYLIST = STRANGERS + "greylist { clients strangers\n delay 2s\n retry-window 60s\n successes 2 }\n"
+
+
+def is_greylisted(reply):
+    return reply[0] == 451 and reply[1].startswith("4.7.1 Greylisted, please try again in ")
+
+
+def test_greylisting_lets_in_who_comes_again(make_suite):
+    s = make_suite(extra=GREYLIST)
+    assert is_greylisted(try_rcpt(s))
+    assert is_greylisted(try_rcpt(s)), "too early"
+    wait_until(lambda: s.log_lines("session-deferred", "stage=rcpt", "by=greylist", "to=bob@example.test"))
+    time.sleep(2)
+    assert send(s) == {}
+    wait_until(lambda: len(s.messages("bob")) == 1)
+    assert b"X-Greylist: delayed 2 seconds by Petrel at mail.example.test\n" in s.messages("bob")[0]
+    assert send(s) == {}
+    wait_until(lambda: len(s.messages("bob")) == 2)
+    assert b"X-Greylist" not in s.messages("bob")[1]
+    assert is_greylisted(try_rcpt(s, sender="other@elsewhere.test"))
+    assert is_greylisted(try_rcpt(s, recipient="alice@example.test"))
+    assert try_rcpt(s, recipient="nobody@example.test")[0] == 550, "who does not exist is not told to come again"
+
+
+def test_greylisting_spares_networks_that_came_often_enough(make_suite):
+    s = make_suite(extra=GREYLIST)
+    for sender in ("a@elsewhere.test", "b@elsewhere.test"):
+        assert is_greylisted(try_rcpt(s, sender=sender))
+    time.sleep(2)
+    for sender in ("a@elsewhere.test", "b@elsewhere.test"):
+        assert try_rcpt(s, sender=sender)[0] == 250
+    wait_until(lambda: s.log_lines("greylist-allows", "network=127.0.0.0/24"))
+    assert try_rcpt(s, sender="c@elsewhere.test")[0] == 250
+
+
+def test_greylisting_does_not_keep_address_checks_waiting(make_suite):
+    """RFC 6647, 5: MAIL FROM:<> and RCPT only ask whether somebody exists."""
+    s = make_suite(extra=GREYLIST)
+    assert try_rcpt(s, sender="")[0] == 250
+    with smtplib.SMTP("127.0.0.1", s.ports["mx"]) as c:
+        c.ehlo("client.test")
+        c.mail("")
+        c.rcpt("bob@example.test")
+        assert c.docmd("DATA")[0] == 451
+    time.sleep(2)
+    assert send(s, sender="") == {}
+
+
+def test_greylisting_is_not_for_users_nor_exceptions(make_suite):
+    for name, extra in (("relay", GREYLIST.replace(STRANGERS, "")), ("exception", GREYLIST + "greylist.exceptions { 192.0.2.0/24 127.0.0.0/30 }\n"),
+                        ("suspects", GREYLIST.replace("strangers", "suspects"))):
+        s = make_suite(name, extra=extra)
+        assert try_rcpt(s)[0] == 250, name
+        s.stop()
+    s = make_suite("user", extra=GREYLIST)
+    with smtplib.SMTP("127.0.0.1", s.ports["submission"]) as c:
+        c.starttls(context=s.tls_context())
+        c.login("alice@example.test", "alice's secret")
+        assert c.sendmail("alice@example.test", ["bob@example.test"], "Subject: x\r\n\r\nx\r\n") == {}
+
+
+def test_the_greylist_survives_the_death_of_policy_and_of_the_suite(make_suite):
+    s = make_suite(extra=GREYLIST.replace("delay 2s", "delay 4s"))
+    start = time.monotonic()
+    assert is_greylisted(try_rcpt(s))
+    pid = s.pid_of("policy")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: any(p["process"] == "policy" and p["pid"] not in (0, pid) for p in s.processes()))
+    wait_until(lambda: s.log().count(" greylist entries=") == 2)
+    assert is_greylisted(try_rcpt(s))
+    s.kill()
+    s.start()
+    time.sleep(max(0, start + 4.2 - time.monotonic()))
+    assert try_rcpt(s)[0] == 250, "it was the first attempt that counted"
+    assert not s.path("policy/greylist.bad").exists()
+
+
+def test_a_spoilt_greylist_is_begun_anew_and_mail_flows(make_suite):
+    s = make_suite(extra=GREYLIST)
+    assert is_greylisted(try_rcpt(s))
+    s.stop()
+    for path in s.path("policy/greylist").iterdir():
+        path.write_bytes(b"\xa5" * 65536)
+    s.start()
+    assert is_greylisted(try_rcpt(s))
+    time.sleep(2)
+    assert try_rcpt(s)[0] == 250
+    assert s.log_lines("greylist-set-aside") and s.path("policy/greylist.bad").is_dir()
+
+
+def test_greylisting_is_turned_on_and_off_by_a_reload(make_suite):
+    s = make_suite(extra=STRANGERS)
+    assert try_rcpt(s)[0] == 250
+    s.conf.write_text(s.conf.read_text() + "greylist.clients strangers\n")
+    s.petrel("reload")
+    wait_until(lambda: is_greylisted(try_rcpt(s)))
+    s.conf.write_text(s.conf.read_text().replace("greylist.clients strangers", ""))
+    s.petrel("reload")
+    wait_until(lambda: try_rcpt(s)[0] == 250)
