@@ -100,11 +100,12 @@ def test_of_a_message_that_is_sent_on_the_recipients_are_those_it_is_sent_on_to(
     assert not suite.log_lines("carol@elsewhere.test")
 
 
-@pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="the sanitizers need more of the host than such a sendmail has")
 def test_a_message_above_the_limit_is_refused_before_it_is_read_whole(make_suite):
     s = make_suite(extra="submission.size-limit 1M\n")
     done = sendmail(s, "bob@example.test", input=b"Subject: large\n\n" + b"x" * 70 + b"\n" + b"y" * 2000000)
     assert done.returncode == 65 and b"larger than submission.size-limit" in done.stderr
+    if "ASAN_OPTIONS" in os.environ:
+        return  # the sanitizers themselves need more memory than that
     # A line without an end costs no more memory than a message may.
     endless = subprocess.run("head -c 2000000000 /dev/zero | tr '\\0' x | prlimit --as=200000000 %s -C %s bob@example.test" % (PREFIX / "sbin/sendmail", s.conf),
                              shell=True, capture_output=True, timeout=60 * SLOW)
@@ -135,7 +136,6 @@ def of_this_host(suite):
 
 
 @pytest.mark.root
-@pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="the sanitizers need more of the host than such a sendmail has")
 def test_an_ordinary_users_mail_waits_in_drop_while_the_suite_is_down(of_this_host):
     suite = of_this_host
     suite.stop()
