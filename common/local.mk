@@ -64,5 +64,7 @@ libcommon_a_SOURCES += \
 	common/tls_witness.c common/tls_witness.h \
 	common/witness.c common/witness.h
 
+FUZZ_TARGETS += tests/fuzz/fuzz_tls_names
+tests_fuzz_fuzz_tls_names_LDADD = $(FUZZ_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_proxy
 tests_fuzz_fuzz_proxy_LDADD = $(FUZZ_LIBS)

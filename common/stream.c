@@ -311,6 +311,10 @@ static void read_input(struct stream *s)
 /* All is sent: end our side, and wait a little for the other. */
 static void begin_lingering(struct stream *s)
 {
+	if (s->parts && s->tls == NULL && evbuffer_get_length(s->input) == 0) {
+		finish(s, STREAM_CLOSED);
+		return;
+	}
 	s->phase = PHASE_LINGERING;
 	s->phase_us = after(LINGER_SECONDS);
 	evbuffer_drain(s->input, evbuffer_get_length(s->input));
@@ -687,6 +691,12 @@ void stream_close_when_sent(struct stream *s)
 		stream_soon(s, SOON_FLUSH);
 	if (s->depth == 0)
 		stream_settle(s);
+}
+
+void stream_part(struct stream *s)
+{
+	s->parts = true;
+	stream_close_when_sent(s);
 }
 
 const char *stream_error(const struct stream *s)

@@ -211,6 +211,13 @@ void stream_tls_bindings(const struct stream *, struct tls_bindings *bindings);
  * called no more.  Bounded by write_seconds and a few seconds of waiting.
  */
 void stream_close_when_sent(struct stream *);
+/*
+ * The same, where the peer has said goodbye: its end of the connection is not waited
+ * for, because nothing is expected that a reset could throw away with what we said
+ * last.  Where something came behind the goodbye, or there is TLS to be ended in
+ * order, it is waited for all the same.
+ */
+void stream_part(struct stream *);
 
 /*
  * For the log: what went wrong, as a sentence without a full stop, after `closed`

@@ -76,6 +76,7 @@ struct stream {
 	unsigned depth;   /* > 0: within one of our event callbacks */
 	size_t discarded; /* octets thrown away while lingering */
 	bool is_reading; /* input is waited for; the event may be pending all the same */
+	bool parts; /* stream_part */
 	bool paused;
 	bool input_ended;
 	bool freed;

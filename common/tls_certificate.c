@@ -113,7 +113,7 @@ bool tls_names_cover(struct slice names, struct slice host)
 {
 	struct cursor c = cursor_over(names);
 
-	while (!cursor_done(&c)) {
+	while (host.len > 0 && !cursor_done(&c)) {
 		if (covers(cursor_take_until(&c, ' '), host))
 			return true;
 		cursor_skip(&c, 1);

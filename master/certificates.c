@@ -21,6 +21,7 @@ enum {
 static struct buf judged = {.limit = CHANNEL_BODY_MAX};
 /* What the files looked like when they were sent, and at the last look. */
 static struct buf sent = {.limit = TRACE_MAX}, seen = {.limit = TRACE_MAX};
+static size_t sent_count;
 static struct event *next_look;
 
 /* --- to keys ------------------------------------------------------------------------ */
@@ -83,6 +84,7 @@ void certificates_send_files(const struct child *keys)
 	tls_files_find(settings, &files, complain, NULL);
 	/* Before they are opened: what changes in between is seen at the next look. */
 	trace(&sent, &files);
+	sent_count = files.count;
 	for (size_t i = 0; i < files.count; i++)
 		send_file(keys->channel, &files.all[i]);
 	channel_send(keys->channel, CONTROL_FILES_END, 0);
@@ -109,6 +111,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 	struct buf now = buf_with_limit(TRACE_MAX);
 	struct tls_files files;
 	bool are_found = tls_files_find(settings, &files, be_silent, NULL), have_changed, rest;
+	size_t count = files.count;
 	struct child *keys = children_find(ROLE_KEYS, 0);
 
 	(void)fd;
@@ -117,7 +120,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 	trace(&now, &files);
 	tls_files_free(&files);
 	/* A directory that is away for a moment takes nothing away. */
-	have_changed = are_found && !slice_equal(buf_slice(&now), buf_slice(&sent));
+	have_changed = (are_found || count >= sent_count) && !slice_equal(buf_slice(&now), buf_slice(&sent));
 	rest = slice_equal(buf_slice(&now), buf_slice(&seen));
 	buf_free(&seen);
 	seen = now;

@@ -421,7 +421,7 @@ static void cmd_quit(struct session *s, struct slice arguments)
 {
 	(void)arguments;
 	reply(s, 221, "2.0.0", "%s closing connection", settings->hostname);
-	session_close(s);
+	session_part(s);
 }
 
 /* --- the table ---------------------------------------------------------------------------------- */

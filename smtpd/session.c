@@ -138,6 +138,12 @@ void session_close(struct session *s)
 	stream_close_when_sent(s->stream);
 }
 
+void session_part(struct session *s)
+{
+	session_close(s);
+	stream_part(s->stream);
+}
+
 /* --- waiting --------------------------------------------------------------------- */
 
 /* The client is in the middle of a message's octets. */

@@ -165,6 +165,8 @@ void session_block(struct session *s);
 void session_unblock(struct session *s);
 /* Say 221 or 421 with reply() first: what is sent leaves, and the session ends. */
 void session_close(struct session *s);
+/* The same, where the client has said QUIT. */
+void session_part(struct session *s);
 /* What the client sends next, and so how much of it is held and how long it may be waited for. */
 void session_expect(struct session *s, enum session_phase phase);
 /* Shake hands, as a server that users log in to; false where memory is short. */

@@ -184,6 +184,32 @@ Test(stream, closing_sends_everything_first)
 	cr_assert_eq(p.server.end, STREAM_CLOSED);
 }
 
+Test(stream, who_parts_does_not_wait_for_the_peers_end)
+{
+	stream_write(p.server.stream, SLICE("221 bye\r\n"));
+	stream_part(p.server.stream);
+	pair_run_until(&p, server_closed);
+	cr_assert_eq(p.server.end, STREAM_CLOSED);
+	cr_assert_eq(p.client.closed, 0, "the client has not even looked yet");
+	stream_free(p.server.stream);
+	p.server.stream = NULL;
+	pair_run_until(&p, client_closed);
+	cr_assert_eq(p.client.end, STREAM_END_OF_INPUT);
+	cr_assert_eq(evbuffer_get_length(stream_input(p.client.stream)), 9);
+}
+
+Test(stream, what_came_behind_the_goodbye_does_not_cost_the_peer_our_last_word)
+{
+	stream_write(p.client.stream, SLICE("QUIT\r\nMAIL"));
+	pair_run_until(&p, server_read);
+	evbuffer_drain(stream_input(p.server.stream), 6);
+	stream_write(p.server.stream, SLICE("221 bye\r\n"));
+	stream_part(p.server.stream);
+	pair_run_until(&p, client_closed);
+	cr_assert_eq(p.client.end, STREAM_END_OF_INPUT);
+	cr_assert_eq(p.server.closed, 0, "it waits for the client's end");
+}
+
 Test(stream, a_silent_peer_times_out)
 {
 	struct stream_limits limits = stream_default_limits;
