@@ -37,6 +37,7 @@ tests_unit_test_auth_SOURCES = \
 	tests/unit/auth/file.c auth/file.c auth/watched.c \
 	tests/unit/auth/password.c \
 	tests/unit/auth/proof.c tests/unit/tls/pair.c tests/unit/tls/pair.h \
+	tests/unit/tls/witnessed.c tests/unit/tls/witnessed.h \
 	tests/unit/auth/scram.c \
 	tests/unit/auth/secret.c auth/secret.c \
 	tests/unit/auth/throttle.c auth/throttle.c \
@@ -55,9 +56,10 @@ if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_daemon
 TESTS += tests/unit/test_daemon
 tests_unit_test_daemon_SOURCES = tests/unit/daemon/daemon.c tests/unit/daemon/daemon.h \
-	tests/unit/daemon/auth.c tests/unit/daemon/keys.c tests/unit/daemon/process.c \
-	tests/unit/daemon/tls.c \
-	tests/unit/tls/pair.c tests/unit/tls/pair.h
+	tests/unit/daemon/auth.c tests/unit/daemon/external.c tests/unit/daemon/keys.c \
+	tests/unit/daemon/process.c tests/unit/daemon/tls.c \
+	tests/unit/tls/pair.c tests/unit/tls/pair.h \
+	tests/unit/tls/witnessed.c tests/unit/tls/witnessed.h
 tests_unit_test_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_daemon_LDADD = $(AUTH_LIBS) libkeyring.a $(COMMON_LIBS) $(UNIT_LIBS)
 EXTRA_tests_unit_test_daemon_DEPENDENCIES = auth/auth$(EXEEXT) keys/keys$(EXEEXT) \

@@ -11,6 +11,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "auth/certificates.h"
 #include "auth/credentials.h"
 #include "common/authorities.h"
 #include "common/io.h"
@@ -220,6 +221,34 @@ static void check_credentials(struct findings *f)
 	buf_free(&error);
 }
 
+/* Nobody has to list any. */
+static void check_certificates(struct findings *f)
+{
+	char path[1024];
+	struct buf text = buf_with_limit(CERTIFICATES_FILE_MAX), error = buf_with_limit(FINDING_MAX);
+	struct certificates *certificates;
+	int file;
+
+	snprintf(path, sizeof path, "%s/certificates", settings->directory.auth);
+	file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (file == -1 && errno == ENOENT)
+		return;
+	if (file == -1 || !io_read(file, &text)) {
+		find(f, true, "%s: %s", path, strerror(errno));
+	} else {
+		certificates = certificates_parse(buf_slice(&text), path, &error);
+		if (certificates == NULL)
+			find(f, true, "%.*s", (int)error.len, error.data);
+		else if (settings->tls.client_authorities == NULL)
+			find(f, false, "%s: not used, as tls.client-authorities is not set", path);
+		certificates_free(certificates);
+	}
+	if (file != -1)
+		close(file);
+	buf_free(&text);
+	buf_free(&error);
+}
+
 static void check_directories(struct findings *f)
 {
 	const char *paths[] = {settings->directory.run, settings->directory.spool, settings->directory.mail, settings->directory.log};
@@ -244,6 +273,7 @@ static void check_all(struct findings *f)
 	check_directories(f);
 	check_tables(f);
 	check_credentials(f);
+	check_certificates(f);
 	check_listeners(f);
 }
 
@@ -255,6 +285,7 @@ unsigned ctl_check_files(void)
 	check_logins(&f);
 	check_tables(&f);
 	check_credentials(&f);
+	check_certificates(&f);
 	return f.errors;
 }
 

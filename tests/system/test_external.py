@@ -448,3 +448,5 @@ def test_the_control_command_finds_authorities_that_are_none(make_suite, directo
     done = suite.petrel("check", check=False)
     assert done.returncode != 0 and "tls.client-authorities" in done.stdout
     assert suite.petrel("reload", check=False).returncode != 0
+    suite.path("auth/certificates").write_text("\nalice@example.test certificate 1234\n")
+    assert "certificates:2: not a SHA-256 in hexadecimal" in suite.petrel("check", check=False).stdout
