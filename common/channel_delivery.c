@@ -30,6 +30,8 @@ void delivery_job_write(struct writer *w, const struct delivery_job *job)
 	write_u8(w, job->body);
 	write_u8(w, job->ret);
 	write_bool(w, job->smtputf8);
+	write_u8(w, job->tls);
+	write_u8(w, (uint8_t)(job->priority - PRIORITY_LOWEST));
 	write_bool(w, job->redeliver);
 	write_u32(w, job->attempt);
 	write_u32(w, job->recipient_count);
@@ -60,6 +62,8 @@ static void job_recipient_read(struct reader *r, struct delivery_recipient *reci
 /* Everything before the recipients; false where it makes no sense. */
 static bool job_head_read(struct reader *r, struct delivery_job *job)
 {
+	uint8_t priority;
+
 	job->job = read_u64(r);
 	job->id = read_u64(r);
 	job->offset = read_u64(r);
@@ -72,11 +76,15 @@ static bool job_head_read(struct reader *r, struct delivery_job *job)
 	job->body = read_u8(r);
 	job->ret = read_u8(r);
 	job->smtputf8 = read_bool(r);
+	job->tls = read_u8(r);
+	priority = read_u8(r);
+	job->priority = (int8_t)(priority + PRIORITY_LOWEST);
 	job->redeliver = read_bool(r);
 	job->attempt = read_u32(r);
 	job->recipient_count = read_u32(r);
 	return reader_ok(r) && job->offset <= INT64_MAX && job->size <= INT64_MAX - job->offset &&
 	       job->body <= BODY_BINARYMIME && job->ret <= RETURN_FULL &&
+	       job->tls <= TLS_NOT_REQUIRED && priority <= PRIORITY_HIGHEST - PRIORITY_LOWEST &&
 	       job->recipient_count > 0 && job->recipient_count <= DELIVERY_RECIPIENTS_MAX &&
 	       job->recipient_count <= cursor_left(&r->in) / JOB_RECIPIENT_OCTETS_MIN;
 }

@@ -66,6 +66,8 @@ struct delivery_job {
 	uint8_t body;           /* enum envelope_body */
 	uint8_t ret;
 	bool smtputf8;
+	uint8_t tls;            /* enum envelope_tls */
+	int8_t priority;
 	bool redeliver;         /* after a crash: it may be there already, look first */
 	uint32_t attempt;       /* 1 for the first */
 	uint32_t recipient_count;

@@ -115,6 +115,7 @@ struct settings {
 		int bare_line_ends; /* enum conf_bare_line_ends */
 		struct conf_list relay_networks;
 		struct conf_list xclient_networks;
+		struct conf_list priority_networks;
 	} smtp;
 
 	struct {
@@ -126,6 +127,8 @@ struct settings {
 		int64_t messages_per_day;
 		int64_t recipients_per_hour;
 		int64_t recipients_per_day;
+		int64_t future_release_limit;
+		int64_t priority_limit;
 	} submission;
 
 	struct {

@@ -139,6 +139,8 @@ const struct conf_setting conf_table[] = {
 	"Clients that may send to other hosts without authentication; none: nobody."),
     LIST_OF(network, "smtp.xclient-networks", smtp.xclient_networks, NULL,
 	"Content filters and proxies that may say by XCLIENT for which client they speak, its login included."),
+    LIST_OF(network, "smtp.priority-networks", smtp.priority_networks, NULL,
+	"Hosts that are believed about the priority of their messages (MT-PRIORITY), besides our users."),
 
     SIZE("submission.size-limit", submission.size_limit, "100M", 64 * KILO, 4 * GIGA, "The largest message that a user may send."),
     NUMBER("submission.recipients-limit", submission.recipients_limit, "2000", 1, 10000, "Recipients of one message of a user's."),
@@ -150,6 +152,10 @@ const struct conf_setting conf_table[] = {
     NUMBER("submission.messages-per-day", submission.messages_per_day, "3000", 0, 10000000, "The same in a day."),
     NUMBER("submission.recipients-per-hour", submission.recipients_per_hour, "2000", 0, 10000000, "Recipients that one user may write to in an hour; 0: no limit."),
     NUMBER("submission.recipients-per-day", submission.recipients_per_day, "10000", 0, 100000000, "The same in a day."),
+    DURATION("submission.future-release-limit", submission.future_release_limit, "30d", 0, 9999 * DAY,
+	"How long a user may have a message wait before it leaves (FUTURERELEASE); 0: not at all."),
+    NUMBER("submission.priority-limit", submission.priority_limit, "4", 0, 9,
+	"The highest priority that a user may give a message (MT-PRIORITY, -9 to 9); a higher one is lowered to it."),
 
     LIST_OF(policy_service, "policy.services", policy.services, NULL,
 	"Programs that speak Postfix's policy delegation protocol and are asked about mail, as inet:host:port or unix:/path; see petrel-policy(8)."),

@@ -228,6 +228,74 @@ bool date_parse_internal(struct slice text, struct date *out)
 	return cursor_done(&c) && date_of_moment(&m, out);
 }
 
+/* "Z", or "+01:30". */
+static bool take_offset(struct cursor *c, int *minutes)
+{
+	bool is_west = cursor_peek(c) == '-';
+	int hours, rest;
+
+	if (cursor_accept(c, 'Z') || cursor_accept(c, 'z')) {
+		*minutes = 0;
+		return true;
+	}
+	if (!cursor_accept(c, '+') && !cursor_accept(c, '-'))
+		return false;
+	hours = take_digits(c, 2);
+	if (!cursor_accept(c, ':'))
+		return false;
+	rest = take_digits(c, 2);
+	if (hours < 0 || hours > 23 || rest < 0 || rest > 59)
+		return false;
+	*minutes = (hours * 60 + rest) * (is_west ? -1 : 1);
+	return true;
+}
+
+/* ".52": at least one digit. */
+static bool skip_fraction(struct cursor *c)
+{
+	if (!cursor_accept(c, '.'))
+		return true;
+	if (!octet_is_digit(cursor_peek(c)))
+		return false;
+	while (octet_is_digit(cursor_peek(c)))
+		cursor_skip(c, 1);
+	return true;
+}
+
+bool date_parse_timestamp(struct slice text, struct date *out)
+{
+	struct cursor c = cursor_over(text);
+	struct moment m = {0};
+
+	m.year = take_digits(&c, 4);
+	if (!cursor_accept(&c, '-'))
+		return false;
+	m.month = take_digits(&c, 2);
+	if (!cursor_accept(&c, '-'))
+		return false;
+	m.day = take_digits(&c, 2);
+	if (!cursor_accept(&c, 'T') && !cursor_accept(&c, 't'))
+		return false;
+	m.hour = take_digits(&c, 2);
+	if (!cursor_accept(&c, ':'))
+		return false;
+	m.minute = take_digits(&c, 2);
+	if (!cursor_accept(&c, ':'))
+		return false;
+	m.second = take_digits(&c, 2);
+	return m.hour >= 0 && m.minute >= 0 && m.second >= 0 && skip_fraction(&c) &&
+	       take_offset(&c, &m.zone_minutes) && cursor_done(&c) && date_of_moment(&m, out);
+}
+
+bool date_write_timestamp(const struct date *date, struct buf *out)
+{
+	const struct date utc = {date->seconds, 0};
+	struct moment m;
+
+	return moment_of(&utc, &m) && buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)m.year,
+					  m.month, m.day, m.hour, m.minute, m.second);
+}
+
 bool date_parse_day(struct slice text, int64_t *day)
 {
 	struct cursor c;

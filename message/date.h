@@ -34,6 +34,14 @@ bool date_parse(struct slice value, struct date *out);
 /* "Thu, 13 Feb 1997 23:32:54 -0330". */
 bool date_write(const struct date *date, struct buf *out);
 
+/*
+ * A timestamp of the Internet (RFC 3339, 5.6): "1985-04-12T23:20:50.52Z",
+ * "1990-12-31T15:59:60-08:00".  Fractions of a second are read and dropped; written
+ * is UTC, "1985-04-12T23:20:50Z".
+ */
+bool date_parse_timestamp(struct slice text, struct date *out);
+bool date_write_timestamp(const struct date *date, struct buf *out);
+
 /* IMAP date-time without its quotes: "17-Jul-1996 02:44:25 -0700", day padded with a blank (RFC 3501, 9). */
 bool date_write_internal(const struct date *date, struct buf *out);
 bool date_parse_internal(struct slice text, struct date *out);

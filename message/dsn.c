@@ -100,6 +100,17 @@ static void write_date_field(struct report *report, const char *name, struct dat
 	buf_free(&value);
 }
 
+/* Whether an interval or a moment was asked for: it is this moment. */
+static void write_release(struct report *report, int64_t seconds)
+{
+	const struct date date = {seconds, 0};
+	struct buf value = buf_with_limit(DATE_TEXT_MAX);
+
+	if (date_write_timestamp(&date, &value))
+		write_typed(report, "Future-Release-Request", "until;", buf_slice(&value));
+	buf_free(&value);
+}
+
 static void write_seconds_field(struct report *report, const char *name, int64_t seconds)
 {
 	if (seconds != 0)
@@ -237,6 +248,8 @@ static void write_status_part(struct report *report)
 	write_typed(report, "X-Petrel-Queue-ID", "", dsn->queue_id);
 	if (dsn->arrival.seconds != 0)
 		write_date_field(report, "Arrival-Date", dsn->arrival);
+	if (dsn->release != 0)
+		write_release(report, dsn->release);
 	for (size_t i = 0; i < shown_recipients(dsn) && !report->out->overflowed; i++)
 		write_recipient_fields(report, &dsn->recipients[i]);
 	buf_append_string(report->out, "\r\n");

@@ -50,6 +50,7 @@ struct dsn {
 	struct slice envelope_id; /* ENVID after xtext decoding; or empty */
 	struct slice queue_id;    /* our identifier of that message, for the person who asks us */
 	struct date arrival;
+	int64_t release; /* the sender wanted it to leave at this time (RFC 4865); 0: at once */
 	struct slice message; /* its header, or all of it where return_full */
 	bool return_full;     /* RET=FULL */
 	bool smtputf8;        /* it was sent with SMTPUTF8: its header may be UTF-8 (RFC 6532) */

@@ -120,6 +120,15 @@ static void add_recipient(struct trace *trace, struct slice recipient)
 	buf_free(&piece);
 }
 
+static void add_priority(struct trace *trace, int priority)
+{
+	struct buf piece = buf_with_limit(RECEIVED_WORD_MAX);
+
+	buf_printf(&piece, "PRIORITY %d", priority);
+	add_piece(trace, buf_slice(&piece), false);
+	buf_free(&piece);
+}
+
 static void add_date(struct trace *trace, const struct date *date)
 {
 	struct buf piece = buf_with_limit(DATE_TEXT_MAX);
@@ -154,6 +163,8 @@ bool received_write(const struct received *received, struct buf *out)
 	add_word(&trace, "id", received->id, false);
 	if (received->tls.len > 0)
 		add_comment(&trace, received->tls);
+	if (received->priority != 0)
+		add_priority(&trace, received->priority);
 	/* Half an address is worse than none. */
 	if (received->recipient.len > 0 && received->recipient.len <= RECEIVED_WORD_MAX)
 		add_recipient(&trace, received->recipient);

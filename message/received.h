@@ -34,6 +34,7 @@ struct received {
 	struct slice id;      /* our identifier of the message */
 	struct slice tls;     /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: not shown */
 	struct slice recipient; /* canonical address, only where it is the only one; or empty */
+	int priority; /* of the message in its transfer (RFC 6710); 0, the normal one: not shown */
 	struct date date;
 };
 

@@ -114,7 +114,9 @@ static bool read_message(
 	char *room;
 	int fd;
 
-	*is_full = has_failures && envelope->ret == RETURN_FULL && mail->file.size <= FULL_OCTETS_MAX;
+	/* What was to be kept from others is not sent back through them (RFC 8689, 5). */
+	*is_full = has_failures && envelope->ret == RETURN_FULL &&
+		   envelope->tls != TLS_REQUIRED && mail->file.size <= FULL_OCTETS_MAX;
 	if (*is_full || mail->file.size < wanted)
 		wanted = (size_t)mail->file.size;
 	if (!buf_append_slice(out, envelope->prepend) || (room = buf_extend(out, wanted)) == NULL)
@@ -171,6 +173,7 @@ static bool write_report(
 	    .smtputf8 = envelope->smtputf8,
 	    .queue_id = slice_of(id, MESSAGE_ID_TEXT),
 	    .arrival = date_of(envelope->arrived_us),
+	    .release = (int64_t)(envelope->release_us / SECOND_US),
 	    .recipients = recipients,
 	    .recipient_count = report->count,
 	};
@@ -286,11 +289,15 @@ static bool send_report(struct mail *mail, struct report *report, struct slice r
 {
 	struct buf content = buf_with_limit(REPORT_OCTETS_MAX);
 	struct envelope_recipient recipient = {.address = reader, .notify = NOTIFY_NEVER};
+	/* It is as urgent as what it is about (RFC 6710, 5), and as secret. */
 	struct envelope envelope = {
 	    .arrived_us = clock_wall_us(),
 	    .client = SLICE("report"),
 	    .body = BODY_8BITMIME,
 	    .smtputf8 = mail->loaded->envelope.smtputf8,
+	    .tls = mail->loaded->envelope.tls,
+	    .ret = mail->loaded->envelope.tls == TLS_REQUIRED ? RETURN_HEADERS : RETURN_DEFAULT,
+	    .priority = mail->loaded->envelope.priority,
 	    .recipient_count = 1,
 	    .recipients = &recipient,
 	};

@@ -90,6 +90,7 @@ static struct job *job_new(struct mail *mail, const struct target *first)
 	job->mail = mail;
 	job->kind = first->kind;
 	job->number = ++last_number;
+	job->at_site.priority = mail->loaded->envelope.priority;
 	STAILQ_INIT(&job->targets);
 	if (!site_add(pool_of(job->kind), site, &job->at_site)) {
 		free(job);
@@ -125,6 +126,14 @@ static bool same_job(const struct job *job, const struct target *last, const str
 	       by_site(&last, &target) == 0;
 }
 
+/* At a site with too much waiting there is room for what goes first. */
+static bool may_wait(const struct mail *mail, const struct target *target)
+{
+	return target->kind == LOOKUP_MAILBOX ||
+	       mail->loaded->envelope.priority > PRIORITY_NORMAL ||
+	       site_waiting(pool_of(target->kind), target->place) < SITE_WAITING_MAX;
+}
+
 void delivery_dispatch(struct mail *mail)
 {
 	struct loaded *l = mail->loaded;
@@ -146,8 +155,7 @@ void delivery_dispatch(struct mail *mail)
 
 		if (!same_job(job, i == 0 ? NULL : pending[i - 1], target)) {
 			job = NULL;
-			if (target->kind == LOOKUP_MAILBOX ||
-			    site_waiting(pool_of(target->kind), target->place) < SITE_WAITING_MAX)
+			if (may_wait(mail, target))
 				job = job_new(mail, target);
 		}
 		if (job == NULL)
@@ -259,7 +267,7 @@ static void defer_waiting(
 	struct site_job_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
 	struct site_job *at_site;
 
-	while ((at_site = TAILQ_FIRST(&site->ready)) != NULL) {
+	while ((at_site = site_first(site)) != NULL) {
 		site_remove(pool, at_site);
 		TAILQ_INSERT_TAIL(&waiting, at_site, link);
 	}
@@ -341,6 +349,8 @@ static void write_job(
 	    .body = envelope->body,
 	    .ret = envelope->ret,
 	    .smtputf8 = envelope->smtputf8,
+	    .tls = envelope->tls,
+	    .priority = envelope->priority,
 	    .attempt = mail->loaded->attempts + 1,
 	    .recipients = recipients,
 	};

@@ -13,7 +13,8 @@ enum {
 bool sites_init(struct sites *sites, unsigned limit_max)
 {
 	*sites = (struct sites){.key = siphash_key_random(), .limit_max = limit_max};
-	TAILQ_INIT(&sites->turns);
+	for (unsigned i = 0; i < SITE_LEVELS; i++)
+		TAILQ_INIT(&sites->turns[i]);
 	sites->buckets = calloc(FIRST_BUCKETS, sizeof *sites->buckets);
 	sites->bucket_count = sites->buckets == NULL ? 0 : FIRST_BUCKETS;
 	return sites->buckets != NULL;
@@ -90,7 +91,8 @@ static struct site *get(struct sites *sites, struct slice name)
 	site = calloc(1, sizeof *site + name.len);
 	if (site == NULL)
 		return NULL;
-	TAILQ_INIT(&site->ready);
+	for (unsigned i = 0; i < SITE_LEVELS; i++)
+		TAILQ_INIT(&site->ready[i]);
 	site->limit = first_limit(sites);
 	site->name_len = name.len;
 	if (name.len > 0)
@@ -117,15 +119,103 @@ static void forget_if_idle(struct sites *sites, struct site *site)
 	free(site);
 }
 
+/* --- levels ----------------------------------------------------------------------- */
+
+static unsigned level_of(const struct site_job *job)
+{
+	return (unsigned)(job->priority - PRIORITY_LOWEST);
+}
+
+/* There is at least one. */
+static unsigned highest(uint32_t levels)
+{
+	return 31 - (unsigned)__builtin_clz(levels);
+}
+
+static bool is_fair_turn(unsigned *taken)
+{
+	return ++*taken % SITE_FAIR_SHARE == 0;
+}
+
+static void put_ready(struct site *site, struct site_job *job, bool is_first)
+{
+	unsigned level = level_of(job);
+
+	if (is_first)
+		TAILQ_INSERT_HEAD(&site->ready[level], job, link);
+	else
+		TAILQ_INSERT_TAIL(&site->ready[level], job, link);
+	site->levels |= UINT32_C(1) << level;
+	site->ready_count++;
+}
+
+static void remove_ready(struct site *site, struct site_job *job)
+{
+	unsigned level = level_of(job);
+
+	TAILQ_REMOVE(&site->ready[level], job, link);
+	if (TAILQ_EMPTY(&site->ready[level]))
+		site->levels &= ~(UINT32_C(1) << level);
+	site->ready_count--;
+}
+
+/* In each list the first has waited longest. */
+static struct site_job *longest_waiting_job(const struct site *site)
+{
+	struct site_job *oldest = NULL;
+
+	for (uint32_t left = site->levels; left != 0; left &= left - 1) {
+		struct site_job *job = TAILQ_FIRST(&site->ready[__builtin_ctz(left)]);
+
+		if (oldest == NULL || job->since < oldest->since)
+			oldest = job;
+	}
+	return oldest;
+}
+
+static struct site *longest_waiting_site(const struct sites *sites)
+{
+	struct site *oldest = NULL;
+
+	for (uint32_t left = sites->levels; left != 0; left &= left - 1) {
+		struct site *site = TAILQ_FIRST(&sites->turns[__builtin_ctz(left)]);
+
+		if (oldest == NULL || site->turn_since < oldest->turn_since)
+			oldest = site;
+	}
+	return oldest;
+}
+
+/* --- turns ------------------------------------------------------------------------ */
+
+static void leave_turn(struct sites *sites, struct site *site)
+{
+	struct site_list *turns = &sites->turns[site->turn_level];
+
+	TAILQ_REMOVE(turns, site, turn);
+	if (TAILQ_EMPTY(turns))
+		sites->levels &= ~(UINT32_C(1) << site->turn_level);
+	site->has_turn = false;
+}
+
+static void enter_turn(struct sites *sites, struct site *site)
+{
+	site->turn_level = highest(site->levels);
+	TAILQ_INSERT_TAIL(&sites->turns[site->turn_level], site, turn);
+	sites->levels |= UINT32_C(1) << site->turn_level;
+	site->has_turn = true;
+}
+
 static void review_turn(struct sites *sites, struct site *site)
 {
 	bool may_run = site->ready_count > 0 && site->running < site->limit;
 
-	if (may_run && !site->has_turn)
-		TAILQ_INSERT_TAIL(&sites->turns, site, turn);
-	else if (!may_run && site->has_turn)
-		TAILQ_REMOVE(&sites->turns, site, turn);
-	site->has_turn = may_run;
+	if (site->has_turn && (!may_run || site->turn_level != highest(site->levels)))
+		leave_turn(sites, site);
+	if (may_run && !site->has_turn) {
+		site->turn_since = ++sites->last_since;
+		enter_turn(sites, site);
+	}
 }
 
 bool site_add(struct sites *sites, struct slice name, struct site_job *job)
@@ -135,8 +225,8 @@ bool site_add(struct sites *sites, struct slice name, struct site_job *job)
 	if (site == NULL)
 		return false;
 	job->site = site;
-	TAILQ_INSERT_TAIL(&site->ready, job, link);
-	site->ready_count++;
+	job->since = ++sites->last_since;
+	put_ready(site, job, false);
 	review_turn(sites, site);
 	return true;
 }
@@ -144,8 +234,7 @@ bool site_add(struct sites *sites, struct slice name, struct site_job *job)
 void site_add_first(struct sites *sites, struct site *site, struct site_job *job)
 {
 	job->site = site;
-	TAILQ_INSERT_HEAD(&site->ready, job, link);
-	site->ready_count++;
+	put_ready(site, job, true);
 	review_turn(sites, site);
 }
 
@@ -156,14 +245,20 @@ unsigned site_waiting(const struct sites *sites, struct slice name)
 	return site == NULL ? 0 : site->ready_count;
 }
 
+struct site_job *site_first(const struct site *site)
+{
+	return site->levels == 0 ? NULL : TAILQ_FIRST(&site->ready[highest(site->levels)]);
+}
+
 struct site_job *site_take(struct sites *sites, struct site *site)
 {
-	struct site_job *job = TAILQ_FIRST(&site->ready);
+	struct site_job *job = site_first(site);
 
 	if (job == NULL)
 		return NULL;
-	TAILQ_REMOVE(&site->ready, job, link);
-	site->ready_count--;
+	if (is_fair_turn(&site->taken))
+		job = longest_waiting_job(site);
+	remove_ready(site, job);
 	site->running++;
 	review_turn(sites, site);
 	return job;
@@ -171,13 +266,14 @@ struct site_job *site_take(struct sites *sites, struct site *site)
 
 struct site_job *sites_take(struct sites *sites)
 {
-	struct site *site = TAILQ_FIRST(&sites->turns);
+	struct site *site;
 
-	if (site == NULL)
+	if (sites->levels == 0)
 		return NULL;
+	site = is_fair_turn(&sites->taken) ? longest_waiting_site(sites)
+					   : TAILQ_FIRST(&sites->turns[highest(sites->levels)]);
 	/* To the end of the line: its next job comes after one of everybody else's. */
-	TAILQ_REMOVE(&sites->turns, site, turn);
-	site->has_turn = false;
+	leave_turn(sites, site);
 	return site_take(sites, site);
 }
 
@@ -185,8 +281,7 @@ void site_remove(struct sites *sites, struct site_job *job)
 {
 	struct site *site = job->site;
 
-	TAILQ_REMOVE(&site->ready, job, link);
-	site->ready_count--;
+	remove_ready(site, job);
 	job->site = NULL;
 	review_turn(sites, site);
 	forget_if_idle(sites, site);

@@ -7,6 +7,11 @@
  * reached, so that a dead site is probed and not hammered.  Sites that have work
  * and room take turns, so that none holds back another.
  *
+ * Jobs have a priority: those of a higher one go first, at their site and among
+ * the sites.  So that nobody starves, one of SITE_FAIR_SHARE goes to who has waited
+ * longest instead: a job that n others came before is given out with the
+ * (n + 1) * SITE_FAIR_SHARE th of its site at the latest.
+ *
  * Pure: jobs are opaque links, and nothing here sends or waits.
  */
 #ifndef PETREL_QMGR_SITE_H
@@ -14,26 +19,35 @@
 
 #include <sys/queue.h>
 
+#include "common/channel_queue.h"
 #include "common/siphash.h"
 #include "common/slice.h"
+
+enum { SITE_LEVELS = PRIORITY_HIGHEST - PRIORITY_LOWEST + 1, SITE_FAIR_SHARE = 4 };
 
 /* Embedded in a job. */
 struct site_job {
 	TAILQ_ENTRY(site_job) link;
 	struct site *site; /* whose it is, from site_add to site_finish */
+	int8_t priority;   /* set by whoever adds it */
+	uint64_t since;    /* its place in the order of arrival */
 };
 
 TAILQ_HEAD(site_job_list, site_job);
 
 struct site {
-	TAILQ_ENTRY(site) turn; /* among those with work and room */
+	TAILQ_ENTRY(site) turn; /* among those with work and room, and a job of that level */
 	struct site *next;      /* in its bucket */
-	struct site_job_list ready;
+	struct site_job_list ready[SITE_LEVELS];
+	uint32_t levels; /* a bit for each of these lists that is not empty */
 	unsigned ready_count;
+	unsigned taken;  /* how often it was asked for a job: whose turn it is, see SITE_FAIR_SHARE */
 	unsigned running;
 	unsigned limit;    /* how many may run now */
 	unsigned failures; /* in a row */
 	bool has_turn;
+	unsigned turn_level;
+	uint64_t turn_since; /* its place in the order of turns */
 	size_t name_len;
 	char name[];
 };
@@ -46,7 +60,10 @@ struct sites {
 	struct site **buckets;
 	size_t bucket_count;
 	size_t count;
-	struct site_list turns;
+	struct site_list turns[SITE_LEVELS]; /* by the highest level that a site has a job of */
+	uint32_t levels;
+	unsigned taken;
+	uint64_t last_since;
 	unsigned limit_max;
 };
 
@@ -69,6 +86,8 @@ void site_add_first(struct sites *sites, struct site *site, struct site_job *job
 /* How many jobs wait there; 0 for a site that is not known. */
 unsigned site_waiting(const struct sites *sites, struct slice name);
 
+/* Any one of the jobs that wait there; NULL where there is none. */
+struct site_job *site_first(const struct site *site);
 /* The next job of any site whose turn it is, now running; NULL where there is none. */
 struct site_job *sites_take(struct sites *sites);
 /* The next job of this site, now running, on a connection that is open already; NULL where there is none. */

@@ -20,6 +20,7 @@
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 #include "smtpd/submit.h"
+#include "smtpd/wishes.h"
 #include "smtpd/xclient.h"
 
 enum {
@@ -88,6 +89,8 @@ static void offer_extensions(struct session *s)
 	reply_more(s, 250, NULL, "CHUNKING");
 	reply_more(s, 250, NULL, "DSN");
 	reply_more(s, 250, NULL, "SMTPUTF8");
+	reply_more(s, 250, NULL, "LIMITS RCPTMAX=%u", submit_recipients_limit(s));
+	wishes_offer(s);
 	if (xclient_is_offered(s))
 		reply_more(s, 250, NULL, XCLIENT_OFFER);
 	reply(s, 250, NULL, "ENHANCEDSTATUSCODES");
@@ -204,7 +207,7 @@ static bool sender_is_written(struct session *s, const struct address *address,
 static void mail_judged(struct session *s, const struct verdict *against)
 {
 	if (against == NULL) {
-		reply(s, 250, "2.1.0", "Ok");
+		wishes_reply(s);
 		return;
 	}
 	session_reset(s);
@@ -278,6 +281,7 @@ static void cmd_mail(struct session *s, struct slice arguments)
 	} else {
 		s->transaction->body = (uint8_t)mail.body;
 		s->transaction->ret = (uint8_t)mail.ret;
+		wishes_grant(&mail.wishes, s->transaction);
 		s->transaction->declared_size = mail.size;
 		s->transaction_count++;
 		s->transaction->smtputf8 = mail.smtputf8;

@@ -101,6 +101,7 @@ static bool write_trace(const struct session *s, message_id id, uint64_t now_us,
 	char tls[128] = "";
 	struct received received = {
 	    .by = slice_string(settings->hostname),
+	    .priority = transaction->priority,
 	    .date = date_local((int64_t)(now_us / 1000000)),
 	};
 
@@ -233,6 +234,9 @@ static void commit(struct session *s)
 	    .client = slice_string(client),
 	};
 
+	/* What MAIL asked for goes before what the header says (RFC 8689, 3). */
+	if (transaction->tls == TLS_AS_SET && transaction->content.fields.is_tls_not_required)
+		transaction->tls = TLS_NOT_REQUIRED;
 	session_client(s, client);
 	envelope.client.len = strlen(client);
 	transaction->question.asker = transaction;

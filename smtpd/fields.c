@@ -172,6 +172,16 @@ void fields_octets(struct fields *fields, struct slice text)
 		buf_append_slice(&fields->from, text);
 }
 
+/* "TLS-Required: No" (RFC 8689, 5); it has no other value. */
+static bool is_tls_not_required(const struct fields *fields)
+{
+	struct slice line = slice_of(fields->line, fields->line_len), value;
+
+	return line.len < FIELDS_LINE_SEEN &&
+	       match_name(line, SLICE("TLS-Required"), &value) == MATCH_YES &&
+	       slice_equal_nocase(slice_trim(value), SLICE("No"));
+}
+
 void fields_line_end(struct fields *fields)
 {
 	struct slice line = slice_of(fields->line, fields->line_len);
@@ -188,6 +198,8 @@ void fields_line_end(struct fields *fields)
 		found_field(fields, field, value);
 	else if (fields->fate == LINE_OPEN)
 		fields->current = 0;
+	if (!fields->is_over && is_tls_not_required(fields))
+		fields->is_tls_not_required = true;
 	fields->is_first_line = false;
 	begin_line(fields);
 }

@@ -41,6 +41,7 @@ struct fields {
 	unsigned from_count;
 	struct buf from;         /* its value, with its folding; overflowed where it was longer */
 	bool is_over;            /* the header has ended */
+	bool is_tls_not_required; /* the field TLS-Required says "No" (RFC 8689) */
 	bool starts_with_header; /* the first line is a field, or empty */
 
 	/* where the reading stands */

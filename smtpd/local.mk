@@ -17,6 +17,7 @@ libsmtpd_a_SOURCES = \
 	smtpd/session.c smtpd/session.h \
 	smtpd/submit.c smtpd/submit.h \
 	smtpd/transaction.c smtpd/transaction.h \
+	smtpd/wishes.c smtpd/wishes.h \
 	smtpd/xclient.c smtpd/xclient.h
 
 pkglibexec_PROGRAMS += smtpd/smtpd
@@ -37,6 +38,7 @@ tests_unit_test_smtpd_SOURCES = \
 	tests/unit/smtpd/fake_house.c tests/unit/smtpd/fake_house.h \
 	tests/unit/smtpd/gate.c \
 	tests/unit/smtpd/parameters.c \
+	tests/unit/smtpd/wishes.c \
 	tests/unit/smtpd/session.c \
 	tests/unit/smtpd/submit.c \
 	tests/unit/smtpd/tls.c \

@@ -147,6 +147,17 @@ static bool smtputf8_is_taken(
 	return *smtputf8;
 }
 
+static bool wish_is_taken(
+    struct session *s, const struct esmtp_parameter *parameter, struct wishes *wishes)
+{
+	enum wish wish = wishes_take(s, parameter, wishes);
+
+	if (wish == WISH_UNKNOWN)
+		reply(s, 555, "5.5.4", "Unsupported parameter %.*s",
+		    SLICE_PRINTF(parameter->keyword));
+	return wish == WISH_TAKEN;
+}
+
 bool mail_parameters_take(struct session *s, struct slice text, struct mail_parameters *out)
 {
 	struct esmtp_parameter parameters[ESMTP_PARAMETERS_MAX];
@@ -171,9 +182,7 @@ bool mail_parameters_take(struct session *s, struct slice text, struct mail_para
 		} else if (slice_equal_nocase(parameter->keyword, SLICE("SMTPUTF8"))) {
 			good = smtputf8_is_taken(s, parameter, &out->smtputf8);
 		} else {
-			reply(s, 555, "5.5.4", "Unsupported parameter %.*s",
-			    SLICE_PRINTF(parameter->keyword));
-			good = false;
+			good = wish_is_taken(s, parameter, &out->wishes);
 		}
 		if (!good)
 			return false;

@@ -6,6 +6,7 @@
 
 #include "common/buf.h"
 #include "common/channel_queue.h"
+#include "smtpd/wishes.h"
 
 struct session;
 
@@ -13,6 +14,7 @@ struct mail_parameters {
 	enum envelope_body body;
 	enum envelope_return ret;
 	struct buf envid; /* decoded; empty: none */
+	struct wishes wishes;
 	uint64_t size;    /* as SIZE= says; 0: it does not */
 	bool smtputf8;
 };

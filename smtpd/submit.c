@@ -50,8 +50,9 @@ uint64_t submit_size_limit(const struct session *s)
 
 uint32_t submit_recipients_limit(const struct session *s)
 {
-	return (uint32_t)(submit_is_user(s) ? settings->submission.recipients_limit
-					    : settings->smtp.recipients_limit);
+	return (uint32_t)(s->is_submission || submit_is_user(s)
+			      ? settings->submission.recipients_limit
+			      : settings->smtp.recipients_limit);
 }
 
 void submit_rules(const struct session *s, struct content_rules *rules)

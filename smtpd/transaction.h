@@ -54,6 +54,7 @@ struct transaction {
 	uint8_t ret;  /* enum envelope_return */
 	uint8_t tls;  /* enum envelope_tls */
 	int8_t priority;
+	bool priority_is_lowered;     /* the client wanted a higher one */
 	uint64_t release_us;          /* wall time; 0: at once */
 	struct transaction_text hold; /* empty: it is not to be held */
 	bool smtputf8; /* MAIL said so (RFC 6531) */

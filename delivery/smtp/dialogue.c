@@ -458,12 +458,13 @@ static void take_offer(struct dialogue *d, struct slice line)
 		const char *keyword;
 		unsigned offer;
 	} known[] = {
-	    {"PIPELINING", OFFERS_PIPELINING},
-	    {"SIZE",       OFFERS_SIZE      },
-	    {"8BITMIME",   OFFERS_8BITMIME  },
-	    {"STARTTLS",   OFFERS_STARTTLS  },
-	    {"SMTPUTF8",   OFFERS_SMTPUTF8  },
-	    {"DSN",        OFFERS_DSN       },
+	    {"PIPELINING",  OFFERS_PIPELINING },
+	    {"SIZE",        OFFERS_SIZE       },
+	    {"8BITMIME",    OFFERS_8BITMIME   },
+	    {"STARTTLS",    OFFERS_STARTTLS   },
+	    {"SMTPUTF8",    OFFERS_SMTPUTF8   },
+	    {"DSN",         OFFERS_DSN        },
+	    {"MT-PRIORITY", OFFERS_MT_PRIORITY},
 	};
 	struct cursor c = cursor_over(slice_trim(line));
 	struct slice keyword = cursor_take_until(&c, ' ');

@@ -32,7 +32,8 @@ enum {
 	OFFERS_8BITMIME = 4,
 	OFFERS_STARTTLS = 8,
 	OFFERS_SMTPUTF8 = 16,
-	OFFERS_DSN = 32
+	OFFERS_DSN = 32,
+	OFFERS_MT_PRIORITY = 64
 };
 
 /* Recipients in one exchange: every host takes that many (RFC 5321, 4.5.3.1.8). */

@@ -38,6 +38,14 @@ static void dates_survive(struct slice value)
 
 	date_parse_internal(value, &date);
 	date_parse_day(value, &day);
+	if (date_parse_timestamp(value, &date)) {
+		int64_t seconds = date.seconds;
+
+		REQUIRE(date_write_timestamp(&date, &out));
+		REQUIRE(date_parse_timestamp(buf_slice(&out), &again));
+		REQUIRE(again.seconds == seconds);
+		buf_clear(&out);
+	}
 	if (!date_parse(value, &date) || !date_write(&date, &out))
 		return;
 	REQUIRE(date_parse(buf_slice(&out), &again));

@@ -23,6 +23,8 @@ static struct delivery_job sample_job(void)
 	    .envid = SLICE("e"),
 	    .body = BODY_8BITMIME,
 	    .ret = RETURN_FULL,
+	    .tls = TLS_REQUIRED,
+	    .priority = -9,
 	    .redeliver = true,
 	    .attempt = 2,
 	    .recipient_count = 2,
@@ -113,6 +115,8 @@ Test(channel_delivery, a_job_that_was_written_is_read_back)
 	cr_assert_eq(out.body, BODY_8BITMIME);
 	cr_assert_eq(out.ret, RETURN_FULL);
 	cr_assert_not(out.smtputf8);
+	cr_assert_eq(out.tls, TLS_REQUIRED);
+	cr_assert_eq(out.priority, -9);
 	cr_assert(out.redeliver);
 	cr_assert_eq(out.attempt, 2);
 	cr_assert_eq(out.recipient_count, 2);

@@ -154,6 +154,18 @@ Test(smtp_dialogue, the_parameters_that_the_host_offers_are_given)
 	     "ORCPT=rfc822;Bob+2B1@example.net\r\n");
 }
 
+Test(smtp_dialogue, a_host_that_knows_priorities_is_told_of_one_that_is_not_normal)
+{
+	stand("250-mx\r\n250 MT-PRIORITY MIXER\r\n");
+	job.priority = -3;
+	carry(1);
+	said("MAIL FROM:<alice@example.org> MT-PRIORITY=-3\r\n");
+	peer("550 no\r\n");
+	job.priority = 0;
+	carry(1);
+	said("MAIL FROM:<alice@example.org>\r\n");
+}
+
 Test(smtp_dialogue, the_null_sender_is_an_empty_path)
 {
 	stand(PLAIN);

@@ -120,6 +120,26 @@ Test(date, imap_dates_are_fixed_forms)
 	cr_assert_not(date_parse_internal(SLICE("17-Jul-1996 02:44:25 GMT"), &date));
 }
 
+Test(date, timestamps_of_the_internet_are_a_fixed_form)
+{
+	static const char *const bad[] = {"", "1996-07-17T02:44:25", "1996-07-17 02:44:25Z",
+	    "1996-7-17T02:44:25Z", "96-07-17T02:44:25Z", "1996-02-30T02:44:25Z",
+	    "1996-07-17T24:44:25Z", "1996-07-17T02:60:25Z", "1996-07-17T02:44:25.Z",
+	    "1996-07-17T02:44:25ZZ", "1996-07-17T02:44:25+0000", "1996-07-17T02:44:25+24:00",
+	    "1996-07-17T02:44:25-1:00", "1996-07-17T02:44:25 Z", "-996-07-17T02:44:25Z", "0000-01-01T00:00:00Z"};
+	struct date date;
+
+	cr_assert(date_parse_timestamp(SLICE("1996-07-17T02:44:25-07:00"), &date));
+	cr_assert_eq(date.seconds, 837596665);
+	cr_assert_eq(date.zone_minutes, -420);
+	cr_assert_str_eq(written(date_write_timestamp, date), "1996-07-17T09:44:25Z");
+	cr_assert(date_parse_timestamp(SLICE("1985-04-12t23:20:50.52z"), &date));
+	cr_assert_str_eq(written(date_write_timestamp, date), "1985-04-12T23:20:50Z");
+	cr_assert(date_parse_timestamp(SLICE("1990-12-31T23:59:60Z"), &date));
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		cr_assert_not(date_parse_timestamp(slice_string(bad[i]), &date), "%s", bad[i]);
+}
+
 Test(date, imap_search_days_are_quoted_or_not)
 {
 	int64_t day;

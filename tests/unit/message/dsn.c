@@ -35,6 +35,7 @@ static void setup(void)
 	    .envelope_id = SLICE("QQ314159"),
 	    .queue_id = SLICE("3QK6ZZZZ"),
 	    .arrival = {855889000, 0   },
+	    .release = 855889060,
 	    .message = SLICE(original),
 	    .recipients = &recipient,
 	    .recipient_count = 1,
@@ -126,6 +127,7 @@ Test(dsn, the_machines_account_is_that_of_rfc_3464)
 	assert_field(status, "Reporting-MTA", "dns; mail.a.test");
 	assert_field(status, "Original-Envelope-Id", "QQ314159");
 	assert_field(status, "Arrival-Date", "Fri, 14 Feb 1997 02:56:40 +0000");
+	assert_field(status, "Future-Release-Request", "until;1997-02-14T02:57:40Z");
 	status = recipient_fields();
 	assert_field(status, "Original-Recipient", "rfc822;Bob@b.test");
 	assert_field(status, "Final-Recipient", "rfc822; bob@b.test");

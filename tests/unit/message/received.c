@@ -53,6 +53,14 @@ Test(received, what_is_not_known_is_left_out)
 	    "\tby b with SMTP id c; Thu, 13 Feb 1997 23:32:54 -0330\r\n");
 }
 
+Test(received, a_priority_that_is_not_the_normal_one_is_told)
+{
+	struct received r = {.helo = SLICE("a"), .by = SLICE("b"), .id = SLICE("c"), .priority = -4};
+
+	cr_assert_str_eq(written(r),
+	    "Received: from a\r\n\tby b with SMTP id c PRIORITY -4; Thu, 13 Feb 1997 23:32:54 -0330\r\n");
+}
+
 Test(received, nothing_from_outside_becomes_syntax)
 {
 	struct received r = {

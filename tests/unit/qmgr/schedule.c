@@ -157,6 +157,110 @@ Test(site, sites_take_turns)
 	sites_free(&sites);
 }
 
+static struct work *add_with(struct sites *sites, int priority, const char *site, const char *label)
+{
+	pool[pool_used].job.priority = (int8_t)priority;
+	return add(sites, site, label);
+}
+
+/* Take all of them, one after another. */
+static const char *order_of(struct sites *sites)
+{
+	static char order[512];
+	struct site_job *job;
+
+	order[0] = '\0';
+	while ((job = sites_take(sites)) != NULL) {
+		snprintf(order + strlen(order), sizeof order - strlen(order), "%s ", label(job));
+		site_finish(sites, job, SITE_WORKED);
+	}
+	return order;
+}
+
+Test(site, what_has_a_higher_priority_goes_first_at_its_site_and_among_sites)
+{
+	struct sites sites;
+
+	sites_init(&sites, 20);
+	add_with(&sites, -4, "a", "a-4");
+	add_with(&sites, 4, "a", "a+4");
+	add_with(&sites, 9, "a", "a+9");
+	cr_assert_str_eq(order_of(&sites), "a+9 a+4 a-4 ");
+	add_with(&sites, 0, "b", "b0");
+	add_with(&sites, -9, "c", "c-9");
+	add_with(&sites, 5, "d", "d+5");
+	cr_assert_str_eq(order_of(&sites), "b0 d+5 c-9 ", "one of four is of whoever waited longest");
+	cr_assert_eq(sites.count, 0);
+	sites_free(&sites);
+}
+
+Test(site, of_one_priority_the_first_goes_first)
+{
+	struct sites sites;
+
+	sites_init(&sites, 20);
+	for (int i = 0; i < 8; i++) {
+		char text[16];
+
+		snprintf(text, sizeof text, "%d", i);
+		add_with(&sites, -2, "a", text);
+	}
+	cr_assert_str_eq(order_of(&sites), "0 1 2 3 4 5 6 7 ");
+	sites_free(&sites);
+}
+
+/* How many were given out until `wanted` was, while ever more of a high priority come. */
+static unsigned patience(struct sites *sites, const char *wanted, const char *other_site)
+{
+	struct site_job *job;
+	unsigned count = 0;
+
+	do {
+		add_with(sites, 9, other_site, "urgent");
+		job = sites_take(sites);
+		cr_assert_not_null(job);
+		site_finish(sites, job, SITE_WORKED);
+		cr_assert_lt(++count, 1000, "it starves");
+	} while (strcmp(label(job), wanted) != 0);
+	return count;
+}
+
+Test(site, a_low_priority_waits_and_does_not_starve)
+{
+	struct sites sites;
+
+	sites_init(&sites, 20);
+	add_with(&sites, -9, "a", "low");
+	cr_assert_leq(patience(&sites, "low", "a"), SITE_FAIR_SHARE, "at its own site");
+	add_with(&sites, -9, "b", "low");
+	cr_assert_leq(patience(&sites, "low", "a"), SITE_FAIR_SHARE + 1, "among sites");
+	for (unsigned i = 0; i < 10; i++)
+		add_with(&sites, 0, "c", "normal");
+	add_with(&sites, -9, "c", "low");
+	cr_assert_leq(patience(&sites, "low", "c"), 12 * SITE_FAIR_SHARE * SITE_FAIR_SHARE);
+	order_of(&sites);
+	cr_assert_eq(sites.levels, 0);
+	sites_free(&sites);
+}
+
+Test(site, a_site_that_gets_something_urgent_has_its_turn_sooner)
+{
+	struct sites sites;
+	struct work *urgent;
+
+	sites_init(&sites, 20);
+	add_with(&sites, 0, "a", "a");
+	add_with(&sites, 0, "b", "b");
+	add_with(&sites, 0, "c", "c");
+	urgent = add_with(&sites, 4, "c", "c+4");
+	cr_assert_str_eq(label(sites_take(&sites)), "c+4");
+	site_finish(&sites, &urgent->job, SITE_WORKED);
+	urgent = add_with(&sites, 4, "c", "c+4");
+	site_remove(&sites, &urgent->job);
+	cr_assert_str_eq(label(sites_take(&sites)), "a", "it is urgent no more");
+	sites_free(&sites);
+}
+
 Test(site, no_more_run_at_a_time_than_the_limit)
 {
 	struct sites sites;

@@ -10,7 +10,7 @@ static void open_house(void)
 	fake_set("auth.cleartext always\nsmtp.errors-limit 100");
 	fake_connect(SERVICE_SUBMISSION, "192.0.2.1");
 	expect("", "220 \n");
-	expect("EHLO x\r\n", "250-\n250-\n250-\n250-AUTH SCRAM-SHA-256 PLAIN LOGIN\n250-\n250-\n250-\n250-\n250 \n");
+	expect("EHLO x\r\n", "250-\n250-\n250-\n250-AUTH SCRAM-SHA-256 PLAIN LOGIN\n250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n");
 }
 
 TestSuite(auth, .init = open_house, .fini = fake_close);
@@ -114,7 +114,7 @@ Test(auth, it_has_no_place_inside_a_message)
 Test(auth, in_the_clear_it_is_offered_only_where_the_setting_says_so)
 {
 	fake_set("auth.cleartext never");
-	expect("EHLO x\r\n", "250-\n250-\n250-\n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250 \n");
+	expect("EHLO x\r\n", "250-\n250-\n250-\n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250-LIMITS\n250-FUTURE\n250-MT-\n250 \n");
 	expect("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "538 5.7.11\n");
 	fake_set("auth.cleartext loopback");
 	expect("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "538 5.7.11\n");
@@ -178,7 +178,7 @@ Test(auth, scram_is_not_there_where_it_cannot_be_or_is_switched_off)
 {
 	expect("AUTH SCRAM-SHA-256-PLUS Zmlyc3Q=\r\n", "504 5.5.4\n");
 	fake_set("auth.scram no");
-	expect("EHLO x\r\n", "250-\n250-\n250-\n250-AUTH PLAIN LOGIN\n250-\n250-\n250-\n250-\n250 \n");
+	expect("EHLO x\r\n", "250-\n250-\n250-\n250-AUTH PLAIN LOGIN\n250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n");
 	expect("AUTH SCRAM-SHA-256 Zmlyc3Q=\r\n", "504 5.5.4\n");
 	fake_set("auth.cleartext never\nauth.scram yes");
 	expect("AUTH SCRAM-SHA-256 Zmlyc3Q=\r\n", "538 5.7.11\n");

@@ -38,7 +38,7 @@ void start_message(void)
 	fake_connect(SERVICE_MX, "192.0.2.1");
 	fake_heard();
 	expect("EHLO client.example\r\n",
-	    "250-\n250-PIPELINING\n250-SIZE \n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250 ENHANCEDSTATUSCODES\n");
+	    "250-\n250-PIPELINING\n250-SIZE \n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250-LIMITS RCPTMAX=\n250 ENHANCEDSTATUSCODES\n");
 	expect("MAIL FROM:<alice@crepes.fr>\r\n", "250 2.1.0\n");
 	expect("RCPT TO:<bob@hamburger.edu>\r\n", "250 2.1.5\n");
 	expect("DATA\r\n", "354 \n");

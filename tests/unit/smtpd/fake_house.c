@@ -250,6 +250,10 @@ static bool ask_commit(struct question *question, struct spool_file *file, uint6
 	commit->size = size;
 	commit->body = envelope->body;
 	commit->ret = envelope->ret;
+	commit->tls = envelope->tls;
+	commit->priority = envelope->priority;
+	commit->release_us = envelope->release_us;
+	copy(envelope->hold, commit->hold, sizeof commit->hold);
 	copy(envelope->envid, commit->envid, sizeof commit->envid);
 	copy(envelope->sender, commit->sender, sizeof commit->sender);
 	copy(envelope->prepend, commit->prepend, sizeof commit->prepend);

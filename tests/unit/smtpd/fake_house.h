@@ -29,6 +29,10 @@ struct fake_commit {
 	char client[512];
 	uint8_t body;
 	uint8_t ret;
+	uint8_t tls;
+	int8_t priority;
+	uint64_t release_us;
+	char hold[1025];
 	char envid[1024];
 	/* of the first recipients */
 	uint8_t notify[FAKE_RECIPIENTS_SEEN];

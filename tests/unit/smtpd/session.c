@@ -100,7 +100,7 @@ Test(session, every_reply_that_may_carry_an_enhanced_status_code_does)
 Test(session, verbs_and_keywords_are_taken_in_any_case)
 {
 	connect_mx();
-	PLAY({"ehlo x\r\n", "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n"},
+	PLAY({"ehlo x\r\n", "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n"},
 	    {"mail from:<a@b.example> size=10 body=8bitmime\r\n", "250 2.1.0\n"},
 	    {"Rcpt to:<bob@hamburger.edu>\r\n", "250 2.1.5\n"}, {"data\r\n", "354 \n"},
 	    {".\r\n", "250 2.0.0\n"}, {"quit\r\n", "221 2.0.0\n"});
@@ -504,7 +504,7 @@ static void log_in(void)
 	fake_set("auth.cleartext always");
 	fake_connect(SERVICE_SUBMISSION, "192.0.2.1");
 	PLAY({"", "220 \n"},
-	    {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH SCRAM-SHA-256 PLAIN LOGIN\n250-\n250-\n250-\n250-\n250 \n"},
+	    {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH SCRAM-SHA-256 PLAIN LOGIN\n250-\n250-\n250-\n250-\n250-\n250-\n250-\n250 \n"},
 	    {"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "235 2.7.0\n"});
 }
 
@@ -540,7 +540,7 @@ Test(session, what_a_submission_lacks_is_added_beside_the_content)
 Test(session, a_user_of_this_host_is_known_by_the_kernels_word)
 {
 	fake_connect_user(1000, "carol");
-	PLAY({"", "220 \n"}, {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250 \n"},
+	PLAY({"", "220 \n"}, {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250-LIMITS RCPTMAX=\n250-FUTURERELEASE\n250-MT-PRIORITY\n250 \n"},
 	    {"AUTH PLAIN\r\n", "503 5.5.1\n"}, {"STARTTLS\r\n", "503 5.5.1\n"},
 	    {"MAIL FROM:<carol>\r\n", "250 2.1.0\n"},
 	    {"RCPT TO:<x@elsewhere.example>\r\n", "250 2.1.5\n"}, {"DATA\r\n", "354 \n"},

@@ -94,7 +94,7 @@ Test(tls, starttls_forgets_what_was_said_before_and_what_was_sent_behind_it)
 {
 	fake_connect(SERVICE_MX, "192.0.2.1");
 	PLAY({"", "220 \n"},
-	    {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-STARTTLS\n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250 \n"},
+	    {"EHLO x\r\n", "250-\n250-\n250-SIZE\n250-STARTTLS\n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250-LIMITS RCPTMAX=\n250 \n"},
 	    {"MAIL FROM:<a@b.example>\r\n", "250 2.1.0\n"},
 	    /* what somebody on the way has put behind the command (CVE-2011-0411) */
 	    {"STARTTLS\r\nEHLO evil\r\nMAIL FROM:<evil@b.example>\r\nRCPT "
@@ -104,7 +104,7 @@ Test(tls, starttls_forgets_what_was_said_before_and_what_was_sent_behind_it)
 	cr_assert_eq(fake.recipients_asked, 0);
 	expect_secret("MAIL FROM:<a@b.example>\r\n", "503 5.5.1\n");
 	expect_secret(
-	    "EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250 \n");
+	    "EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250-LIMITS RCPTMAX=\n250-REQUIRETLS\n250 \n");
 	expect_secret("STARTTLS\r\n", "503 5.5.1\n");
 	expect_secret("MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n",
 	    "250 \n250 \n354 \n");
@@ -124,7 +124,8 @@ Test(tls, submissions_speaks_tls_from_the_start_and_takes_passwords)
 	shake_hands();
 	expect_secret("", "220 hamburger.edu\n");
 	expect_secret(
-	    "EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250 \n");
+	    "EHLO x\r\n", "250-\n250-\n250-SIZE\n250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n"
+	    "250-LIMITS RCPTMAX=\n250-FUTURERELEASE 2592000 2\n250-MT-PRIORITY MIXER\n250-REQUIRETLS\n250 \n");
 	expect_secret("MAIL FROM:<alice@hamburger.edu>\r\n", "530 5.7.0 Authentication required\n");
 	expect_secret("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "235 2.7.0\n");
 	expect_secret(
@@ -135,16 +136,36 @@ Test(tls, submissions_speaks_tls_from_the_start_and_takes_passwords)
 	    strstr(fake.commits[0].prepend, "with ESMTPSA"), "%s", fake.commits[0].prepend);
 }
 
+Test(tls, who_comes_over_tls_may_ask_for_tls_on_the_further_way)
+{
+	fake_connect(SERVICE_MX, "192.0.2.1");
+	PLAY({"", "220 \n"}, {"EHLO x\r\n", "250-\n250-\n250-\n250-STARTTLS\n250-\n250-\n250-\n250-\n250-\n250 \n"},
+	    {"MAIL FROM:<a@b.example> REQUIRETLS\r\n", "523 5.7.10\n"},
+	    {"STARTTLS\r\n", "220 2.0.0\n"});
+	shake_hands();
+	expect_secret("EHLO x\r\n", "250-\n250-\n250-\n250-AUTH\n250-\n250-\n250-\n250-\n250-\n250-REQUIRETLS\n250 \n");
+	expect_secret("MAIL FROM:<a@b.example> REQUIRETLS=yes\r\n", "501 5.5.4\n");
+	expect_secret("MAIL FROM:<a@b.example> REQUIRETLS\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n",
+	    "250 2.1.0\n250 \n354 \n");
+	/* What MAIL says goes before what the header says. */
+	expect_secret("TLS-Required: No\r\n\r\nx\r\n.\r\n", "250 2.0.0\n");
+	cr_assert_eq(fake.commits[0].tls, TLS_REQUIRED);
+	expect_secret("MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n",
+	    "250 2.1.0\n250 \n354 \n");
+	expect_secret("Subject: x\r\n\r\nx\r\n.\r\n", "250 2.0.0\n");
+	cr_assert_eq(fake.commits[1].tls, TLS_AS_SET, "it is said of one message");
+}
+
 Test(tls, a_login_does_not_outlive_starttls)
 {
 	fake_set("auth.cleartext always");
 	fake_connect(SERVICE_SUBMISSION, "192.0.2.1");
 	PLAY({"", "220 \n"},
-	    {"EHLO x\r\n", "250-\n250-\n250-\n250-STARTTLS\n250-AUTH\n250-\n250-\n250-\n250-\n250 \n"},
+	    {"EHLO x\r\n", "250-\n250-\n250-\n250-STARTTLS\n250-AUTH\n250-\n250-\n250-\n250-\n250-LIMITS\n250-FUTURE\n250-MT-\n250 \n"},
 	    {"AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n", "235 2.7.0\n"},
 	    {"STARTTLS\r\n", "220 2.0.0\n"});
 	shake_hands();
-	expect_secret("EHLO x\r\n", "250-\n250-\n250-\n250-AUTH\n250-\n250-\n250-\n250-\n250 \n");
+	expect_secret("EHLO x\r\n", "250-\n250-\n250-\n250-AUTH\n250-\n250-\n250-\n250-\n250-LIMITS\n250-FUTURE\n250-MT-\n250-REQUIRE\n250 \n");
 	expect_secret("MAIL FROM:<alice@hamburger.edu>\r\n", "530 5.7.0\n");
 }
 
