@@ -55,7 +55,7 @@ tests_unit_test_message_LDADD = libmessage.a $(SPELLING_LIBS) $(COMMON_LIBS) $(U
 endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_message_address
-tests_fuzz_fuzz_message_address_LDADD = libmessage.a $(FUZZ_LIBS)
+tests_fuzz_fuzz_message_address_LDADD = libmessage.a $(SPELLING_LIBS) $(FUZZ_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_message_encoding
 tests_fuzz_fuzz_message_encoding_LDADD = libmessage.a $(FUZZ_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz_message_header

@@ -85,7 +85,8 @@ bool address_fold(struct slice address, struct buf *out)
 
 	if (is_ascii(address))
 		return append_lower(address, out);
-	if (at < 0)
+	/* A quoted local part by itself may have an @ in it. */
+	if (at < 0 || slice_ends_with(address, SLICE("\"")))
 		return local_part_fold(address, out);
 	domain = slice_from(address, (size_t)at + 1);
 	local_part_fold(slice_part(address, 0, (size_t)at), out);

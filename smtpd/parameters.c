@@ -102,7 +102,7 @@ static bool auth_is_taken(struct session *s, const struct esmtp_parameter *param
 {
 	struct buf decoded = buf_with_limit(SESSION_PATH_LINE_MAX);
 	struct address address;
-	bool good = decode(parameter->value, &decoded) &&
+	bool good = xtext_decode(parameter->value, &decoded) && utf8_is_printable(buf_slice(&decoded)) &&
 		    (slice_equal(buf_slice(&decoded), SLICE("<>")) ||
 			address_parse(buf_slice(&decoded), ADDRESS_LENIENT | ADDRESS_NOT_NULL, &address));
 

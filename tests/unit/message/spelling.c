@@ -87,6 +87,8 @@ Test(spelling, where_an_address_is_looked_up_case_and_composition_do_not_count)
 	folds_to("stra\303\237e@example.org", "stra\303\237e@example.org");
 	folds_to("@b\303\274cher.example", "@xn--bcher-kva.example");
 	folds_to("a@b\303\274cher..example", "a@b\303\274cher..example");
+	folds_to("\"\303\234@\303\234\"", "\"\303\274@\303\274\"");
+	folds_to("\"\303\234@\303\234\"@\303\234.example", "\"\303\274@\303\274\"@xn--tda.example");
 	folds_to("\377A@example.org", "\377a@example.org");
 }
 
