@@ -388,8 +388,7 @@ bool stream_tls_export(const struct stream *s, const char *label, void *out, siz
 	return SSL_export_keying_material(ssl, out, len, label, strlen(label), NULL, 0, 0) == 1;
 }
 
-/* The digest of the server's certificate (RFC 5929, 4.1). */
-static size_t digest_end_point(const SSL *ssl, uint8_t out[TLS_BINDING_MAX])
+size_t tls_end_point(const SSL *ssl, uint8_t out[TLS_BINDING_MAX])
 {
 	X509 *certificate =
 	    SSL_is_server(ssl) ? SSL_get_certificate(ssl) : SSL_get0_peer_certificate(ssl);
@@ -414,5 +413,9 @@ void stream_tls_bindings(const struct stream *s, struct tls_bindings *bindings)
 		return;
 	if (stream_tls_export(s, "EXPORTER-Channel-Binding", bindings->exporter, EXPORTER_LEN))
 		bindings->exporter_len = EXPORTER_LEN;
-	bindings->end_point_len = digest_end_point(s->tls->ssl, bindings->end_point);
+	if (SSL_is_server(s->tls->ssl) && SSL_session_reused(s->tls->ssl) == 1)
+		bindings->end_point_len =
+		    tls_tickets_end_point(s->tls->ssl, bindings->end_point);
+	else
+		bindings->end_point_len = tls_end_point(s->tls->ssl, bindings->end_point);
 }

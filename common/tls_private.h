@@ -43,6 +43,16 @@ void tls_names_of(const X509 *, struct buf *names);
 bool tls_tickets_init(void);
 /* Have this context's tickets made and read with the keys of tls_set_ticket_keys. */
 void tls_tickets_use(SSL_CTX *);
+/*
+ * The binding tls-server-end-point of a server's session that was resumed: that of
+ * the handshake in which the client was shown a certificate.  Its length; 0: unknown.
+ */
+size_t tls_tickets_end_point(const SSL *, uint8_t out[TLS_BINDING_MAX]);
+
+/* --- stream_tls.c */
+
+/* The digest of the certificate that the server has shown in this handshake (RFC 5929, 4.1). */
+size_t tls_end_point(const SSL *, uint8_t out[TLS_BINDING_MAX]);
 
 /* tls_provider.c: load it into a library context. */
 bool tls_provider_load(OSSL_LIB_CTX *);

@@ -5,6 +5,10 @@
  * HMAC-SHA-256.  Its keys are the same in all processes, so a client that comes
  * back may come to any of them.  A ticket under the key before the present one is
  * still taken, and replaced.
+ *
+ * With the session goes the digest of the certificate that the client was shown,
+ * which it binds its password to (SCRAM-SHA-256-PLUS): by the time it comes back
+ * another may have taken its place.
  */
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -86,7 +90,55 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 	return key == &keys[0] ? 1 : 2;
 }
 
+/* A ticket is about to be made. */
+static int on_making(SSL *ssl, void *context)
+{
+	uint8_t digest[TLS_BINDING_MAX];
+	size_t len;
+
+	(void)context;
+	/* One that replaces another has it from there. */
+	if (SSL_session_reused(ssl) == 1)
+		return 1;
+	len = tls_end_point(ssl, digest);
+	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), digest, len);
+}
+
+/* Without this OpenSSL makes no use of what on_making put in. */
+static SSL_TICKET_RETURN on_taking(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+    size_t name_len, SSL_TICKET_STATUS status, void *context)
+{
+	(void)ssl;
+	(void)session;
+	(void)name;
+	(void)name_len;
+	(void)context;
+	switch (status) {
+	case SSL_TICKET_SUCCESS:
+		return SSL_TICKET_RETURN_USE;
+	case SSL_TICKET_SUCCESS_RENEW:
+		return SSL_TICKET_RETURN_USE_RENEW;
+	default:
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	}
+}
+
 void tls_tickets_use(SSL_CTX *context)
 {
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
+	SSL_CTX_set_session_ticket_cb(context, on_making, on_taking, NULL);
+}
+
+size_t tls_tickets_end_point(const SSL *ssl, uint8_t out[TLS_BINDING_MAX])
+{
+	SSL_SESSION *session = SSL_get_session(ssl);
+	void *digest = NULL;
+	size_t len = 0;
+
+	if (session == NULL || SSL_SESSION_get0_ticket_appdata(session, &digest, &len) != 1 ||
+	    len > TLS_BINDING_MAX)
+		return 0;
+	if (len > 0)
+		memcpy(out, digest, len);
+	return len;
 }

@@ -549,6 +549,7 @@ static struct tls_server *another_server(unsigned seconds)
 /* Shake hands with this server, with the ticket of the last time; was it taken? */
 static bool resumes(struct tls_server *with, int version)
 {
+	struct tls_bindings ours, theirs;
 	struct tls_facts facts;
 
 	stream_free(p.server.stream);
@@ -574,6 +575,10 @@ static bool resumes(struct tls_server *with, int version)
 	if (version == TLS1_2_VERSION && kept != NULL)
 		keep_session(NULL, SSL_get0_session(p.client.stream->tls->ssl));
 	stream_tls_facts(p.server.stream, &facts);
+	stream_tls_bindings(p.server.stream, &ours);
+	stream_tls_bindings(p.client.stream, &theirs);
+	cr_assert_eq(ours.end_point_len, 32);
+	cr_assert_arr_eq(&ours, &theirs, sizeof ours, "both sides mean the same session");
 	return facts.resumed;
 }
 
@@ -608,6 +613,31 @@ Test(tls, tickets_are_taken_by_every_server_with_the_keys_tls13)
 Test(tls, tickets_are_taken_by_every_server_with_the_keys_tls12)
 {
 	check_tickets(TLS1_2_VERSION);
+}
+
+static void check_renewed(int version)
+{
+	struct tls_server *old = another_server(3600), *new;
+
+	add("RSA", "mail.example.test"); /* replaces what another_server() takes */
+	new = another_server(3600);
+	cr_assert_not(resumes(old, version));
+	cr_assert(resumes(new, version));
+	cr_assert(resumes(new, version), "with a ticket that came in a session that was resumed");
+	tls_server_free(old);
+	tls_server_free(new);
+	SSL_SESSION_free(kept);
+	kept = NULL;
+}
+
+Test(tls, a_session_is_bound_to_the_certificate_of_its_beginning_tls13)
+{
+	check_renewed(TLS1_3_VERSION);
+}
+
+Test(tls, a_session_is_bound_to_the_certificate_of_its_beginning_tls12)
+{
+	check_renewed(TLS1_2_VERSION);
 }
 
 Test(tls, no_tickets_are_given_where_none_are_wanted)
