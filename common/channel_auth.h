@@ -33,7 +33,7 @@ enum {
 	AUTH_NAME_MAX = 320,
 	AUTH_PASSWORD_MAX = 1024,
 	AUTH_MESSAGE_MAX = 2048,  /* of a client's message in a conversation */
-	AUTH_CHALLENGE_MAX = 768, /* of ours */
+	AUTH_CHALLENGE_MAX = 2048, /* of ours */
 	AUTH_BINDING_MAX = 64,
 	AUTH_TOKEN_MAX = 8192
 };

@@ -224,7 +224,7 @@ static void check_credentials(struct findings *f)
 /* Nobody has to list any. */
 static void check_certificates(struct findings *f)
 {
-	char path[1024];
+	char path[1300];
 	struct buf text = buf_with_limit(CERTIFICATES_FILE_MAX), error = buf_with_limit(FINDING_MAX);
 	struct certificates *certificates;
 	int file;

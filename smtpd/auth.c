@@ -45,7 +45,7 @@ void auth_too_long(struct session *s)
 
 static void send_challenge(struct session *s)
 {
-	reply(s, 334, NULL, "%.*s", SLICE_PRINTF(buf_slice(&s->sasl->challenge)));
+	reply_challenge(s, buf_slice(&s->sasl->challenge));
 }
 
 /* --- the answer ---------------------------------------------------------------------- */

@@ -67,6 +67,15 @@ void reply_more(struct session *s, unsigned code, const char *status, const char
 	va_end(arguments);
 }
 
+void reply_challenge(struct session *s, struct slice challenge)
+{
+	if (s->phase == PHASE_CLOSING)
+		return;
+	buf_append_string(&s->held, "334 ");
+	buf_append_slice(&s->held, challenge);
+	buf_append(&s->held, "\r\n", 2);
+}
+
 /* The class of code and status must say the same as the answer, whatever lookup's text is. */
 void reply_verdict(struct session *s, const struct lookup_verdict *verdict)
 {

@@ -23,6 +23,8 @@ void reply(struct session *s, unsigned code, const char *status, const char *for
 /* A line of a reply that goes on. */
 void reply_more(struct session *s, unsigned code, const char *status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* 334 with a challenge in base64, which may be longer than other replies (RFC 4954, 4). */
+void reply_challenge(struct session *s, struct slice challenge);
 /* What lookup decided, in its words. */
 void reply_verdict(struct session *s, const struct lookup_verdict *verdict);
 /* Hand what was said to the stream. */

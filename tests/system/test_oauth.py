@@ -310,6 +310,19 @@ def test_it_is_offered_only_under_tls_and_only_where_there_is_a_server(make_suit
     assert server.asked == []
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_long_reason_is_told_whole_and_one_that_is_too_long_in_short(make_suite, server, certificate, directory, protocol):
+    scopes = ["%s-%d" % ("s" * 200, i) for i in range(5)]
+    for name, wanted in (("b", scopes), ("c", scopes * 3)):
+        s = make_suite(name, extra=conf(server, certificate, directory).replace("scope mail", "scope { %s }" % " ".join(wanted)))
+        c = Client(s, protocol)
+        c.mechanisms()
+        why = is_told_why(c, c.begin("OAUTHBEARER", message("OAUTHBEARER", "good")))
+        assert why["status"] == "insufficient_scope"
+        assert why.get("scope") == (" ".join(wanted) if name == "b" else None)
+        s.stop()
+
+
 # --- the server --------------------------------------------------------------------------------
 
 
