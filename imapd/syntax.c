@@ -254,12 +254,12 @@ bool syntax_sequence(struct syntax *s, struct sequence *out)
 {
 	size_t room;
 
-	if (s->fault != NULL)
-		return false;
+	*out = (struct sequence){.is_saved = syntax_accept(s, '$')};
+	if (out->is_saved || s->fault != NULL)
+		return out->is_saved;
 	room = count_ranges(s->in);
 	if (room > SYNTAX_SET_MAX)
 		return syntax_fail(s, "The sequence set has too many parts");
-	out->count = 0;
 	out->ranges = arena_allocate(s->arena, room, sizeof *out->ranges);
 	if (out->ranges == NULL)
 		return ran_out_of_memory(s);

@@ -77,6 +77,7 @@ struct range {
 struct sequence {
 	struct range *ranges;
 	size_t count;
+	bool is_saved; /* "$": what the last search has saved (RFC 5182); no ranges then */
 };
 
 bool syntax_sequence(struct syntax *s, struct sequence *out);

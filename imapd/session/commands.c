@@ -118,33 +118,42 @@ void run_command(struct connection *c)
 		reply_bad(c, "%s", s.fault);
 }
 
-bool resolve_numbers(struct connection *c, struct sequence *set, uint32_t **seqs, size_t *count)
+/* "$" means what was saved, as UIDs; the ranges are copied, since what follows changes them. */
+static bool take_saved(struct connection *c, struct sequence *set)
 {
-	uint32_t messages = store_view_count(c->view);
-	uint32_t largest = messages;
-	size_t room = 0;
-
-	if (c->by_uid && messages > 0)
-		largest = store_view_message(c->view, messages)->uid;
-	sequence_resolve(set, largest);
-	*count = 0;
-	*seqs = NULL;
-	if (!c->by_uid && set->ranges[set->count - 1].last > messages) {
-		reply_bad(c, "There is no message with that number");
+	set->count = c->saved.count;
+	set->ranges = arena_allocate(&c->arena, set->count + 1, sizeof *set->ranges);
+	if (set->ranges == NULL) {
+		reply_store_error(c, STORE_MEMORY);
 		return false;
 	}
+	if (set->count > 0)
+		memcpy(set->ranges, c->saved.ranges, set->count * sizeof *set->ranges);
+	return true;
+}
+
+/* Ranges of UIDs become ranges of sequence numbers; those without a message are empty (first > last). */
+static void number_uids(struct connection *c, struct sequence *set)
+{
+	uint32_t messages = store_view_count(c->view);
+
 	for (size_t i = 0; i < set->count; i++) {
 		struct range *range = &set->ranges[i];
 
-		if (c->by_uid && messages > 0) {
-			range->first = store_view_find(c->view, range->first);
-			range->last = range->last == UINT32_MAX
-					  ? messages
-					  : store_view_find(c->view, range->last + 1) - 1;
-		}
-		if (range->first <= range->last && messages > 0)
-			room += range->last - range->first + 1;
+		range->first = store_view_find(c->view, range->first);
+		range->last = range->last == UINT32_MAX ? messages
+							: store_view_find(c->view, range->last + 1) - 1;
 	}
+}
+
+static bool gather_numbers(
+    struct connection *c, const struct sequence *set, uint32_t **seqs, size_t *count)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < set->count; i++)
+		if (set->ranges[i].first <= set->ranges[i].last)
+			room += set->ranges[i].last - set->ranges[i].first + 1;
 	if (room == 0)
 		return true;
 	*seqs = reallocarray(NULL, room, sizeof **seqs);
@@ -156,6 +165,30 @@ bool resolve_numbers(struct connection *c, struct sequence *set, uint32_t **seqs
 		for (uint32_t seq = set->ranges[i].first; seq <= set->ranges[i].last; seq++)
 			(*seqs)[(*count)++] = seq;
 	return true;
+}
+
+bool resolve_numbers(struct connection *c, struct sequence *set, uint32_t **seqs, size_t *count)
+{
+	uint32_t messages = store_view_count(c->view);
+	uint32_t largest = messages;
+	bool by_uid = c->by_uid || set->is_saved;
+
+	*count = 0;
+	*seqs = NULL;
+	if (set->is_saved && !take_saved(c, set))
+		return false;
+	if (by_uid && messages > 0)
+		largest = store_view_message(c->view, messages)->uid;
+	sequence_resolve(set, largest);
+	if (!by_uid && set->ranges[set->count - 1].last > messages) {
+		reply_bad(c, "There is no message with that number");
+		return false;
+	}
+	if (messages == 0)
+		return true;
+	if (by_uid)
+		number_uids(c, set);
+	return gather_numbers(c, set, seqs, count);
 }
 
 void write_mailbox(struct buf *out, struct slice name)

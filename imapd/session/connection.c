@@ -238,9 +238,16 @@ static void finish_command(struct connection *c)
 		say_goodbye(c, c->farewell);
 }
 
+void save_result(struct connection *c, struct sequence result)
+{
+	free(c->saved.ranges);
+	c->saved = result;
+}
+
 void leave_mailbox(struct connection *c)
 {
 	reading_close(c);
+	save_result(c, (struct sequence){0});
 	store_view_close(c->view);
 	c->view = NULL;
 	c->announcement.active = false;

@@ -84,6 +84,7 @@ struct connection {
 
 	struct store_view *view; /* the selected mailbox */
 	struct message_reading *reading;
+	struct sequence saved; /* UIDs that a search has saved (RFC 5182), resolved; to be freed */
 
 	enum phase phase;
 	struct gather gather;
@@ -152,6 +153,8 @@ void cut_off(struct connection *c);
 struct store *user_store(void);
 /* This connection changed something: the others that idle have a look. */
 void tell_others(struct connection *c);
+/* What a search has saved from now on; its ranges are taken over. */
+void save_result(struct connection *c, struct sequence result);
 /* Close the selected mailbox, if there is one. */
 void leave_mailbox(struct connection *c);
 

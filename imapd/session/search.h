@@ -57,16 +57,31 @@ struct search_key {
 	struct slice text; /* folded */
 };
 
+/* What a client wants to know of what was found (RFC 4731, 5182). */
+enum search_return {
+	RETURN_MIN = 1 << 0,
+	RETURN_MAX = 1 << 1,
+	RETURN_ALL = 1 << 2,
+	RETURN_COUNT = 1 << 3,
+	RETURN_SAVE = 1 << 4,
+};
+
 struct search {
 	struct search_key *key;
+	bool is_extended; /* the answer is ESEARCH, and tells: */
+	unsigned returned; /* of enum search_return */
 	struct slice unknown_charset; /* where parsing failed for it: NO [BADCHARSET] */
 };
 
 /* Parse what follows "SEARCH ".  The keys live in the syntax's arena. */
 bool syntax_search(struct syntax *s, struct search *out);
 
-/* Give numbers to "*" and bits to keywords, as the view has them now. */
-enum store_error search_bind(struct search *search, struct store_view *view);
+/*
+ * Give numbers to "*", bits to keywords, as the view has them now, and UIDs to "$":
+ * those in `saved`, which has to last as long as the search.
+ */
+enum store_error search_bind(
+    struct search *search, struct store_view *view, const struct sequence *saved);
 
 /* What a key may ask about a message.  Each is asked for at most when needed; false: cannot be had. */
 struct search_subject {

@@ -293,7 +293,7 @@ static bool take_key(struct parsing *p, unsigned depth, struct search_key **out)
 		return syntax_fail(s, "Search keys are nested too deeply");
 	if (syntax_accept(s, '('))
 		return take_keys(p, depth + 1, out) && syntax_octet(s, ')');
-	if (octet_is_digit(cursor_peek(&s->in)) || syntax_at(s, '*')) {
+	if (octet_is_digit(cursor_peek(&s->in)) || syntax_at(s, '*') || syntax_at(s, '$')) {
 		*out = new_key(p, SEARCH_SEQUENCE);
 		return *out != NULL && syntax_sequence(s, &(*out)->sequence);
 	}
@@ -306,11 +306,49 @@ static bool take_key(struct parsing *p, unsigned depth, struct search_key **out)
 	return *out != NULL && take_argument(p, word, depth, *out);
 }
 
+/* "RETURN (MIN COUNT) ", where it comes. */
+static bool take_returns(struct syntax *s, struct search *out)
+{
+	static const struct {
+		struct slice name;
+		unsigned bit;
+	} returns[] = {
+	    {SLICE("MIN"),   RETURN_MIN  },
+	    {SLICE("MAX"),   RETURN_MAX  },
+	    {SLICE("ALL"),   RETURN_ALL  },
+	    {SLICE("COUNT"), RETURN_COUNT},
+	    {SLICE("SAVE"),  RETURN_SAVE },
+	};
+	struct slice word;
+	size_t i;
+
+	if (s->fault != NULL || !cursor_accept_nocase(&s->in, SLICE("RETURN (")))
+		return s->fault == NULL;
+	out->is_extended = true;
+	while (!syntax_at(s, ')')) {
+		if (!syntax_atom(s, &word))
+			return false;
+		for (i = 0; i < sizeof returns / sizeof returns[0]; i++)
+			if (slice_equal_nocase(word, returns[i].name))
+				break;
+		if (i == sizeof returns / sizeof returns[0])
+			return syntax_fail(s, "Unknown SEARCH return option");
+		out->returned |= returns[i].bit;
+		if (!syntax_at(s, ')') && !syntax_space(s))
+			return false;
+	}
+	if (out->returned == 0)
+		out->returned = RETURN_ALL;
+	return syntax_octet(s, ')') && syntax_space(s);
+}
+
 bool syntax_search(struct syntax *s, struct search *out)
 {
 	struct parsing p = {s, out, SLICE("UTF-8"), 0};
 
 	*out = (struct search){0};
+	if (!take_returns(s, out))
+		return false;
 	if (s->fault == NULL && cursor_accept_nocase(&s->in, SLICE("CHARSET ")) &&
 	    (!syntax_astring(s, &p.charset) || !syntax_space(s)))
 		return false;

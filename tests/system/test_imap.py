@@ -557,6 +557,63 @@ def test_a_mailbox_made_for_a_use_says_so_wherever_it_goes(suite):
     assert c.reply("SELECT x").startswith(b"NO")
 
 
+def test_a_search_tells_the_ends_the_count_and_all_in_one_line(suite):
+    """RFC 4731."""
+    c = Client(suite, user="alice")
+    for i in range(7):
+        c.append(MESSAGE, flags="\\Seen" if i in (1, 2, 4) else "")
+    c.ok("SELECT INBOX")
+    c.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+    c.ok("EXPUNGE")
+
+    def told(arguments, uid=False):
+        lines = c.ok("%sSEARCH %s" % ("UID " if uid else "", arguments))
+        return re.sub(r' \(TAG "[^"]*"\)', "", lines[0].decode().strip()) if len(lines) > 1 else ""
+
+    assert told("RETURN (MIN MAX COUNT ALL) SEEN") == "* ESEARCH MIN 1 MAX 4 COUNT 3 ALL 1:2,4"
+    assert told("RETURN (MIN MAX COUNT ALL) SEEN", uid=True) == "* ESEARCH UID MIN 2 MAX 5 COUNT 3 ALL 2:3,5"
+    assert told("RETURN () CHARSET UTF-8 ALL") == "* ESEARCH ALL 1:6"
+    assert told("RETURN (MIN MAX ALL) FLAGGED") == "* ESEARCH"
+    assert told("RETURN (COUNT) FLAGGED") == "* ESEARCH COUNT 0"
+    assert re.match(rb'\* ESEARCH \(TAG "[^"]+"\) COUNT', c.ok("SEARCH RETURN (COUNT) ALL")[0])
+    for wrong in ("RETURN (NEVER) ALL", "RETURN (MIN ALL", "RETURN (MIN)", "RETURN MIN ALL"):
+        assert c.reply("SEARCH " + wrong).startswith(b"BAD"), wrong
+
+
+def test_what_a_search_has_saved_stands_for_a_set_of_messages(suite):
+    """RFC 5182."""
+    c = Client(suite, user="alice")
+    for i in range(6):
+        c.append(MESSAGE, flags="\\Seen" if i in (1, 2, 4) else "")
+    c.ok("CREATE Other")
+    c.ok("SELECT INBOX")
+    found = lambda keys: c.ok("SEARCH " + keys)[0].split()[2:]
+    numbers = lambda lines: [int(line.split()[1]) for line in lines[:-1]]
+
+    assert found("$") == [], "nothing is saved yet"
+    assert numbers(c.ok("FETCH $ FLAGS")) == []
+    assert len(c.ok("SEARCH RETURN (SAVE) SEEN")) == 1, "only saved, not told"
+    assert found("$") == found("UID $") == [b"2", b"3", b"5"] and found("NOT $") == [b"1", b"4", b"6"]
+    assert numbers(c.ok("FETCH $ FLAGS")) == numbers(c.ok("UID FETCH $ FLAGS")) == [2, 3, 5]
+    c.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
+    c.ok("EXPUNGE")
+    assert numbers(c.ok("FETCH $ FLAGS")) == [2, 4], "by UID: the same messages under other numbers"
+    c.ok("COPY $ Other")
+    assert b"MESSAGES 2" in c.ok("STATUS Other (MESSAGES)")[0]
+    assert c.ok("UID SEARCH RETURN (SAVE MIN MAX) ALL")[0].endswith(b"UID MIN 1 MAX 6\r\n")
+    assert found("$") == [b"1", b"5"], "the ends alone"
+    c.ok("SEARCH RETURN (SAVE MIN COUNT) SEEN")
+    assert found("$") == [b"2", b"4"], "all, since all were counted"
+    assert c.reply("SEARCH RETURN (SAVE) NONSENSE").startswith(b"BAD")
+    assert found("$") == [b"2", b"4"], "a command that is none changes nothing"
+    assert c.reply("SEARCH RETURN (SAVE) CHARSET x-none TEXT x").startswith(b"NO")
+    assert found("$") == [], "one that fails has saved nothing"
+    c.ok("SEARCH RETURN (SAVE) ALL")
+    c.ok("SELECT Other")
+    assert found("$") == [], "it belonged to the other mailbox"
+    assert c.reply("FETCH $,1 FLAGS").startswith(b"BAD")
+
+
 def test_a_search_finds_by_every_key(suite):
     c = Client(suite, user="alice")
     c.append(MESSAGE, flags="\\Seen $Label")
