@@ -78,6 +78,7 @@ void policy_answer_write(struct writer *w, const struct policy_answer *answer)
 {
 	verdict_write(w, &answer->verdict);
 	write_u32(w, (uint32_t)answer->score);
+	write_slice(w, answer->listed);
 	write_slice(w, answer->fields);
 }
 
@@ -85,6 +86,7 @@ bool policy_answer_read(struct reader *r, struct policy_answer *answer)
 {
 	verdict_read(r, &answer->verdict);
 	answer->score = (int32_t)read_u32(r);
+	answer->listed = read_slice_max(r, POLICY_TEXT_MAX);
 	answer->fields = read_slice_max(r, POLICY_FIELDS_MAX);
 	if (!envelope_prepend_is_clean(answer->fields))
 		reader_fail(r);
@@ -102,6 +104,8 @@ unsigned policy_stages(const struct settings *s, bool is_trusted)
 		    (!is_trusted || service.for_all))
 			stages |= 1u << service.stage;
 	}
+	if (!is_trusted && s->dnslists.lists.count > 0)
+		stages |= 1u << GATE_CONNECT;
 	/* The null sender is looked at where its message begins. */
 	if (!is_trusted && s->greylist.clients != GREYLIST_NOBODY)
 		stages |= 1u << GATE_RCPT | 1u << GATE_DATA;

@@ -52,6 +52,7 @@ struct policy_question {
 struct policy_answer {
 	struct verdict verdict;
 	int32_t score;       /* GATE_CONNECT: what DNS lists say of the client, weighted; 0: nothing */
+	struct slice listed; /* GATE_CONNECT: what to say to a client that is refused by its score */
 	struct slice fields; /* header fields to put in front of the message, whole lines with CRLF */
 };
 

@@ -83,3 +83,27 @@ bool resolver_hosts_read(struct reader *r, struct resolver_hosts *hosts)
 		read_host(r, &hosts->hosts[hosts->count++]);
 	return reader_finished(r);
 }
+
+void resolver_records_write(struct writer *w, const struct resolver_records *records)
+{
+	write_u8(w, records->status);
+	write_u32(w, records->ttl);
+	write_u8(w, records->count);
+	for (unsigned i = 0; i < records->count; i++)
+		write_slice(w, records->records[i]);
+}
+
+bool resolver_records_read(struct reader *r, struct resolver_records *records)
+{
+	unsigned count;
+
+	records->status = read_u8(r);
+	records->ttl = read_u32(r);
+	count = read_u8(r);
+	records->count = 0;
+	if (records->status >= RESOLVER_STATUS_COUNT || count > RESOLVER_RECORDS_MAX)
+		reader_fail(r);
+	while (reader_ok(r) && records->count < count)
+		records->records[records->count++] = read_slice_max(r, RESOLVER_RECORD_MAX);
+	return reader_finished(r);
+}

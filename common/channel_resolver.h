@@ -13,8 +13,11 @@ enum resolver_type {
 	RESOLVER_ADDRESS, /* call: string host name.  Answer RESOLVER_HOSTS with one host */
 	RESOLVER_HOSTS,   /* struct resolver_hosts */
 	RESOLVER_NAME,    /* call: address.  Answer RESOLVER_NAMED */
-	RESOLVER_NAMED    /* u8 enum resolver_status, string name: the name that points back to the address */
-	/* TXT, TLSA get their own types beside these. */
+	RESOLVER_NAMED,   /* u8 enum resolver_status, string name: the name that points back to the address */
+	RESOLVER_A,       /* call: string name.  Answer RESOLVER_RECORDS: each of 4 octets */
+	RESOLVER_TXT,     /* call: string name.  Answer RESOLVER_RECORDS: each a text, its strings put together, printable */
+	RESOLVER_RECORDS  /* struct resolver_records */
+	/* TLSA gets its own type beside these. */
 };
 
 enum resolver_status {
@@ -30,7 +33,9 @@ enum resolver_status {
 enum {
 	RESOLVER_HOSTS_MAX = 32,
 	RESOLVER_ADDRESSES_MAX = 16, /* of one host */
-	RESOLVER_NAME_MAX = 255
+	RESOLVER_NAME_MAX = 255,
+	RESOLVER_RECORDS_MAX = 16,
+	RESOLVER_RECORD_MAX = 1024 /* octets of one; longer ones are cut */
 };
 
 struct resolver_address {
@@ -54,6 +59,16 @@ struct resolver_hosts {
 	struct resolver_host hosts[RESOLVER_HOSTS_MAX];
 };
 
+/* The records of a name, as they are. */
+struct resolver_records {
+	uint8_t status; /* enum resolver_status: OK, NO_NAME, NO_DATA, TEMPORARY or BAD_NAME */
+	uint32_t ttl;   /* seconds that this holds; 0: not known */
+	uint8_t count;
+	struct slice records[RESOLVER_RECORDS_MAX]; /* point into the message */
+};
+
+void resolver_records_write(struct writer *w, const struct resolver_records *records);
+bool resolver_records_read(struct reader *r, struct resolver_records *records);
 void resolver_address_write(struct writer *w, const struct resolver_address *address);
 bool resolver_address_read(struct reader *r, struct resolver_address *address);
 void resolver_hosts_write(struct writer *w, const struct resolver_hosts *hosts);

@@ -137,6 +137,12 @@ struct settings {
 	} policy;
 
 	struct {
+		struct conf_list lists;
+		int64_t refuse_score;
+		int64_t timeout;
+	} dnslists;
+
+	struct {
 		int clients; /* enum conf_greylist_clients */
 		int64_t score;
 		int64_t delay;

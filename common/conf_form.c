@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 
+#include "common/dnslist.h"
 #include "common/policy_service.h"
 
 enum { HOST_MAX = 253, LABEL_MAX = 63 }; /* RFC 1035, 2.3.4 */
@@ -137,6 +138,13 @@ static bool is_nameserver(struct slice word)
 	return is_address(address);
 }
 
+static bool is_dnslist(struct slice word)
+{
+	struct dnslist list;
+
+	return dnslist_parse(word, &list);
+}
+
 static bool is_policy_service(struct slice word)
 {
 	struct policy_service service;
@@ -182,6 +190,8 @@ const struct conf_form conf_form_listen = {
 const struct conf_form conf_form_network = {
     is_network, "a network; write 192.0.2.0/24, 2001:db8::/32 or one address"};
 const struct conf_form conf_form_port = {is_port, "a port; write 25"};
+const struct conf_form conf_form_dnslist = {is_dnslist,
+    "a DNS list; write zen.spamhaus.org, zen.spamhaus.org*3 or list.dnswl.org=127.0.[0..255].[1..3]*-2"};
 const struct conf_form conf_form_policy_service = {is_policy_service,
     "a service; write inet:127.0.0.1:10023 or unix:/path, with options such as ,stage=data behind it"};
 const struct conf_form conf_form_nameserver = {

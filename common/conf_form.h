@@ -25,6 +25,7 @@ extern const struct conf_form conf_form_relay;      /* host, host:port, [address
 extern const struct conf_form conf_form_listen;     /* address:port, *:port */
 extern const struct conf_form conf_form_network;    /* address, address/bits */
 extern const struct conf_form conf_form_port;       /* 1 to 65535 */
+extern const struct conf_form conf_form_dnslist;        /* see dnslist.h */
 extern const struct conf_form conf_form_policy_service; /* see policy_service.h */
 extern const struct conf_form conf_form_path;       /* /absolute */
 extern const struct conf_form conf_form_nameserver; /* address, address@port */

@@ -20,6 +20,7 @@ libcommon_a_SOURCES = \
 	common/conf.c common/conf.h common/conf_form.c common/conf_form.h \
 	common/settings.c \
 	common/crc32c.c common/crc32c.h \
+	common/dnslist.c common/dnslist.h \
 	common/drop.c common/drop.h \
 	common/id.c common/id.h \
 	common/io.c common/io.h \

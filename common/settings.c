@@ -162,6 +162,12 @@ const struct conf_setting conf_table[] = {
     CHOICE("policy.failure", policy.failure, "defer", policy_failure_choices,
 	"What becomes of a command where the process policy is gone before it has answered: temporary failure, or it goes on."),
 
+    LIST_OF(dnslist, "dnslists.lists", dnslists.lists, NULL,
+	"Lists of hosts in the DNS that are asked about strangers: domain, or domain=127.0.0.[2..11]*weight as Postfix's postscreen has it."),
+    NUMBER("dnslists.refuse-score", dnslists.refuse_score, "1", 0, 1000000,
+	"The sum of weights from which on a client's mail is refused (except for postmaster); 0: it is not, but access rules and the greylist know the score."),
+    DURATION("dnslists.timeout", dnslists.timeout, "2s", 1, 30, "How long a client waits for them before the greeting, at most."),
+
     CHOICE("greylist.clients", greylist.clients, "nobody", greylist_clients_choices,
 	"Who is told to come again later before their first mail is taken: nobody, clients that DNS lists speak ill of, or all that may not relay."),
     NUMBER("greylist.score", greylist.score, "1", 1, 1000000, "The score in DNS lists from which on a client is a suspect."),

@@ -7,7 +7,7 @@
 
 #include "common/log.h"
 
-static TAILQ_HEAD(, inquiry) inquiries = TAILQ_HEAD_INITIALIZER(inquiries);
+static struct inquiries inquiries = TAILQ_HEAD_INITIALIZER(inquiries);
 static unsigned inquiry_count;
 
 /* --- the answer ---------------------------------------------------------------- */
@@ -42,6 +42,7 @@ static void finish(struct inquiry *inquiry)
 {
 	struct policy_answer answer = {
 	    .score = inquiry->score,
+	    .listed = slice_string(inquiry->listed),
 	    .fields = buf_slice(&inquiry->fields),
 	};
 

@@ -15,6 +15,7 @@
 #include "common/channel_policy.h"
 
 struct inquiry;
+TAILQ_HEAD(inquiries, inquiry);
 
 struct judge {
 	const char *name;
@@ -35,11 +36,13 @@ struct inquiry {
 	TAILQ_ENTRY(inquiry) entry;
 	struct policy_question question; /* its texts are the inquiry's own */
 	struct buf fields;               /* header fields that were asked for so far */
-	int32_t score;
+	int32_t score;                   /* in DNS lists */
+	char listed[512];                /* why; empty: it is not, to its disadvantage */
 	struct verdict if_accepted;      /* what becomes of it where nobody is against it; VERDICT_NONE: nothing */
 	struct verdict if_refused;       /* and where somebody refuses it */
 	const struct judge *judge;       /* whose turn it is */
 	void *state;                     /* that judge's own; NULL when its turn begins */
+	TAILQ_ENTRY(inquiry) waiting;    /* likewise */
 
 	/* inquiry.c's */
 	struct channel *channel;

@@ -1,11 +1,13 @@
 /*
  * judges.c - who is asked about a session, and in which order.
  */
+#include "policy/dnslists.h"
 #include "policy/greylisting.h"
 #include "policy/inquiry.h"
 #include "policy/services.h"
 
 const struct judge judges[] = {
+    {"dnslists", dnslists_are_concerned,  dnslists_ask,        dnslists_forget},
     {"services", services_are_concerned, services_ask, services_forget},
     {"greylist", greylisting_is_concerned, greylisting_ask,     NULL},
     {.name = NULL},

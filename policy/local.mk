@@ -9,6 +9,7 @@ libpolicy_a_SOURCES = \
 pkglibexec_PROGRAMS += policy/policy
 policy_policy_SOURCES = \
 	policy/dial.c policy/dial.h \
+	policy/dnslists.c policy/dnslists.h \
 	policy/greylisting.c policy/greylisting.h \
 	policy/judges.c \
 	policy/main.c \
@@ -21,6 +22,7 @@ if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_policy
 TESTS += tests/unit/test_policy
 tests_unit_test_policy_SOURCES = tests/unit/policy/delegation.c \
+	tests/unit/policy/dnslist.c \
 	tests/unit/policy/greybook.c \
 	tests/unit/policy/greylist.c
 tests_unit_test_policy_CPPFLAGS = $(UNIT_CPPFLAGS)

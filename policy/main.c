@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "common/process.h"
+#include "policy/dnslists.h"
 #include "policy/greylisting.h"
 #include "policy/inquiry.h"
 #include "policy/services.h"
@@ -37,6 +38,7 @@ static void on_closed(struct channel *channel, void *context)
 
 static void configure(void)
 {
+	dnslists_configure();
 	services_configure();
 	greylisting_configure();
 }

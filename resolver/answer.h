@@ -17,6 +17,7 @@ struct dns_answer {
 	enum resolver_status status; /* OK, NO_NAME, NO_DATA or TEMPORARY */
 	bool secure;                 /* validated by DNSSEC */
 	const char *reason;          /* of TEMPORARY, for the log */
+	uint32_t ttl;                /* seconds that it holds */
 	size_t count;
 	struct slice records[DNS_RECORDS_MAX]; /* their data, as on the wire, names uncompressed */
 };

@@ -137,6 +137,7 @@ static void read_result(int error, const struct ub_result *result, struct dns_an
 		return;
 	}
 	answer->secure = result->secure != 0;
+	answer->ttl = result->ttl > 0 ? (uint32_t)result->ttl : 0;
 	if (result->bogus) {
 		answer->reason = "validation failed";
 	} else if (result->nxdomain) {

@@ -15,7 +15,7 @@ struct dns;
 struct dns_query;
 
 /* The types that are asked for (RFC 1035, 3.2.2; RFC 3596, 2.1). */
-enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_MX = 15, DNS_AAAA = 28 };
+enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_MX = 15, DNS_TXT = 16, DNS_AAAA = 28 };
 
 /* The answer lives as long as the call. */
 typedef void dns_callback(void *context, const struct dns_answer *answer);

@@ -8,7 +8,8 @@ pkglibexec_PROGRAMS += resolver/resolver
 resolver_resolver_SOURCES = \
 	resolver/dns.c resolver/dns.h \
 	resolver/main.c \
-	resolver/question.c resolver/question.h
+	resolver/question.c resolver/question.h \
+	resolver/records.c resolver/records.h
 resolver_resolver_CPPFLAGS = $(AM_CPPFLAGS) $(UNBOUND_CFLAGS)
 resolver_resolver_LDADD = libresolver.a $(UNBOUND_LIBS) $(COMMON_LIBS)
 

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/process.h"
 #include "resolver/question.h"
+#include "resolver/records.h"
 
 enum { FILE_MAX = 65536 }; /* octets of resolv.conf and of the trust anchors */
 
@@ -118,12 +119,14 @@ static bool use_servers(struct event_base *base)
 		if (new == NULL)
 			return false;
 		questions_move(new);
+		records_move(new);
 		dns_free(dns);
 		dns = new;
 		servers = wanted;
 		log_servers();
 	}
 	questions_use(base, dns, (unsigned)settings->resolver.timeout);
+	records_use(base, dns, (unsigned)settings->resolver.timeout);
 	return true;
 }
 
@@ -159,6 +162,13 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 		else
 			question_address(channel, m->request, name);
 		return true;
+	case RESOLVER_A:
+	case RESOLVER_TXT:
+		read_string(&r, name, sizeof name);
+		if (!reader_finished(&r))
+			return false;
+		records_ask(channel, m->request, (enum resolver_type)m->type, name);
+		return true;
 	case RESOLVER_NAME:
 		resolver_address_read(&r, &address);
 		if (!reader_finished(&r))
@@ -174,6 +184,7 @@ static void on_closed(struct channel *channel, void *context)
 {
 	(void)context;
 	questions_forget(channel);
+	records_forget(channel);
 }
 
 static const struct process_peer peers[] = {

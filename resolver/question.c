@@ -191,6 +191,8 @@ static void take_answer(struct query *query, const struct dns_answer *answer)
 	case DNS_PTR:
 		take_ptr(q, answer);
 		break;
+	case DNS_TXT: /* records.c's */
+		break;
 	case DNS_A:
 	case DNS_AAAA:
 		if (q->type == RESOLVER_NAME)

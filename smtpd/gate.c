@@ -3,14 +3,32 @@
  */
 #include "smtpd/gate.h"
 
+#include <stdlib.h>
+
 #include "common/log.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 
 /* --- what smtpd can tell by itself ---------------------------------------------- */
 
+/*
+ * What DNS lists say of a client weighs too much: nobody gets its mail but postmaster,
+ * whom it may tell that this is a mistake (RFC 5321, 4.5.1).
+ */
+static void check_score(const struct gate_question *question, struct verdict *verdict)
+{
+	const struct session *s = question->session;
+
+	if (question->stage != GATE_RCPT || settings->dnslists.refuse_score == 0 ||
+	    s->gate.score < settings->dnslists.refuse_score || gate_is_trusted(s) ||
+	    slice_starts_with_nocase(question->recipient, SLICE("postmaster@")))
+		return;
+	*verdict = verdict_of(VERDICT_REFUSE, 554, "5.7.1", s->gate.listed, "dnslists");
+}
+
 /* In the order in which they are asked; the first that says something has said it. */
 static gate_check *const checks[] = {
+    check_score,
     NULL,
 };
 
@@ -163,13 +181,21 @@ static void go_on(struct session *s)
 		session_unblock(s);
 }
 
+/* Most clients are not listed, and cost no memory for it. */
+static void take_score(struct session *s, const struct policy_answer *answer)
+{
+	free(s->gate.listed);
+	s->gate.score = answer->score;
+	s->gate.listed = answer->listed.len > 0 ? slice_dup(answer->listed) : NULL;
+}
+
 static void policy_answered(void *asker, const struct policy_answer *answer)
 {
 	struct session *s = asker;
 	struct verdict verdict = gate_policy_verdict(answer);
 
 	if (answer != NULL && s->gate.stage == GATE_CONNECT)
-		s->gate.score = answer->score;
+		take_score(s, answer);
 	s->is_blocked = false;
 	conclude(s, &verdict, answer == NULL ? SLICE("") : answer->fields);
 	go_on(s);
@@ -232,5 +258,6 @@ void gate_forget(struct session *s)
 {
 	if (s->gate.is_known_to_policy)
 		s->house->policy_ended(s->number);
+	free(s->gate.listed);
 	s->gate = (struct gate){0};
 }

@@ -54,6 +54,7 @@ struct gate {
 	bool waits_for_name;    /* of the client; then the question goes to policy */
 	bool is_known_to_policy;
 	int32_t score;          /* of the client in DNS lists; see policy_answer */
+	char *listed;           /* what to say to it where that is too high; or NULL */
 };
 
 /*

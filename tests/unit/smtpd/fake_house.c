@@ -186,6 +186,7 @@ static bool ask_policy(struct question *question, const struct policy_question *
 	switch (asked->stage) {
 	case GATE_CONNECT:
 		answer->score = fake.score;
+		answer->listed = SLICE("Client is listed by dnsbl.test: spam");
 		answer->verdict = fake.connect_verdict;
 		break;
 	case GATE_HELO:

@@ -231,6 +231,38 @@ Test(gate, a_client_that_leaves_while_policy_is_asked_leaves_nothing_behind)
 	cr_assert_not(fake.session_is_open);
 	cr_assert_eq(fake.policy_ended, 1);
 }
+Test(gate, the_score_of_dns_lists_refuses_strangers_at_rcpt_but_for_postmaster)
+{
+	open_with("smtp.relay-networks none\ndnslists { lists dnsbl.test.example\nrefuse-score 3 }");
+	fake.score = 3;
+	begin();
+	cr_assert_eq(fake.policy_asked[GATE_CONNECT], 1);
+	PLAY({"MAIL FROM:<a@crepes.fr>\r\n", "250\n"},
+	    {"RCPT TO:<bob@hamburger.edu>\r\n", "554 5.7.1 Client is listed by dnsbl.test: spam\n"},
+	    {"RCPT TO:<Postmaster@hamburger.edu>\r\n", "250\n"});
+	cr_assert_eq(fake.policy_asked[GATE_RCPT], 0);
+	fake_close();
+	open_with("smtp.relay-networks none\ndnslists { lists dnsbl.test.example\nrefuse-score 4 }");
+	fake.score = 3;
+	begin();
+	PLAY({"MAIL FROM:<a@crepes.fr>\r\n", "250\n"}, {"RCPT TO:<bob@hamburger.edu>\r\n", "250\n"});
+}
+
+Test(gate, the_greeting_waits_for_the_verdict_and_may_be_a_refusal)
+{
+	open_with("dnslists.lists dnsbl.test.example");
+	fake.holds_answers = true;
+	fake_connect(SERVICE_MX, "192.0.2.1");
+	cr_assert_str_eq(fake_say("HELO x\r\n"), "");
+	fake_answer(1, false);
+	expect_heard("HELO", fake_heard(), "220 hamburger.edu\n250 hamburger.edu\n");
+	fake_close();
+	open_with("dnslists.lists dnsbl.test.example");
+	fake.connect_verdict = verdict_of(VERDICT_REFUSE, 554, "5.7.1", "Not you", "test");
+	fake_connect(SERVICE_MX, "192.0.2.1");
+	expect_heard("connecting", fake_heard(), "554 5.7.1 Not you\n");
+	cr_assert(fake_is_closed());
+}
 
 /* --- the answer's encoding --------------------------------------------------------- */
 
