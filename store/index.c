@@ -442,14 +442,30 @@ static int resize_map(struct index *index, size_t size)
 	return error;
 }
 
-static int begin(struct index *index, unsigned flags, MDB_txn **txn)
+/*
+ * The two heads say how large all the rest is.  LMDB goes by them before we can look
+ * at the pages, and to make a map of that size would be the least of it: so where
+ * somebody has written to the file, they are looked at first.
+ */
+static int look_at_heads(struct index *index)
 {
-	int error;
+	int fd;
 
 	if (index->is_corrupt)
 		return MDB_CORRUPTED;
 	if (index->env == NULL)
 		return ENOMEM;
+	if (is_as_known(index) || mdb_env_get_fd(index->env, &fd) != 0)
+		return 0;
+	return lseek(fd, 0, SEEK_END) > 0 && index_head_is_sound(fd) ? 0 : MDB_CORRUPTED;
+}
+
+static int begin(struct index *index, unsigned flags, MDB_txn **txn)
+{
+	int error = look_at_heads(index);
+
+	if (error != 0)
+		return error;
 	error = mdb_txn_begin(index->env, NULL, flags, txn);
 	if (error == MDB_MAP_RESIZED) {
 		error = resize_map(index, 0);
@@ -462,10 +478,11 @@ static int begin(struct index *index, unsigned flags, MDB_txn **txn)
 /* A snapshot, in the reader that is kept, or in a new one. */
 static int renew_reader(struct index *index)
 {
-	int error = MDB_MAP_RESIZED;
+	int error = look_at_heads(index);
 
-	if (index->is_corrupt)
-		return MDB_CORRUPTED;
+	if (error != 0)
+		return error;
+	error = MDB_MAP_RESIZED;
 	if (index->reader != NULL) {
 		error = mdb_txn_renew(index->reader);
 		if (error == 0)

@@ -440,7 +440,19 @@ def test_whose_mailbox_is_deleted_by_another_is_told_and_sent_away(suite):
     assert other.line().startswith(b"* BYE") and other.is_closed()
 
 
-def test_an_index_that_is_spoilt_is_made_anew_and_no_message_is_lost(suite):
+def spoil_pages(f, size):
+    f.seek(8192)
+    f.write(os.urandom(size - 8192))
+
+
+def spoil_heads(f, size):
+    f.write(os.urandom(8192))
+
+
+@pytest.mark.parametrize("spoil", [spoil_pages, spoil_heads, lambda f, size: f.write(bytes(size)), lambda f, size: f.truncate(4096),
+                                   lambda f, size: f.truncate(0), lambda f, size: f.truncate(size // 8192 * 4096)],
+                         ids=["pages", "heads", "zeros", "one_page_left", "nothing_left", "half_left"])
+def test_an_index_that_is_spoilt_is_made_anew_and_no_message_is_lost(suite, spoil):
     c = Client(suite, user="alice")
     for _ in range(50):
         c.append(MESSAGE)
@@ -453,8 +465,7 @@ def test_an_index_that_is_spoilt_is_made_anew_and_no_message_is_lost(suite):
     size = index.stat().st_size
     time.sleep(0.05)  # a clock's tick: a file's time tells the two writings apart
     with open(index, "r+b") as f:
-        f.seek(8192)
-        f.write(os.urandom(size - 8192))
+        spoil(f, size)
     c.send("y FETCH 1:* (FLAGS ENVELOPE)\r\nz SELECT INBOX\r\n")
     assert b"* BYE" in c.file.read()
     assert idling.line().startswith(b"* BYE") and idling.is_closed()
