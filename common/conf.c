@@ -137,6 +137,30 @@ static bool list_add(struct conf_list *list, struct slice word)
 	return words[list->count] != NULL && ++list->count > 0;
 }
 
+static void lines_clear(struct conf_lines *lines)
+{
+	for (size_t i = 0; i < lines->count; i++) {
+		free(lines->lines[i].text);
+		free(lines->lines[i].file);
+	}
+	free(lines->lines);
+	*lines = (struct conf_lines){0, NULL};
+}
+
+static bool lines_add(
+    struct conf_lines *lines, struct slice text, struct slice file, unsigned line)
+{
+	struct conf_line *grown = reallocarray(lines->lines, lines->count + 1, sizeof *grown);
+	struct conf_line *added;
+
+	if (grown == NULL)
+		return false;
+	lines->lines = grown;
+	added = &grown[lines->count++];
+	*added = (struct conf_line){slice_dup(text), slice_dup(file), line};
+	return added->text != NULL && added->file != NULL;
+}
+
 /* Set a row from one word.  False with what was meant in `problem`. */
 static bool set_value(struct conf *conf, size_t row, struct slice word, struct buf *problem)
 {
@@ -162,6 +186,8 @@ static bool set_value(struct conf *conf, size_t row, struct slice word, struct b
 		return *(char **)field != NULL;
 	case CONF_LIST:
 		return list_add(field, word);
+	case CONF_LINES:
+		return false; /* they are no single word */
 	case CONF_CHOICE:
 		for (int i = 0; s->choices[i] != NULL; i++)
 			if (slice_equal(word, slice_string(s->choices[i]))) {
@@ -216,6 +242,8 @@ static void clear_value(struct conf *conf, size_t row)
 
 	if (conf_table[row].type == CONF_LIST) {
 		list_clear(field);
+	} else if (conf_table[row].type == CONF_LINES) {
+		lines_clear(field);
 	} else if (conf_table[row].type == CONF_STRING || conf_table[row].type == CONF_PATH) {
 		free(*(char **)field);
 		*(char **)field = NULL;
@@ -233,12 +261,8 @@ static bool is_plain_word(struct slice word)
 	return word.len > 0;
 }
 
-static void print_word(struct buf *out, struct slice word)
+static void print_quoted(struct buf *out, struct slice word)
 {
-	if (is_plain_word(word)) {
-		buf_append_slice(out, word);
-		return;
-	}
 	buf_append_octet(out, '"');
 	for (size_t i = 0; i < word.len; i++) {
 		if (word.data[i] == '"' || word.data[i] == '\\')
@@ -246,6 +270,22 @@ static void print_word(struct buf *out, struct slice word)
 		buf_append_octet(out, word.data[i]);
 	}
 	buf_append_octet(out, '"');
+}
+
+static void print_word(struct buf *out, struct slice word)
+{
+	if (is_plain_word(word))
+		buf_append_slice(out, word);
+	else
+		print_quoted(out, word);
+}
+
+static void print_lines(struct buf *out, const struct conf_lines *lines)
+{
+	buf_append_octet(out, '{');
+	for (size_t i = 0; i < lines->count; i++)
+		buf_printf(out, "\n    %s", lines->lines[i].text);
+	buf_append_string(out, lines->count == 0 ? " }" : "\n}");
 }
 
 void conf_value_print(struct buf *out, const struct conf *conf, size_t row)
@@ -268,6 +308,9 @@ void conf_value_print(struct buf *out, const struct conf *conf, size_t row)
 			print_word(out, slice_string(list->words[i]));
 		}
 		buf_append_string(out, " }");
+		break;
+	case CONF_LINES:
+		print_lines(out, field);
 		break;
 	case CONF_CHOICE:
 		buf_append_string(out, s->choices[*(const int *)field]);
@@ -298,6 +341,7 @@ struct parser {
 
 	enum token_kind kind;
 	struct buf word;  /* the text of a TOKEN_WORD */
+	bool is_quoted;   /* it stood in quotes */
 	bool *seen;       /* rows set so far, to name the second of two */
 	unsigned words;
 	unsigned braces;  /* that are open */
@@ -373,6 +417,7 @@ static bool next_token(struct parser *p)
 	}
 	buf_clear(&p->word);
 	p->kind = TOKEN_WORD;
+	p->is_quoted = c == '"';
 	switch (c) {
 	case -1:
 		p->kind = TOKEN_END;
@@ -580,6 +625,72 @@ static bool list_on_the_line(struct parser *p, size_t row)
 	return true;
 }
 
+/* One statement: the words up to the end of the line.  Its first word is current. */
+static bool line_of_words(struct parser *p, size_t row)
+{
+	struct buf text = buf_with_limit(CONF_LINE_MAX);
+	const char *base = strrchr(p->name, '/');
+	unsigned line = p->line;
+	bool good = true;
+
+	while (good && p->kind == TOKEN_WORD) {
+		if (text.len > 0)
+			buf_append_octet(&text, ' ');
+		if (p->is_quoted)
+			print_quoted(&text, buf_slice(&p->word));
+		else
+			buf_append_slice(&text, buf_slice(&p->word));
+		good = next_token(p);
+	}
+	if (good && text.overflowed)
+		good = fail(p, "%s: a statement is longer than %d characters", conf_table[row].name, CONF_LINE_MAX);
+	else if (good && p->kind == TOKEN_OPEN)
+		good = fail(p, "%s: unexpected { in a statement", conf_table[row].name);
+	good = good && lines_add(field_of(p->conf, row), buf_slice(&text),
+			   slice_string(base != NULL ? base + 1 : p->name), line);
+	buf_free(&text);
+	return good;
+}
+
+static bool lines_in_braces(struct parser *p, size_t row)
+{
+	unsigned opened = p->line;
+
+	for (;;) {
+		if (!next_token_over_lines(p))
+			return false;
+		if (p->kind == TOKEN_WORD && !line_of_words(p, row))
+			return false;
+		if (p->kind == TOKEN_CLOSE)
+			return next_token(p);
+		if (p->kind == TOKEN_END) {
+			p->line = opened;
+			return fail(p, "%s: the statements have no closing }", conf_table[row].name);
+		}
+		if (p->kind == TOKEN_OPEN)
+			return fail(p, "%s: unexpected {", conf_table[row].name);
+		pass_line_end(p);
+	}
+}
+
+bool conf_line_word(struct cursor *in, struct buf *word, bool *is_quoted)
+{
+	int c;
+
+	buf_clear(word);
+	cursor_take_while(in, octet_is_space);
+	*is_quoted = cursor_accept(in, '"');
+	if (!*is_quoted)
+		return buf_append_slice(word, cursor_take_until(in, ' ')) && word->len > 0;
+	while ((c = cursor_next(in)) != '"') {
+		if (c == '\\')
+			c = cursor_next(in);
+		if (c == -1 || !buf_append_octet(word, (char)c))
+			return false;
+	}
+	return true;
+}
+
 /* The value of a setting; the token after its name is current.  Leaves the token behind the value current. */
 static bool setting_value(struct parser *p, size_t row)
 {
@@ -595,6 +706,9 @@ static bool setting_value(struct parser *p, size_t row)
 	clear_value(p->conf, row);
 	if (s->type == CONF_LIST && p->kind == TOKEN_OPEN)
 		return list_in_braces(p, row);
+	if (s->type == CONF_LINES)
+		return p->kind == TOKEN_OPEN ? lines_in_braces(p, row) :
+		    fail(p, "%s: statements stand in braces, a line each: %s { ... }", s->name, s->name);
 	if (p->kind != TOKEN_WORD)
 		return fail(p, "%s: a value is missing", s->name);
 	if (slice_equal(buf_slice(&p->word), SLICE("=")))
@@ -942,6 +1056,22 @@ bool conf_check(struct conf *conf, char error[CONF_ERROR_MAX])
 	return true;
 }
 
+static void encode_line(struct writer *w, const struct conf_line *line)
+{
+	write_string(w, line->text);
+	write_string(w, line->file);
+	write_u32(w, line->line);
+}
+
+static bool decode_line(struct reader *r, struct conf_lines *lines)
+{
+	struct slice text = read_slice_max(r, CONF_LINE_MAX);
+	struct slice file = read_slice_max(r, WORD_MAX);
+	unsigned line = read_u32(r);
+
+	return reader_ok(r) && lines_add(lines, text, file, line);
+}
+
 /*
  * Between processes settings travel as text, row by row: what the one prints the
  * other parses, and a value that came through petrel.conf comes through here.
@@ -952,9 +1082,14 @@ void conf_encode(struct writer *w, const struct conf *conf)
 	for (size_t row = 0; row < conf_table_size; row++) {
 		const void *field = field_of(conf, row);
 		const struct conf_list *list = field;
+		const struct conf_lines *lines = field;
 		struct buf value = buf_with_limit(WORD_MAX);
 
-		if (conf_table[row].type == CONF_LIST) {
+		if (conf_table[row].type == CONF_LINES) {
+			write_u32(w, (uint32_t)lines->count);
+			for (size_t i = 0; i < lines->count; i++)
+				encode_line(w, &lines->lines[i]);
+		} else if (conf_table[row].type == CONF_LIST) {
 			write_u32(w, (uint32_t)list->count);
 			for (size_t i = 0; i < list->count; i++)
 				write_string(w, list->words[i]);
@@ -985,8 +1120,13 @@ struct conf *conf_decode(struct slice encoded)
 
 		clear_value(conf, row);
 		for (uint32_t i = 0; i < count && ok; i++) {
-			struct slice word = read_slice_max(&r, WORD_MAX);
+			struct slice word;
 
+			if (conf_table[row].type == CONF_LINES) {
+				ok = decode_line(&r, field_of(conf, row));
+				continue;
+			}
+			word = read_slice_max(&r, WORD_MAX);
 			ok = reader_ok(&r) && set_value(conf, row, word, &problem);
 		}
 	}

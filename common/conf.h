@@ -10,6 +10,8 @@
  *     tls       { certificate /etc/...      # a group: the setting tls.certificate
  *                 key /etc/... }
  *     tls.key   /etc/...                    # the same, in one word
+ *     access    { refuse helo localhost     # statements, a line each, for whoever
+ *                 accept client unknown }   # knows their grammar
  *     include   /etc/petrel/more.conf
  *
  * Durations are 30s, 5m, 4h, 5d, 1w or a sum of them (1h30m); sizes are octets
@@ -29,6 +31,18 @@
 struct conf_list {
 	size_t count;
 	char **words;
+};
+
+/* A statement: its words as they were written, one blank between them. */
+struct conf_line {
+	char *text;
+	char *file; /* where it stands: the file's name, without its directory */
+	unsigned line;
+};
+
+struct conf_lines {
+	size_t count;
+	struct conf_line *lines;
 };
 
 enum conf_durability { DURABILITY_JOURNAL, DURABILITY_FILE };
@@ -99,6 +113,8 @@ struct settings {
 		struct conf_list ports;
 		int64_t timeout;
 	} proxy;
+
+	struct conf_lines access;
 
 	struct {
 		int64_t workers;
@@ -242,7 +258,8 @@ enum conf_type {
 	CONF_SIZE,     /* octets */
 	CONF_DURATION, /* seconds */
 	CONF_CHOICE,   /* one of the words in `choices`; stored as their index */
-	CONF_LIST      /* words */
+	CONF_LIST,     /* words */
+	CONF_LINES     /* statements */
 };
 
 struct conf_setting {
@@ -276,6 +293,7 @@ enum {
 	CONF_FILE_MAX = 1024 * 1024,       /* octets of one file */
 	CONF_INCLUDE_DEPTH = 8,
 	CONF_WORDS_MAX = 10000,            /* in all files together */
+	CONF_LINE_MAX = 4096,              /* octets of a statement */
 	CONF_ENCODED_MAX = 2 * 1024 * 1024 /* octets of a whole configuration on its way to another process */
 };
 
@@ -312,6 +330,11 @@ struct conf *conf_decode(struct slice encoded);
 void conf_value_print(struct buf *out, const struct conf *conf, size_t row);
 /* The row of the setting with that name, or -1. */
 ssize_t conf_row(struct slice name);
+/*
+ * Take the next word of a statement; false at its end.  Only in quotes can a word
+ * be empty, or have a blank in it.
+ */
+bool conf_line_word(struct cursor *in, struct buf *word, bool *is_quoted);
 /* "5m" and the like; the texts that the parser takes and conf_value_print gives. */
 bool conf_parse_duration(struct slice text, int64_t *seconds);
 bool conf_parse_size(struct slice text, int64_t *octets);

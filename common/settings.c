@@ -28,6 +28,9 @@
 #define FIXED_CHOICE(name, field, value, choices, about)                                           \
 	{name, CONF_CHOICE, offsetof(struct settings, field), value, 0, 0, choices, about, true, NULL}
 
+#define LINES(name, field, about)                                                                  \
+	{name, CONF_LINES, offsetof(struct settings, field), NULL, 0, 0, NULL, about, false, NULL}
+
 /* Words that have a form of their own (conf_form.h). */
 #define STRING_OF(form, name, field, value, about)                                                 \
 	{name, CONF_STRING, offsetof(struct settings, field), value, 0, 0, NULL, about, false,      \
@@ -120,6 +123,8 @@ const struct conf_setting conf_table[] = {
     LIST_OF(port, "proxy.ports", proxy.ports, NULL,
 	"Our ports where they do so; default: all of SMTP, IMAP and POP3."),
     DURATION("proxy.timeout", proxy.timeout, "5s", 1, 300, "How long such a header may take to come."),
+
+    LINES("access", access, "Who may send mail here: a rule on each line, the first that matches decides; see ACCESS RULES."),
 
     COUNT("smtp.workers", smtp.workers, "0", 0, 64, "How many smtpd processes; 0: one for each processor."),
     SIZE("smtp.size-limit", smtp.size_limit, "50M", 64 * KILO, 4 * GIGA, "The largest message that is taken."),

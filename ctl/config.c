@@ -7,7 +7,7 @@
 
 #include "ctl/ctl.h"
 
-static const char *const type_names[] = {"text", "path", "number", "size", "duration", "choice", "list"};
+static const char *const type_names[] = {"text", "path", "number", "size", "duration", "choice", "list", "statements"};
 
 static void print_json(struct buf *out, const struct conf *conf, size_t row, bool first)
 {

@@ -312,3 +312,80 @@ Test(conf, words_are_counted_whether_they_are_quoted_or_not)
 	cr_assert_not(reads_words("192.0.2.0/24", 10000));
 	cr_assert_not(reads_words("\"192.0.2.0/24\"", 10000));
 }
+
+/* --- statements ---------------------------------------------------------------- */
+
+Test(conf, a_statement_ends_with_its_line_and_knows_where_it_stands)
+{
+	struct conf *conf = read_text("access {\n"
+				      "  accept client 192.0.2.1   # one\n"
+				      "\n"
+				      "  refuse helo \"a b\" say \"x \\\" y\" ; defer\n"
+				      "  refuse from \\\n    a@b\n"
+				      "}\nqueue.expire 3d\n");
+	const struct conf_lines *lines;
+
+	cr_assert_not_null(conf, "%s", error);
+	lines = &conf->values.access;
+	cr_assert_eq(lines->count, 4);
+	cr_assert_str_eq(lines->lines[0].text, "accept client 192.0.2.1");
+	cr_assert_str_eq(lines->lines[0].file, "petrel.conf");
+	cr_assert_eq(lines->lines[0].line, 2);
+	cr_assert_str_eq(lines->lines[1].text, "refuse helo \"a b\" say \"x \\\" y\"");
+	cr_assert_eq(lines->lines[1].line, 4);
+	cr_assert_str_eq(lines->lines[2].text, "defer");
+	cr_assert_eq(lines->lines[2].line, 4);
+	cr_assert_str_eq(lines->lines[3].text, "refuse from a@b");
+	cr_assert_eq(lines->lines[3].line, 5);
+	cr_assert_eq(conf->values.queue.expire, 3 * 86400);
+	conf_free(conf);
+}
+
+Test(conf, the_words_of_a_statement_are_taken_as_they_were_written)
+{
+	struct cursor in = cursor_over(SLICE("refuse \"a b\" \"\" \"\\\"\\\\\" x\\y"));
+	struct {
+		const char *word;
+		bool is_quoted;
+	} expected[] = {{"refuse", false}, {"a b", true}, {"", true}, {"\"\\", true}, {"x\\y", false}};
+	struct buf word = buf_with_limit(CONF_LINE_MAX);
+	bool is_quoted;
+
+	for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+		cr_assert(conf_line_word(&in, &word, &is_quoted));
+		cr_assert(slice_equal(buf_slice(&word), slice_string(expected[i].word)));
+		cr_assert_eq(is_quoted, expected[i].is_quoted);
+	}
+	cr_assert_not(conf_line_word(&in, &word, &is_quoted));
+	buf_free(&word);
+}
+
+Test(conf, statements_survive_the_way_to_another_process)
+{
+	struct conf *conf = read_text("access { accept; refuse say \"no: {\" }\n"), *there;
+	struct buf encoded = buf_with_limit(CONF_ENCODED_MAX), printed = buf_with_limit(1000);
+	struct writer w = {&encoded};
+
+	cr_assert_not_null(conf, "%s", error);
+	conf_encode(&w, conf);
+	there = conf_decode(buf_slice(&encoded));
+	cr_assert_not_null(there);
+	cr_assert_eq(there->values.access.count, 2);
+	cr_assert_str_eq(there->values.access.lines[1].text, "refuse say \"no: {\"");
+	cr_assert_eq(there->values.access.lines[1].line, 1);
+	conf_value_print(&printed, there, (size_t)conf_row(SLICE("access")));
+	cr_assert(slice_equal(buf_slice(&printed), SLICE("{\n    accept\n    refuse say \"no: {\"\n}")));
+	conf_free(conf);
+	conf_free(there);
+	buf_free(&encoded);
+	buf_free(&printed);
+}
+
+Test(conf, what_is_wrong_with_a_statement_is_said_with_its_line)
+{
+	expect_error("access accept\n", "petrel.conf:1: access: statements stand in braces, a line each: access { ... }");
+	expect_error("access {\n accept\n refuse client { x }\n}\n", "petrel.conf:3: access: unexpected { in a statement");
+	expect_error("access {\n accept\n", "petrel.conf:1: access: the statements have no closing }");
+	expect_error("access { accept }\naccess { refuse }\n",
+	    "petrel.conf:2: access: set before, at line 1 of /etc/petrel/petrel.conf");
+}
