@@ -109,6 +109,7 @@ static void address_keys(struct slice address, each_key each, void *context)
 	each(address, context);
 	if (at < 0)
 		return;
+	give(each, context, SLICE("@"), domain); /* as the other tables have it */
 	domain_keys(domain, true, each, context);
 }
 

@@ -16,7 +16,6 @@ static const char *const action_words[ACCESS_ACTION_COUNT] = {
     [ACCESS_DISCONNECT] = "disconnect",
     [ACCESS_HOLD] = "hold",
     [ACCESS_DISCARD] = "discard",
-    [ACCESS_GREYLIST] = "greylist",
     [ACCESS_TARPIT] = "tarpit",
     [ACCESS_NOTE] = "note",
 };
@@ -42,7 +41,6 @@ static const struct {
     [ACCESS_REFUSE] = {550, "5.7.1", "Not accepted here, by local rule"},
     [ACCESS_DEFER] = {450, "4.7.1", "Not accepted now, by local rule; try again later"},
     [ACCESS_DISCONNECT] = {521, "5.7.1", "Not accepted here, by local rule; goodbye"},
-    [ACCESS_GREYLIST] = {450, "4.7.1", "Greylisted, try again later"},
 };
 
 struct parser {
@@ -166,6 +164,8 @@ static bool table_pattern(struct parser *p, enum access_condition_kind kind, str
 		return fail(p, "more than %d tables", ACCESS_TABLES_MAX);
 	pattern->kind = PATTERN_TABLE;
 	pattern->number = (uint8_t)number;
+	if (kind == CONDITION_CLIENT)
+		p->rules->looks_at_names = true;
 	return true;
 }
 
@@ -179,10 +179,13 @@ static bool client_pattern(struct parser *p, struct access_pattern *pattern)
 		if (i < word.len && !octet_is_digit(word.data[i]) && word.data[i] != '.')
 			break;
 	}
+	if (network_parse(word, &pattern->network)) {
+		pattern->kind = PATTERN_NETWORK;
+		return true;
+	}
+	p->rules->looks_at_names = true;
 	if (is_keyword(p, "unknown")) {
 		pattern->kind = PATTERN_UNKNOWN;
-	} else if (network_parse(word, &pattern->network)) {
-		pattern->kind = PATTERN_NETWORK;
 	} else if (is_numeric) {
 		return fail(p, "\"%.*s\" is not a network; write 192.0.2.0/24, 2001:db8::/32 or one address",
 		    SLICE_PRINTF(word));
@@ -217,10 +220,15 @@ static bool address_pattern(
 	if (at < 0)
 		return fail(p, "%s: \"%.*s\" has no @; write *@%.*s for all addresses of a domain",
 		    condition, SLICE_PRINTF(word), SLICE_PRINTF(word));
-	if (at == 0 || (size_t)at + 1 == word.len)
-		return fail(p, "%s: \"%.*s\" lacks what stands %s the @; * stands for anything",
-		    condition, SLICE_PRINTF(word), at == 0 ? "before" : "behind");
-	return true;
+	if ((size_t)at + 1 == word.len)
+		return fail(p, "%s: \"%.*s\" lacks what stands behind the @; * stands for anything",
+		    condition, SLICE_PRINTF(word));
+	if (at > 0)
+		return true;
+	/* "@example.org", as in tables. */
+	free(pattern->text);
+	return asprintf(&pattern->text, "*%.*s", SLICE_PRINTF(word)) > 0 ||
+	       fail(p, "out of memory");
 }
 
 static bool service_pattern(struct parser *p, struct access_pattern *pattern)
@@ -452,6 +460,14 @@ struct access_rules *access_rules_new(const struct conf_lines *lines, char error
 	return NULL;
 }
 
+bool access_rules_check(const struct conf_lines *lines, char error[CONF_ERROR_MAX])
+{
+	struct access_rules *rules = access_rules_new(lines, error);
+
+	access_rules_free(rules);
+	return rules != NULL;
+}
+
 void access_rules_free(struct access_rules *rules)
 {
 	if (rules == NULL)
@@ -477,6 +493,11 @@ void access_rules_free(struct access_rules *rules)
 bool access_rules_are_empty(const struct access_rules *rules)
 {
 	return rules == NULL || rules->count == 0;
+}
+
+bool access_rules_look_at_names(const struct access_rules *rules)
+{
+	return rules != NULL && rules->looks_at_names;
 }
 
 size_t access_rules_tables(const struct access_rules *rules, const struct access_table **tables)

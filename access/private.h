@@ -61,6 +61,7 @@ struct access_rule {
 struct access_rules {
 	size_t count;
 	struct access_rule *rules;
+	bool looks_at_names;
 	size_t table_count;
 	struct access_table tables[ACCESS_TABLES_MAX];
 };

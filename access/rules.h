@@ -41,7 +41,6 @@ enum access_action {
 	ACCESS_DISCONNECT,
 	ACCESS_HOLD,     /* take it and keep it until somebody has looked at it */
 	ACCESS_DISCARD,  /* say that it was taken, and throw it away */
-	ACCESS_GREYLIST, /* first time, later, then take it */
 	ACCESS_TARPIT,   /* slow the client down; goes on */
 	ACCESS_NOTE,     /* say it in the log; goes on */
 	ACCESS_ACTION_COUNT
@@ -127,8 +126,12 @@ struct access_verdict {
  * is short.
  */
 struct access_rules *access_rules_new(const struct conf_lines *lines, char error[CONF_ERROR_MAX]);
+/* Can they all be read?  The message is as that of access_rules_new. */
+bool access_rules_check(const struct conf_lines *lines, char error[CONF_ERROR_MAX]);
 void access_rules_free(struct access_rules *rules);
 bool access_rules_are_empty(const struct access_rules *rules);
+/* A rule looks at the client's name in the DNS. */
+bool access_rules_look_at_names(const struct access_rules *rules);
 
 /* The tables that are to be asked, in the order of the bits in the facts. */
 size_t access_rules_tables(const struct access_rules *rules, const struct access_table **tables);

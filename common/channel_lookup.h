@@ -12,7 +12,9 @@ enum lookup_type {
 	LOOKUP_VERDICT,       /* struct lookup_verdict */
 	LOOKUP_EXPAND,        /* call: slice address.  Answer LOOKUP_EXPANSION */
 	LOOKUP_EXPANSION,     /* struct lookup_expansion */
-	LOOKUP_SENDER         /* call: slice login, slice sender address, bool begins_message (which is counted).  May this login use it?  Answer LOOKUP_VERDICT */
+	LOOKUP_SENDER,        /* call: slice login, slice sender address, bool begins_message (which is counted).  May this login use it?  Answer LOOKUP_VERDICT */
+	LOOKUP_LISTED, /* call: u32 count, for each: string table, u32 count, slices keys.  Which tables hold any of theirs?  Answer LOOKUP_LISTS */
+	LOOKUP_LISTS   /* u32 bits: it does; u32 bits: it does not; neither: nobody can say now */
 };
 
 enum lookup_answer {
@@ -28,6 +30,12 @@ struct lookup_verdict {
 	uint16_t code;       /* reply code: 250, 550, 554, 451 */
 	char status[12];     /* enhanced status code: "5.1.1" */
 	char text[256];      /* "No such user here" */
+};
+
+/* Which tables hold what was asked: a bit for each, in the order of the question. */
+struct lookup_lists {
+	uint32_t listed;
+	uint32_t unlisted; /* in neither: nobody can say now */
 };
 
 enum lookup_kind {

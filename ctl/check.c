@@ -11,6 +11,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "access/rules.h"
 #include "auth/certificates.h"
 #include "auth/credentials.h"
 #include "common/authorities.h"
@@ -196,6 +197,32 @@ static void check_tables(struct findings *f)
 		close(directory);
 }
 
+/* The tables that access rules name: whoever wrote the rule had one in mind. */
+static void check_lists(struct findings *f)
+{
+	char problem[CONF_ERROR_MAX];
+	struct access_rules *rules = access_rules_new(&settings->access, problem);
+	int directory = open(settings->directory.tables, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	static const struct table_schema any = {TABLE_PLAIN, NULL};
+	const struct access_table *tables;
+	size_t count = access_rules_tables(rules, &tables);
+
+	for (size_t i = 0; directory != -1 && i < count; i++) {
+		struct table_error error;
+		struct table *table = table_open(directory, tables[i].name, &any, &error);
+		enum table_change change = table == NULL ? TABLE_REFUSED : table_refresh(table, &error);
+
+		if (change == TABLE_REFUSED || change == TABLE_MISSING)
+			find(f, change == TABLE_REFUSED, "access: the table <%s>: %s/%s", tables[i].name,
+			    settings->directory.tables, error.text);
+		if (table != NULL)
+			table_close(table);
+	}
+	if (directory != -1)
+		close(directory);
+	access_rules_free(rules);
+}
+
 static void check_credentials(struct findings *f)
 {
 	struct buf text = buf_with_limit(CREDENTIALS_FILE_MAX), error = buf_with_limit(512);
@@ -272,6 +299,7 @@ static void check_all(struct findings *f)
 	check_logins(f);
 	check_directories(f);
 	check_tables(f);
+	check_lists(f);
 	check_credentials(f);
 	check_certificates(f);
 	check_listeners(f);
@@ -284,6 +312,7 @@ unsigned ctl_check_files(void)
 	check_tls(&f);
 	check_logins(&f);
 	check_tables(&f);
+	check_lists(&f);
 	check_credentials(&f);
 	check_certificates(&f);
 	return f.errors;

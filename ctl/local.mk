@@ -20,7 +20,7 @@ ctl_petrel_SOURCES = \
 	master/listeners.c master/listeners.h \
 	master/table.c master/table.h \
 	master/tls_files.c master/tls_files.h
-ctl_petrel_LDADD = $(AUTH_LIBS) libkeyring.a liblookup.a $(TABLE_LIBS) $(COMMON_LIBS)
+ctl_petrel_LDADD = $(AUTH_LIBS) libkeyring.a liblookup.a $(TABLE_LIBS) $(ACCESS_LIBS) $(COMMON_LIBS)
 
 sbin_PROGRAMS += ctl/sendmail
 ctl_sendmail_SOURCES = \
@@ -30,7 +30,7 @@ ctl_sendmail_SOURCES = \
 	ctl/sendmail.c \
 	ctl/submission.c ctl/submission.h \
 	ctl/submit.c
-ctl_sendmail_LDADD = libmessage.a $(SPELLING_LIBS) $(COMMON_LIBS)
+ctl_sendmail_LDADD = $(ACCESS_LIBS) $(COMMON_LIBS)
 
 # mailq and newaliases are sendmail by other names, and lib/ is where old programs look for it.  sendmail belongs to the group
 # that may put mail into drop/; where there is no such group yet (a package's build

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "access/rules.h"
 #include "ctl/ctl.h"
 
 int ctl_fail(int status, const char *format, ...)
@@ -30,7 +31,8 @@ struct conf *ctl_try_configuration(const struct ctl *ctl, conf_report report, vo
 	}
 	/* What holds between settings is asked once each of them holds by itself. */
 	if (conf_read_file_reporting(conf, ctl->conf_path, report, context)) {
-		if (conf_check(conf, error)) {
+		if (conf_check(conf, error) &&
+		    access_rules_check(&conf->values.access, error)) {
 			settings = &conf->values;
 			return conf;
 		}

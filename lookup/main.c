@@ -17,6 +17,7 @@
 #include "lookup/allowance.h"
 #include "lookup/directory.h"
 #include "lookup/expand.h"
+#include "lookup/lists.h"
 #include "lookup/verdict.h"
 
 enum {
@@ -25,13 +26,15 @@ enum {
 };
 
 static struct directory directory;
+static struct lists lists;
 static int tables_fd = -1;
 static uint64_t refreshed_us;
 
 static bool refresh(bool reload)
 {
 	refreshed_us = clock_monotonic_us();
-	return directory_refresh(&directory, reload);
+	/* Both are to be looked at, whatever the one says. */
+	return directory_refresh(&directory, reload) | lists_refresh(&lists, reload);
 }
 
 static void refresh_now_and_then(void)
@@ -95,6 +98,53 @@ static bool on_sender(struct channel *channel, struct message *m)
 	return send_verdict(channel, m->request, &verdict);
 }
 
+enum { LIST_KEYS_MAX = 1024 }; /* in one question */
+
+/* Is any of the keys that follow in that table?  All of them are read, whatever they say. */
+static enum table_answer find_any(struct reader *r, struct slice table)
+{
+	uint32_t count = read_u32(r);
+	enum table_answer sum = TABLE_ABSENT;
+
+	if (count > LIST_KEYS_MAX)
+		reader_fail(r);
+	for (uint32_t i = 0; i < count && reader_ok(r); i++) {
+		struct slice key = read_slice_max(r, ADDRESS_MAX + 8);
+		enum table_answer one =
+		    sum == TABLE_FOUND ? TABLE_FOUND : lists_find(&lists, table, key);
+
+		if (one != TABLE_ABSENT)
+			sum = one;
+	}
+	return sum;
+}
+
+static bool on_listed(struct channel *channel, struct message *m)
+{
+	struct reader r = message_reader(m);
+	uint32_t count = read_u32(&r), listed = 0, unlisted = 0;
+	struct writer *w;
+
+	if (count > ACCESS_TABLES_MAX)
+		return false;
+	for (uint32_t i = 0; i < count && reader_ok(&r); i++) {
+		struct slice table = read_slice_max(&r, TABLE_NAME_MAX);
+		enum table_answer answer = find_any(&r, table);
+
+		if (answer == TABLE_FOUND)
+			listed |= UINT32_C(1) << i;
+		else if (answer == TABLE_ABSENT)
+			unlisted |= UINT32_C(1) << i;
+	}
+	if (!reader_finished(&r))
+		return false;
+	w = channel_begin(channel, LOOKUP_LISTS, m->request);
+	write_u32(w, listed);
+	write_u32(w, unlisted);
+	channel_end(channel);
+	return true;
+}
+
 static bool has_errors(const struct expansion *e)
 {
 	for (uint32_t i = 0; i < e->result.count; i++)
@@ -145,6 +195,8 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 		return on_expand(channel, m);
 	case LOOKUP_SENDER:
 		return on_sender(channel, m);
+	case LOOKUP_LISTED:
+		return on_listed(channel, m);
 	default:
 		return false;
 	}
@@ -164,7 +216,8 @@ static bool prepare(void)
 static bool start(struct event_base *base)
 {
 	(void)base;
-	if (!directory_open(&directory, tables_fd) || !directory_configure(&directory, settings))
+	if (!directory_open(&directory, tables_fd) || !directory_configure(&directory, settings) ||
+	    !lists_configure(&lists, settings, tables_fd))
 		return false;
 	refresh(false);
 	return channel_send(process_master(), CONTROL_READY, 0);
@@ -172,7 +225,8 @@ static bool start(struct event_base *base)
 
 static void reload(void)
 {
-	if (!directory_configure(&directory, settings))
+	if (!directory_configure(&directory, settings) ||
+	    !lists_configure(&lists, settings, tables_fd))
 		log_error("settings-unusable", log_errno(errno));
 	refresh(true);
 }
@@ -195,6 +249,7 @@ int main(int argc, char **argv)
 {
 	int status = process_main(&lookup, argc, argv);
 
+	lists_close(&lists);
 	directory_close(&directory);
 	return status;
 }

@@ -14,4 +14,4 @@ master_master_SOURCES = \
 	master/sessions.c master/sessions.h \
 	master/table.c master/table.h \
 	master/tls_files.c master/tls_files.h
-master_master_LDADD = $(COMMON_LIBS)
+master_master_LDADD = $(ACCESS_LIBS) $(COMMON_LIBS)

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "access/rules.h"
 #include "common/clock.h"
 #include "common/conf.h"
 #include "common/log.h"
@@ -58,7 +59,8 @@ static struct conf *read_configuration(char error[CONF_ERROR_MAX])
 {
 	struct conf *new = conf_new();
 
-	if (new != NULL && conf_read_file(new, conf_path, error) && conf_check(new, error))
+	if (new != NULL && conf_read_file(new, conf_path, error) && conf_check(new, error) &&
+	    access_rules_check(&new->values.access, error))
 		return new;
 	conf_free(new);
 	return NULL;

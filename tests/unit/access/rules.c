@@ -158,6 +158,9 @@ Test(access, a_domain_with_a_star_is_its_subdomains)
 	cr_assert_not(is_refused(from("a@notbad.example")));
 	cr_assert(is_refused(from("a@worse.example")));
 	cr_assert_not(is_refused(from("a@x.worse.example")));
+	cr_assert(read_rules("refuse from @bad.example"));
+	cr_assert(is_refused(from("a@bad.example")));
+	cr_assert_not(is_refused(from("a@b.bad.example")));
 }
 
 Test(access, the_null_sender_is_written_as_in_the_protocol)
@@ -336,7 +339,7 @@ static void expect_keys(enum access_subject subject, struct access_facts facts, 
 
 Test(access, a_table_holds_what_a_rule_could_say)
 {
-	expect_keys(ACCESS_SUBJECT_FROM, stranger(), "alice@elsewhere.example|*@elsewhere.example|*@*.example|");
+	expect_keys(ACCESS_SUBJECT_FROM, stranger(), "alice@elsewhere.example|@elsewhere.example|*@elsewhere.example|*@*.example|");
 	expect_keys(ACCESS_SUBJECT_FROM, from(""), "<>|");
 	expect_keys(ACCESS_SUBJECT_HELO, helo("a.b.example"), "a.b.example|*.b.example|*.example|");
 	expect_keys(ACCESS_SUBJECT_CLIENT, named("mx.example"),
@@ -350,7 +353,7 @@ Test(access, an_error_names_file_line_and_word)
 {
 	expect_error("accept\nrefus client 10.0.0.1",
 	    "petrel.conf:3: access: \"refus\" is no action; write accept, refuse, defer, disconnect, hold, "
-	    "discard, greylist, tarpit or note");
+	    "discard, tarpit or note");
 	expect_error("refuse cliet 10.0.0.1",
 	    "petrel.conf:2: access: \"cliet\" is no condition; write client, helo, from, to, login, service, "
 	    "tls, early or pipelining");
@@ -362,8 +365,8 @@ Test(access, an_error_names_file_line_and_word)
 	    "petrel.conf:2: access: no commas between words, as in \"localhost,\"");
 	expect_error("refuse from example.org",
 	    "petrel.conf:2: access: from: \"example.org\" has no @; write *@example.org for all addresses of a domain");
-	expect_error("refuse from @example.org",
-	    "petrel.conf:2: access: from: \"@example.org\" lacks what stands before the @; * stands for anything");
+	expect_error("refuse from alice@",
+	    "petrel.conf:2: access: from: \"alice@\" lacks what stands behind the @; * stands for anything");
 	expect_error("refuse from", "petrel.conf:2: access: from: what is it to be?");
 	expect_error("refuse service imap",
 	    "petrel.conf:2: access: \"imap\" is no service; write mx, submission or submissions");

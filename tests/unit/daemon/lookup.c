@@ -16,7 +16,10 @@ static void setup(void)
 	test_directory_write(&files, "accounts", "alice@example.org\nbob@example.org\n");
 	test_directory_write(&files, "aliases", "sales: alice, bob, x@elsewhere.test\n");
 	snprintf(conf, sizeof conf,
-	    "hostname mail.example.org\ndomains example.org\ndirectory.tables %s\n", files.path);
+	    "hostname mail.example.org\ndomains example.org\ndirectory.tables %s\n"
+	    "access { refuse from <bad>; refuse to <none>; accept helo <broken> }\n", files.path);
+	test_directory_write(&files, "bad", "evil@elsewhere.test\n*@*.worse.test because\n");
+	test_directory_write(&files, "broken", "twice\ntwice\n");
 	daemon_start(&d, "lookup/lookup", ROLE_LOOKUP, conf);
 	smtpd = daemon_peer(&d, ROLE_SMTPD, 0, &smtpd_end);
 	qmgr = daemon_peer(&d, ROLE_QMGR, 0, NULL);
@@ -138,6 +141,36 @@ Test(lookup_daemon, a_reload_takes_new_domains_over)
 	cr_assert_eq(recipient("sales@example.net", false), 250);
 	cr_assert_eq(recipient("nobody@example.net", false), 550);
 	cr_assert_eq(recipient("postmaster@example.net", false), 250);
+}
+
+static void ask_list(struct writer *w, const char *table, const char *key)
+{
+	write_string(w, table);
+	write_u32(w, 2);
+	write_string(w, "not@there.test");
+	write_string(w, key);
+}
+
+Test(lookup_daemon, says_which_tables_of_the_rules_hold_somebody)
+{
+	struct reply reply = {0};
+	struct writer *w = channel_call(smtpd, LOOKUP_LISTED, daemon_reply, &reply, NULL);
+	struct reader r;
+
+	write_u32(w, 6);
+	ask_list(w, "bad", "EVIL@elsewhere.test");
+	ask_list(w, "bad", "*@*.worse.test");
+	ask_list(w, "bad", "good@elsewhere.test");
+	ask_list(w, "none", "evil@elsewhere.test"); /* has no file: nobody is in it */
+	ask_list(w, "broken", "twice");             /* nobody can say */
+	ask_list(w, "accounts", "alice@example.org"); /* no rule names it */
+	cr_assert(channel_end(smtpd));
+	daemon_run_until(&d, &reply.came);
+	cr_assert_eq(reply.type, LOOKUP_LISTS);
+	r = reader_over(slice_of(reply.body, reply.len));
+	cr_assert_eq(read_u32(&r), 0x3);
+	cr_assert_eq(read_u32(&r), 0xc);
+	cr_assert(reader_finished(&r));
 }
 
 Test(lookup_daemon, a_malformed_question_ends_the_asker_alone)
