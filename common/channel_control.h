@@ -54,6 +54,7 @@ enum control_file {
 	CONTROL_FILE_OAUTH_SECRET,       /* to oauth alone */
 	CONTROL_FILE_OAUTH_AUTHORITIES,  /* PEM; to oauth alone */
 	CONTROL_FILE_CLIENT_AUTHORITIES, /* PEM; to those who speak TLS, and auth */
+	CONTROL_FILE_TALLY,       /* counters that the smtpd processes share (tally.h) */
 	CONTROL_FILE_COUNT
 };
 

@@ -47,6 +47,8 @@ struct conf_lines {
 
 enum conf_durability { DURABILITY_JOURNAL, DURABILITY_FILE };
 enum conf_log_to { LOG_TO_FILE, LOG_TO_SYSLOG, LOG_TO_STDERR };
+enum conf_refuse_at { REFUSE_AT_RCPT, REFUSE_AT_EARLIEST };
+enum conf_early_talkers { EARLY_TALKERS_REFUSE, EARLY_TALKERS_DISCONNECT, EARLY_TALKERS_NOTE };
 enum conf_cleartext { CLEARTEXT_NEVER, CLEARTEXT_LOOPBACK, CLEARTEXT_ALWAYS };
 enum conf_bare_line_ends { BARE_LINE_ENDS_NORMALIZE, BARE_LINE_ENDS_REFUSE };
 enum conf_submission_from { SUBMISSION_FROM_REFUSE, SUBMISSION_FROM_SENDER, SUBMISSION_FROM_ANY };
@@ -57,6 +59,17 @@ enum conf_policy_failure { POLICY_FAILURE_DEFER, POLICY_FAILURE_ACCEPT };
 enum conf_tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
 enum conf_oauth_account { OAUTH_ACCOUNT_USERNAME, OAUTH_ACCOUNT_EMAIL, OAUTH_ACCOUNT_SUB };
 enum conf_outbound_tls { OUTBOUND_TLS_OPPORTUNISTIC, OUTBOUND_TLS_REQUIRED, OUTBOUND_TLS_OFF };
+
+/* How much one client, or one network, may do; 0: any number. */
+struct conf_limits {
+	int64_t connections; /* at a time */
+	int64_t connections_per_minute;
+	int64_t messages; /* this and the rest: in limits.window */
+	int64_t recipients;
+	int64_t auth_failures;
+	int64_t errors;
+	int64_t unknown_recipients;
+};
 
 /* Everything that can be set.  Durations are in seconds, sizes in octets.  See settings.c for what each means. */
 struct settings {
@@ -117,11 +130,20 @@ struct settings {
 	struct conf_lines access;
 
 	struct {
+		int64_t window;
+		struct conf_list exempt;
+		int64_t ipv4_network; /* bits */
+		int64_t ipv6_client;
+		int64_t ipv6_network;
+		struct conf_limits client;
+		struct conf_limits network;
+	} limits;
+
+	struct {
 		int64_t workers;
 		int64_t size_limit;
 		int64_t recipients_limit;
 		int64_t connections_limit;
-		int64_t client_connections_limit;
 		int64_t errors_limit;
 		int64_t command_timeout;
 		int64_t data_timeout;
@@ -132,6 +154,13 @@ struct settings {
 		struct conf_list relay_networks;
 		struct conf_list xclient_networks;
 		struct conf_list priority_networks;
+		int refuse_at; /* enum conf_refuse_at */
+		int64_t greeting_delay;
+		int early_talkers; /* enum conf_early_talkers */
+		int64_t tarpit_errors;
+		int64_t tarpit_delay;
+		int64_t tarpit_sessions;
+		int64_t unknown_recipients_limit;
 	} smtp;
 
 	struct {

@@ -34,6 +34,7 @@ libcommon_a_SOURCES = \
 	common/session.c common/session.h \
 	common/siphash.c common/siphash.h \
 	common/slice.c common/slice.h \
+	common/tally.c common/tally.h \
 	common/threads.c common/threads.h \
 	common/verdict.c common/verdict.h
 
@@ -46,7 +47,7 @@ tests_unit_test_common_SOURCES = tests/unit/common/channel.c \
 	tests/unit/common/conf.c tests/unit/common/io.c tests/unit/common/log.c \
 	tests/unit/common/network.c tests/unit/common/proxy.c \
 	tests/unit/common/sandbox.c tests/unit/common/siphash.c \
-	tests/unit/common/slice.c
+	tests/unit/common/slice.c tests/unit/common/tally.c
 tests_unit_test_common_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_common_LDADD = $(COMMON_LIBS) $(UNIT_LIBS)
 endif

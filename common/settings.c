@@ -48,6 +48,8 @@
 static const char *const durability_choices[] = {"journal", "file", NULL};
 static const char *const log_to_choices[] = {"file", "syslog", "stderr", NULL};
 static const char *const log_level_choices[] = {"error", "warning", "info", "debug", NULL};
+static const char *const refuse_at_choices[] = {"rcpt", "earliest", NULL};
+static const char *const early_talkers_choices[] = {"refuse", "disconnect", "note", NULL};
 static const char *const cleartext_choices[] = {"never", "loopback", "always", NULL};
 static const char *const certificates_choices[] = {"listed", "named", NULL};
 static const char *const oauth_account_choices[] = {"username", "email", "sub", NULL};
@@ -126,12 +128,31 @@ const struct conf_setting conf_table[] = {
 
     LINES("access", access, "Who may send mail here: a rule on each line, the first that matches decides; see ACCESS RULES."),
 
+    DURATION("limits.window", limits.window, "1h", 60, DAY,
+	"The time in which limits are counted, but for connections."),
+    LIST_OF(network, "limits.exempt", limits.exempt, "127.0.0.0/8 ::1/128", "Clients that are not counted; none: all are."),
+    NUMBER("limits.ipv4-network", limits.ipv4_network, "24", 8, 32, "How many bits of an IPv4 address are one network's."),
+    NUMBER("limits.ipv6-client", limits.ipv6_client, "64", 32, 128, "How many bits of an IPv6 address are one client's."),
+    NUMBER("limits.ipv6-network", limits.ipv6_network, "48", 16, 128, "How many bits of an IPv6 address are one network's."),
+    NUMBER("limits.client.connections", limits.client.connections, "50", 0, 1000000, "Connections at a time, of one client; 0: any number."),
+    NUMBER("limits.client.connections-per-minute", limits.client.connections_per_minute, "300", 0, 1000000, "Connections in a minute, of one client; 0: any number."),
+    NUMBER("limits.client.messages", limits.client.messages, "0", 0, 1000000, "Messages in limits.window, of one client; 0: any number."),
+    NUMBER("limits.client.recipients", limits.client.recipients, "0", 0, 1000000, "Recipients in limits.window, of one client; 0: any number."),
+    NUMBER("limits.client.auth-failures", limits.client.auth_failures, "20", 0, 1000000, "Failed logins in limits.window, of one client; 0: any number."),
+    NUMBER("limits.client.errors", limits.client.errors, "200", 0, 1000000, "Commands in limits.window that were refused for good, of one client; 0: any number."),
+    NUMBER("limits.client.unknown-recipients", limits.client.unknown_recipients, "100", 0, 1000000, "Recipients in limits.window that there are not, of one client; 0: any number."),
+    NUMBER("limits.network.connections", limits.network.connections, "250", 0, 1000000, "Connections at a time, of one network; 0: any number."),
+    NUMBER("limits.network.connections-per-minute", limits.network.connections_per_minute, "1500", 0, 1000000, "Connections in a minute, of one network; 0: any number."),
+    NUMBER("limits.network.messages", limits.network.messages, "0", 0, 1000000, "Messages in limits.window, of one network; 0: any number."),
+    NUMBER("limits.network.recipients", limits.network.recipients, "0", 0, 1000000, "Recipients in limits.window, of one network; 0: any number."),
+    NUMBER("limits.network.auth-failures", limits.network.auth_failures, "100", 0, 1000000, "Failed logins in limits.window, of one network; 0: any number."),
+    NUMBER("limits.network.errors", limits.network.errors, "1000", 0, 1000000, "Commands in limits.window that were refused for good, of one network; 0: any number."),
+    NUMBER("limits.network.unknown-recipients", limits.network.unknown_recipients, "500", 0, 1000000, "Recipients in limits.window that there are not, of one network; 0: any number."),
+
     COUNT("smtp.workers", smtp.workers, "0", 0, 64, "How many smtpd processes; 0: one for each processor."),
     SIZE("smtp.size-limit", smtp.size_limit, "50M", 64 * KILO, 4 * GIGA, "The largest message that is taken."),
     NUMBER("smtp.recipients-limit", smtp.recipients_limit, "1000", 100, 10000, "Recipients of one message."),
     NUMBER("smtp.connections-limit", smtp.connections_limit, "10000", 1, 1000000, "Clients of one smtpd process at a time."),
-    NUMBER("smtp.client-connections-limit", smtp.client_connections_limit, "1000", 1, 1000000,
-	"Connections of one client address to one smtpd process at a time."),
     NUMBER("smtp.errors-limit", smtp.errors_limit, "20", 1, 10000, "Refused commands before a client is sent away."),
     DURATION("smtp.command-timeout", smtp.command_timeout, "5m", 1, DAY, "How long a client may take for its next command."),
     DURATION("smtp.data-timeout", smtp.data_timeout, "5m", 1, DAY, "How long a client may be silent inside a message."),
@@ -166,6 +187,20 @@ const struct conf_setting conf_table[] = {
 	"Programs that speak Postfix's policy delegation protocol and are asked about mail, as inet:host:port or unix:/path; see petrel-policy(8)."),
     CHOICE("policy.failure", policy.failure, "defer", policy_failure_choices,
 	"What becomes of a command where the process policy is gone before it has answered: temporary failure, or it goes on."),
+
+    CHOICE("smtp.refuse-at", smtp.refuse_at, "rcpt", refuse_at_choices,
+	"When a rule of access that refuses or defers is told to the client: at RCPT, or as soon as it is certain."),
+    DURATION("smtp.greeting-delay", smtp.greeting_delay, "0", 0, 60,
+	"How long clients on port 25 wait for the greeting, but for those that may relay."),
+    CHOICE("smtp.early-talkers", smtp.early_talkers, "refuse", early_talkers_choices,
+	"What becomes of a client that talks before it was greeted: its recipients are refused, it is disconnected, or the log says so."),
+    NUMBER("smtp.tarpit-errors", smtp.tarpit_errors, "5", 0, 10000,
+	"Refused commands of a session from which on the replies to further ones are held back."),
+    DURATION("smtp.tarpit-delay", smtp.tarpit_delay, "2s", 0, 120, "For how long they are; 0: not at all."),
+    NUMBER("smtp.tarpit-sessions", smtp.tarpit_sessions, "1000", 0, 1000000,
+	"Sessions of one smtpd process that are made to wait at a time; others are not."),
+    NUMBER("smtp.unknown-recipients-limit", smtp.unknown_recipients_limit, "20", 1, 10000,
+	"Recipients of one session that there are not; from then on it is told of none whether there is one."),
 
     LIST_OF(dnslist, "dnslists.lists", dnslists.lists, NULL,
 	"Lists of hosts in the DNS that are asked about strangers: domain, or domain=127.0.0.[2..11]*weight as Postfix's postscreen has it."),

@@ -20,6 +20,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/tally.h"
 #include "master/certificates.h"
 #include "master/links.h"
 #include "master/listeners.h"
@@ -210,6 +211,29 @@ static void send_files(struct child *child)
 		certificates_send_files(child);
 }
 
+/* One table for all smtpd processes, for as long as master lives: who starts anew finds the others' counts. */
+static void send_tally(struct child *child)
+{
+	static int tally = -1;
+	struct writer *w;
+	int copy;
+
+	if (child->row->role != ROLE_SMTPD)
+		return;
+	if (tally == -1)
+		tally = tally_create(table_instances(child->row, &orders.conf->values));
+	copy = tally == -1 ? -1 : fcntl(tally, F_DUPFD_CLOEXEC, 0);
+	if (copy == -1) {
+		log_error("no-limits", log_errno(errno));
+		return;
+	}
+	w = channel_begin(child->channel, CONTROL_FILE, 0);
+	write_u8(w, CONTROL_FILE_TALLY);
+	write_string(w, "tally");
+	channel_attach(child->channel, copy);
+	channel_end(child->channel);
+}
+
 static void send_listener(enum service service, int socket, void *context)
 {
 	struct child *child = context;
@@ -394,6 +418,7 @@ static bool start_child(struct child *child)
 	send_files(child);
 	if (child->row->takes_certificate)
 		certificates_send(child);
+	send_tally(child);
 	if (listeners_are_out)
 		send_listeners_to(child, ~0u);
 	return true;

@@ -10,6 +10,7 @@
 #include "common/channel_auth.h"
 #include "common/log.h"
 #include "message/sasl.h"
+#include "smtpd/limits.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 
@@ -60,6 +61,12 @@ static void accept_login(struct session *s, const struct auth_result *result)
 		reply(s, 235, "2.7.0", "Authentication successful");
 }
 
+static void refuse_login(struct session *s)
+{
+	limits_note_auth_failure(s);
+	reply(s, 535, "5.7.8", "Authentication credentials invalid");
+}
+
 static void end_with(struct session *s, const struct auth_result *result)
 {
 	/* Whoever has answered so knows that it is over. */
@@ -71,7 +78,7 @@ static void end_with(struct session *s, const struct auth_result *result)
 	else if (result->verdict == AUTH_OK && result->account[0] != '\0')
 		accept_login(s, result);
 	else if (result->verdict == AUTH_REFUSED)
-		reply(s, 535, "5.7.8", "Authentication credentials invalid");
+		refuse_login(s);
 	else if (result->verdict == AUTH_MALFORMED)
 		reply(s, 501, "5.5.2", "Malformed authentication response");
 	else if (result->verdict == AUTH_LIMITED)

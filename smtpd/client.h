@@ -1,5 +1,5 @@
 /*
- * client.h - who is at the other end: address, network, number of connections.
+ * client.h - who is at the other end.
  */
 #ifndef PETREL_SMTPD_CLIENT_H
 #define PETREL_SMTPD_CLIENT_H
@@ -21,6 +21,7 @@ struct client {
 	char user[65];              /* AF_UNIX: the login name */
 	bool may_relay;             /* it is in smtp.relay-networks, or a user of this host */
 	bool is_loopback;
+	uint32_t rows[2];  /* where it is counted, alone and with its network (limits.h) */
 	bool talked_early; /* it sent something before our greeting (RFC 5321, 3.1) */
 };
 
@@ -36,12 +37,5 @@ void client_from_user(struct client *client, uint32_t uid, const char *user);
 bool client_is_in(const struct client *client, const struct conf_list *networks);
 /* Its address; of family AF_UNIX where it has none. */
 struct host_address client_address(const struct client *client);
-
-/*
- * Count one more connection of this client's address (for IPv6, of its /64).
- * False, and not counted, where there are `limit` already or memory is short.
- */
-bool client_count(const struct client *client, int64_t limit);
-void client_uncount(const struct client *client);
 
 #endif

@@ -15,6 +15,7 @@
 #include "smtpd/chunk.h"
 #include "smtpd/data.h"
 #include "smtpd/gate.h"
+#include "smtpd/limits.h"
 #include "smtpd/parameters.h"
 #include "smtpd/recipients.h"
 #include "smtpd/reply.h"
@@ -30,18 +31,19 @@ enum {
 
 /* --- HELO, EHLO ------------------------------------------------------------------ */
 
-static void client_named(void *asker, struct slice name)
+static void client_named(void *asker, struct slice name, bool is_certain)
 {
 	struct session *s = asker;
 
 	if (name.len > 0)
 		s->client_name = slice_dup(name);
+	s->name_state = is_certain ? ACCESS_NAME_NONE : ACCESS_NAME_FAILED;
 	gate_named(s);
 }
 
 static void ask_name(struct session *s)
 {
-	if (s->is_local || s->client_name != NULL || s->name_is_known || s->client.family == 0 ||
+	if (s->is_local || s->client_name != NULL || s->name_state != ACCESS_NAME_PENDING ||
 	    s->name_question.is_open)
 		return;
 	if (s->client.is_loopback) {
@@ -50,7 +52,18 @@ static void ask_name(struct session *s)
 	}
 	s->name_question.asker = s;
 	s->name_question.answered.name = client_named;
-	s->house->name(&s->name_question, &s->client);
+	if (!s->house->name(&s->name_question, &s->client))
+		s->name_state = ACCESS_NAME_FAILED;
+}
+
+/* Nothing may be sent behind these commands before they are answered (RFC 2920, 3.1). */
+static void note_pipelining(struct session *s, const char *behind)
+{
+	if (s->is_pipelining || s->is_local || evbuffer_get_length(stream_input(s->stream)) == 0)
+		return;
+	s->is_pipelining = true;
+	log_info("pipelined-early", log_string("client", s->client.text),
+	    log_string("behind", behind));
 }
 
 /* Clients say all sorts of things here; what matters is that it can stand in a header. */
@@ -111,12 +124,14 @@ static void helo_judged(struct session *s, const struct verdict *against)
 
 static void cmd_helo(struct session *s, struct slice arguments)
 {
+	note_pipelining(s, "HELO");
 	if (greet(s, arguments, false))
 		gate_ask(s, GATE_HELO, helo_judged);
 }
 
 static void cmd_ehlo(struct session *s, struct slice arguments)
 {
+	note_pipelining(s, "EHLO");
 	if (greet(s, arguments, true))
 		gate_ask(s, GATE_HELO, helo_judged);
 }
@@ -138,10 +153,17 @@ static void cmd_starttls(struct session *s, struct slice arguments)
 	}
 	session_forget(s);
 	reply(s, 220, "2.0.0", "Ready to start TLS");
-	reply_flush(s);
+	reply_send(s);
 	/* Throws away what the client, or somebody between, has sent behind the command. */
 	if (!session_start_tls(s, tls))
 		session_close(s);
+}
+
+/* Too many passwords were wrong: this one is not even looked at. */
+static void turn_away(struct session *s)
+{
+	reply(s, 421, "4.7.0", "%s too many failed logins, try again later", settings->hostname);
+	session_close(s);
 }
 
 static void cmd_auth(struct session *s, struct slice arguments)
@@ -150,8 +172,10 @@ static void cmd_auth(struct session *s, struct slice arguments)
 		reply(s, 503, "5.5.1", "AUTH is not to be used now");
 	else if (!session_may_authenticate(s))
 		reply(s, 538, "5.7.11", "Encryption required for authentication");
-	else
+	else if (limits_against_auth(s) == NULL)
 		auth_begin(s, arguments);
+	else
+		turn_away(s);
 }
 
 /* --- MAIL --------------------------------------------------------------------------- */

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 #include "common/log.h"
+#include "smtpd/limits.h"
 #include "smtpd/reply.h"
+#include "smtpd/rules.h"
 #include "smtpd/session.h"
 
 /* --- what smtpd can tell by itself ---------------------------------------------- */
@@ -28,6 +30,8 @@ static void check_score(const struct gate_question *question, struct verdict *ve
 
 /* In the order in which they are asked; the first that says something has said it. */
 static gate_check *const checks[] = {
+    limits_check,
+    rules_check,
     check_score,
     NULL,
 };
@@ -222,7 +226,7 @@ void gate_ask(struct session *s, enum gate_stage stage, gate_done *done)
 	s->gate.stage = (uint8_t)stage;
 	gate_check_all(&question, &verdict);
 	if (verdict.answer == VERDICT_NONE && stage == GATE_MAIL && s->name_question.is_open &&
-	    policy_stages(settings, gate_is_trusted(s)) != 0) {
+	    (policy_stages(settings, gate_is_trusted(s)) != 0 || rules_want_name(s))) {
 		/* Who the client is may decide from here on. */
 		s->gate.waits_for_name = true;
 		session_block(s);

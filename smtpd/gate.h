@@ -21,6 +21,7 @@
 #ifndef PETREL_SMTPD_GATE_H
 #define PETREL_SMTPD_GATE_H
 
+#include "common/channel_lookup.h"
 #include "common/channel_policy.h"
 #include "common/verdict.h"
 
@@ -32,6 +33,8 @@ struct spool_file;
 struct gate_question {
 	enum gate_stage stage;
 	struct session *session;
+	bool lists_are_known;      /* what tables say of whom is known, as bits; see access/rules.h */
+	struct lookup_lists lists;
 	struct slice recipient; /* GATE_RCPT, canonical; is_trusted and the rest: see the session */
 };
 

@@ -17,6 +17,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "access/rules.h"
 #include "common/channel_auth.h"
 #include "common/channel_lookup.h"
 #include "common/channel_policy.h"
@@ -43,10 +44,12 @@ struct question {
 	union {
 		/* house.recipient, house.sender; NULL: lost */
 		void (*verdict)(void *asker, const struct lookup_verdict *verdict);
+		/* house.lists; NULL: lost */
+		void (*lists)(void *asker, const struct lookup_lists *lists);
 		/* house.login; NULL: lost */
 		void (*login)(void *asker, const struct auth_result *result);
-		/* house.name: empty where the client has no name */
-		void (*name)(void *asker, struct slice name);
+		/* house.name: empty where the client has no name, or (not is_certain) nobody can say now */
+		void (*name)(void *asker, struct slice name, bool is_certain);
 		/* house.policy; NULL: lost */
 		void (*policy)(void *asker, const struct policy_answer *answer);
 		/* house.file: the asker's now; NULL: `full` says whether qmgr has no room, or is away */
@@ -71,6 +74,9 @@ struct house {
 	bool (*recipient)(struct question *question, struct slice address, bool may_relay, struct slice login);
 	/* May this login send as that address?  begins_message: then it is one more of that user's. */
 	bool (*sender)(struct question *question, struct slice login, struct slice address, bool begins_message);
+	/* Which of the rules' tables hold what the facts say? */
+	bool (*lists)(struct question *question, const struct access_rules *rules,
+	    const struct access_facts *facts);
 	/* Who is the client?  The slices in what is asked are the caller's to wipe. */
 	bool (*login)(struct question *question, const struct auth_question *asked);
 	/* The session's conversation with auth, if there is one, is over. */

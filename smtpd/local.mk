@@ -8,12 +8,15 @@ libsmtpd_a_SOURCES = \
 	smtpd/commands.c smtpd/commands.h \
 	smtpd/content.c smtpd/content.h \
 	smtpd/data.c smtpd/data.h \
+	smtpd/delay.c smtpd/delay.h \
 	smtpd/fields.c smtpd/fields.h \
 	smtpd/gate.c smtpd/gate.h \
 	smtpd/house.h \
+	smtpd/limits.c smtpd/limits.h \
 	smtpd/parameters.c smtpd/parameters.h \
 	smtpd/recipients.c smtpd/recipients.h \
 	smtpd/reply.c smtpd/reply.h \
+	smtpd/rules.c smtpd/rules.h \
 	smtpd/session.c smtpd/session.h \
 	smtpd/submit.c smtpd/submit.h \
 	smtpd/transaction.c smtpd/transaction.h \
@@ -24,7 +27,7 @@ pkglibexec_PROGRAMS += smtpd/smtpd
 smtpd_smtpd_SOURCES = smtpd/main.c \
 	smtpd/peers.c smtpd/peers.h \
 	smtpd/spool.c smtpd/spool.h
-smtpd_smtpd_LDADD = libsmtpd.a libmessage.a $(SPELLING_LIBS) $(COMMON_LIBS)
+smtpd_smtpd_LDADD = libsmtpd.a $(ACCESS_LIBS) $(COMMON_LIBS)
 
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/test_smtpd
@@ -37,7 +40,10 @@ tests_unit_test_smtpd_SOURCES = \
 	tests/unit/smtpd/dialogue.c tests/unit/smtpd/dialogue.h \
 	tests/unit/smtpd/fake_house.c tests/unit/smtpd/fake_house.h \
 	tests/unit/smtpd/gate.c \
+	tests/unit/smtpd/limits.c \
+	tests/unit/smtpd/delay.c \
 	tests/unit/smtpd/parameters.c \
+	tests/unit/smtpd/rules.c \
 	tests/unit/smtpd/wishes.c \
 	tests/unit/smtpd/session.c \
 	tests/unit/smtpd/submit.c \
@@ -45,17 +51,17 @@ tests_unit_test_smtpd_SOURCES = \
 	tests/unit/smtpd/xclient.c \
 	tests/unit/tls/pair.c tests/unit/tls/pair.h
 tests_unit_test_smtpd_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_smtpd_LDADD = libsmtpd.a libmessage.a $(SPELLING_LIBS) libkeyring.a $(COMMON_LIBS) $(UNIT_LIBS)
+tests_unit_test_smtpd_LDADD = libsmtpd.a $(ACCESS_LIBS) libkeyring.a $(COMMON_LIBS) $(UNIT_LIBS)
 endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_smtpd_session
 tests_fuzz_fuzz_smtpd_session_SOURCES = tests/fuzz/fuzz_smtpd_session.c \
 	tests/unit/smtpd/fake_house.c tests/unit/smtpd/fake_house.h
-tests_fuzz_fuzz_smtpd_session_LDADD = libsmtpd.a libmessage.a $(SPELLING_LIBS) $(FUZZ_LIBS)
+tests_fuzz_fuzz_smtpd_session_LDADD = libsmtpd.a $(ACCESS_LIBS) $(FUZZ_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz_smtpd_content
 tests_fuzz_fuzz_smtpd_content_SOURCES = tests/fuzz/fuzz_smtpd_content.c
-tests_fuzz_fuzz_smtpd_content_LDADD = libsmtpd.a libmessage.a $(FUZZ_LIBS)
+tests_fuzz_fuzz_smtpd_content_LDADD = libsmtpd.a $(ACCESS_LIBS) $(FUZZ_LIBS)
 
 dist_man_MANS += man/petrel-smtpd.8
 

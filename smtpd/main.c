@@ -22,7 +22,9 @@
 #include "common/signing.h"
 #include "common/witness.h"
 #include "smtpd/client.h"
+#include "smtpd/limits.h"
 #include "smtpd/peers.h"
+#include "smtpd/rules.h"
 #include "smtpd/session.h"
 
 enum {
@@ -56,7 +58,7 @@ static void exit_if_done(void)
 
 static void session_ended(const struct client *client)
 {
-	client_uncount(client);
+	limits_disconnect(client);
 	exit_if_done();
 }
 
@@ -84,6 +86,7 @@ static void connected(
     int socket, enum service service, const struct sockaddr *address, bool is_anonymous)
 {
 	struct client client;
+	const char *limit;
 
 	if (!client_from_address(&client, address)) {
 		close(socket);
@@ -95,10 +98,11 @@ static void connected(
 		turn_away(socket, service, "too many connections, try again later");
 		return;
 	}
-	if (!client_count(&client, settings->smtp.client_connections_limit)) {
-		log_info("too-many-connections", log_string("client", client.text),
-		    log_string("limit", "smtp.client-connections-limit"));
-		turn_away(socket, service, "too many connections from your address");
+	limit = limits_connect(&client);
+	if (limit != NULL) {
+		log_warning("client-limited", log_string("client", client.text),
+		    log_string("limit", limit), log_string("at", "connect"));
+		turn_away(socket, service, "too much from your address or network, try again later");
 		return;
 	}
 	client.is_loopback = client.is_loopback && !is_anonymous;
@@ -112,7 +116,7 @@ static void connected(
 		    log_string("reason", service == SERVICE_SUBMISSIONS && signing_server() == NULL
 					     ? "no certificate"
 					     : "out of memory"));
-		client_uncount(&client);
+		limits_disconnect(&client);
 	}
 }
 
@@ -241,14 +245,24 @@ static bool prepare(void)
 static bool start(struct event_base *base)
 {
 	peers_furnish(&house);
+	rules_configure();
 	pause_end = evtimer_new(base, resume_accepting, NULL);
 	return pause_end != NULL && channel_send(process_master(), CONTROL_READY, 0);
 }
 
 
+static void reload(void)
+{
+	signing_reload();
+	rules_configure();
+}
+
 static void take_file(enum control_file kind, const char *name, int file)
 {
-	if (file != -1 && kind == CONTROL_FILE_CLIENT_AUTHORITIES)
+	if (file != -1 && kind == CONTROL_FILE_TALLY) {
+		if (!limits_take_table(file, process_instance()))
+			log_error("no-limits", log_string("reason", "the table cannot be mapped"));
+	} else if (file != -1 && kind == CONTROL_FILE_CLIENT_AUTHORITIES)
 		witness_take_authorities(name, file);
 	else if (file != -1)
 		close(file);
@@ -287,7 +301,7 @@ int main(int argc, char **argv)
 	    .peers = smtpd_peers,
 	    .prepare = prepare,
 	    .start = start,
-	    .reload = signing_reload,
+	    .reload = reload,
 	    .stop = stop,
 	    .listener = listen_on,
 	    .unlisten = stop_listening,

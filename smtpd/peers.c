@@ -84,6 +84,58 @@ static bool ask_sender(
 	return asked(question);
 }
 
+static bool lists_came(struct message *m, void *context)
+{
+	struct question *question = context;
+	struct lookup_lists lists;
+	bool good = true;
+
+	question->is_open = false;
+	if (m != NULL) {
+		struct reader r = message_reader(m);
+
+		lists.listed = read_u32(&r);
+		lists.unlisted = read_u32(&r);
+		good = m->type == LOOKUP_LISTS && reader_finished(&r);
+	}
+	question->answered.lists(question->asker, m != NULL && good ? &lists : NULL);
+	return good;
+}
+
+/* Keys are counted before they are written: their number stands in front. */
+static void count_key(struct slice key, void *context)
+{
+	(void)key;
+	++*(uint32_t *)context;
+}
+
+static void write_key(struct slice key, void *context)
+{
+	write_slice(context, key);
+}
+
+static bool ask_lists(struct question *question, const struct access_rules *rules,
+    const struct access_facts *facts)
+{
+	struct writer *w = ask(question, ROLE_LOOKUP, LOOKUP_LISTED, lists_came);
+	const struct access_table *tables;
+	size_t count = access_rules_tables(rules, &tables);
+
+	if (w == NULL)
+		return false;
+	write_u32(w, (uint32_t)count);
+	for (size_t i = 0; i < count; i++) {
+		enum access_subject subject = (enum access_subject)tables[i].subject;
+		uint32_t keys = 0;
+
+		write_string(w, tables[i].name);
+		access_keys(facts, subject, count_key, &keys);
+		write_u32(w, keys);
+		access_keys(facts, subject, write_key, w);
+	}
+	return asked(question);
+}
+
 /* --- auth -------------------------------------------------------------------------------- */
 
 static bool login_came(struct message *m, void *context)
@@ -130,7 +182,7 @@ static bool name_came(struct message *m, void *context)
 {
 	struct question *question = context;
 	char name[RESOLVER_NAME_MAX + 1] = "";
-	bool good = true;
+	bool good = true, is_certain = false;
 
 	question->is_open = false;
 	if (m != NULL) {
@@ -140,10 +192,11 @@ static bool name_came(struct message *m, void *context)
 		read_string(&r, name, sizeof name);
 		good = m->type == RESOLVER_NAMED && reader_finished(&r) &&
 		       status < RESOLVER_STATUS_COUNT;
+		is_certain = good && status != RESOLVER_TEMPORARY;
 		if (!good || status != RESOLVER_OK)
 			name[0] = '\0';
 	}
-	question->answered.name(question->asker, slice_string(name));
+	question->answered.name(question->asker, slice_string(name), is_certain);
 	return good;
 }
 
@@ -220,6 +273,7 @@ void peers_furnish(struct house *house)
 {
 	house->recipient = ask_recipient;
 	house->sender = ask_sender;
+	house->lists = ask_lists;
 	house->login = ask_login;
 	house->cancel = cancel;
 	house->name = ask_name;

@@ -13,7 +13,9 @@
 #include "common/conf.h"
 #include "common/log.h"
 #include "smtpd/gate.h"
+#include "smtpd/limits.h"
 #include "smtpd/reply.h"
+#include "smtpd/rules.h"
 #include "smtpd/session.h"
 #include "smtpd/submit.h"
 
@@ -128,13 +130,20 @@ static struct verdict of_lookup(const struct lookup_verdict *said)
 	return verdict_of(answers[said->answer], code, status, said->text, "lookup");
 }
 
+/* As opposed to one that exists somewhere else, or cannot be written to now. */
+static bool is_unknown(const struct lookup_verdict *said)
+{
+	return said != NULL && said->answer == LOOKUP_REFUSED &&
+	       slice_starts_with(slice_string(said->status), SLICE("5.1."));
+}
+
 static void lookup_answered(void *asker, const struct lookup_verdict *said)
 {
 	struct session_recipient *recipient = asker;
 	struct session *s = recipient->session;
 	struct verdict verdict = said == NULL ? verdict_of(VERDICT_DEFER, 451, "4.3.0", NULL, "lookup")
 					      : of_lookup(said);
-	bool is_gates = false;
+	bool is_gates = limits_note_recipient(s, is_unknown(said), &verdict);
 
 	if (!verdict_is_against(&verdict) && recipient->asks_policy) {
 		recipient->question.answered.policy = policy_answered;
@@ -151,12 +160,46 @@ static void lookup_answered(void *asker, const struct lookup_verdict *said)
 	go_on(s);
 }
 
+static void ask(struct session *s, struct session_recipient *recipient);
+
+/* Where the answer was lost, the rules say what that means. */
+static void lists_answered(void *asker, const struct lookup_lists *lists)
+{
+	struct session_recipient *recipient = asker;
+
+	recipient->lists_are_known = true;
+	if (lists != NULL)
+		recipient->lists = *lists;
+	ask(recipient->session, recipient);
+	go_on(recipient->session);
+}
+
+/* The tables of the rules are asked first, where they may decide.  False: they need not be, or cannot. */
+static bool ask_lists(struct session *s, struct session_recipient *recipient,
+    const struct gate_question *gate)
+{
+	struct access_facts facts;
+
+	if (!rules_want_lists(gate))
+		return false;
+	facts = rules_facts(gate);
+	recipient->question.asker = recipient;
+	recipient->question.answered.lists = lists_answered;
+	return s->house->lists(&recipient->question, rules_in_force(), &facts);
+}
+
 static void ask(struct session *s, struct session_recipient *recipient)
 {
-	const struct gate_question gate = {GATE_RCPT, s, recipient->accepted.address};
+	const struct gate_question gate = {.stage = GATE_RCPT,
+	    .session = s,
+	    .lists_are_known = recipient->lists_are_known,
+	    .lists = recipient->lists,
+	    .recipient = recipient->accepted.address};
 	const struct verdict lost = verdict_of(VERDICT_DEFER, 451, "4.3.0", NULL, "lookup");
 	struct verdict verdict;
 
+	if (ask_lists(s, recipient, &gate))
+		return;
 	gate_check_all(&gate, &verdict);
 	if (verdict_is_against(&verdict)) {
 		conclude(recipient, &verdict, true);

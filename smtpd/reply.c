@@ -11,6 +11,8 @@
 #include <stdio.h>
 
 #include "common/buf.h"
+#include "smtpd/delay.h"
+#include "smtpd/limits.h"
 #include "smtpd/session.h"
 
 /* A reply is one line of printable text, whatever its author had from elsewhere. */
@@ -47,12 +49,20 @@ static void add_line(struct session *s, unsigned code, char separator, const cha
 		reply_flush(s);
 }
 
+static void count_error(struct session *s)
+{
+	s->errors++;
+	if (!gate_is_trusted(s))
+		limits_count(&s->client, LIMIT_ERRORS, 1);
+	delay_next_reply(s);
+}
+
 void reply(struct session *s, unsigned code, const char *status, const char *format, ...)
 {
 	va_list arguments;
 
 	if (code >= 500)
-		s->errors++;
+		count_error(s);
 	va_start(arguments, format);
 	add_line(s, code, ' ', status, format, arguments);
 	va_end(arguments);
@@ -98,6 +108,12 @@ void reply_verdict(struct session *s, const struct lookup_verdict *verdict)
 }
 
 void reply_flush(struct session *s)
+{
+	if (!delay_holds(s))
+		reply_send(s);
+}
+
+void reply_send(struct session *s)
 {
 	if (s->held.len > 0)
 		stream_write(s->stream, buf_slice(&s->held));

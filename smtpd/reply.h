@@ -27,7 +27,9 @@ void reply_more(struct session *s, unsigned code, const char *status, const char
 void reply_challenge(struct session *s, struct slice challenge);
 /* What lookup decided, in its words. */
 void reply_verdict(struct session *s, const struct lookup_verdict *verdict);
-/* Hand what was said to the stream. */
+/* Hand what was said to the stream, unless the client is made to wait for it (delay.h). */
 void reply_flush(struct session *s);
+/* The same, and nobody waits. */
+void reply_send(struct session *s);
 
 #endif

@@ -20,6 +20,7 @@
 #include "smtpd/chunk.h"
 #include "smtpd/commands.h"
 #include "smtpd/data.h"
+#include "smtpd/delay.h"
 #include "smtpd/reply.h"
 
 static TAILQ_HEAD(, session) sessions = TAILQ_HEAD_INITIALIZER(sessions);
@@ -113,6 +114,7 @@ static void session_end(struct session *s)
 	const struct house *house = s->house;
 
 	drop_questions(s);
+	delay_forget(s);
 	gate_forget(s);
 	auth_forget(s);
 	free(s->chunk.against);
@@ -132,6 +134,7 @@ static void session_end(struct session *s)
 void session_close(struct session *s)
 {
 	drop_questions(s);
+	delay_forget(s);
 	reply_flush(s);
 	event_del(s->timer);
 	s->phase = PHASE_CLOSING;
@@ -152,12 +155,16 @@ static bool is_receiving(const struct session *s)
 	return s->phase == PHASE_CONTENT || s->phase == PHASE_CHUNK;
 }
 
+static void end_greeting_delay(struct session *s);
+static void session_run(struct session *s);
+
 static void restart_timer(struct session *s)
 {
 	int64_t seconds =
 	    is_receiving(s) ? settings->smtp.data_timeout : settings->smtp.command_timeout;
 
-	event_add(s->timer, &(struct timeval){.tv_sec = seconds});
+	if (!s->is_delayed) /* it is in use then */
+		event_add(s->timer, &(struct timeval){.tv_sec = seconds});
 }
 
 static bool awaits_answer(const struct session *s)
@@ -170,6 +177,16 @@ static void timed_out(int descriptor, short events, void *context)
 	struct session *s = context;
 
 	(void)descriptor, (void)events;
+	if (s->phase == PHASE_GREETING) {
+		end_greeting_delay(s);
+		return;
+	}
+	if (delay_is_over(s)) {
+		reply_send(s);
+		restart_timer(s);
+		session_run(s);
+		return;
+	}
 	if (awaits_answer(s)) {
 		/* It is not the client who is silent; questions have time-outs of their own. */
 		restart_timer(s);
@@ -380,7 +397,8 @@ static bool receive(struct session *s, bool (*take)(struct session *s))
 
 static bool take_input(struct session *s)
 {
-	if (s->is_blocked || !stream_has_room(s->stream) || s->house->is_congested()) {
+	if (s->is_blocked || delay_holds(s) || !stream_has_room(s->stream) ||
+	    s->house->is_congested()) {
 		/* Now it is not the client who is slow. */
 		s->pace.since_us = 0;
 		return false;
@@ -423,9 +441,11 @@ static void settle(struct session *s)
 		return;
 	}
 	/* While recipients are asked for, the replies before theirs wait for them. */
+	if (s->recipient_count == 0 && delay_begin(s))
+		return;
 	if (s->recipient_count == 0)
 		reply_flush(s);
-	if (awaits_answer(s))
+	if (awaits_answer(s) || s->phase == PHASE_GREETING)
 		return;
 	if (is_stopping && !is_receiving(s)) {
 		shut_down(s);
@@ -450,7 +470,8 @@ static void session_run(struct session *s)
 void session_unblock(struct session *s)
 {
 	s->is_blocked = false;
-	restart_timer(s);
+	if (s->phase != PHASE_GREETING)
+		restart_timer(s);
 	session_run(s);
 }
 
@@ -497,6 +518,10 @@ static void stream_ended(struct stream *stream, enum stream_end end, void *conte
 	switch (end) {
 	case STREAM_END_OF_INPUT:
 		s->input_ended = true;
+		if (s->is_delayed) { /* who does not wait need not */
+			session_close(s);
+			return;
+		}
 		session_run(s);
 		return;
 	case STREAM_CLOSED:
@@ -552,12 +577,46 @@ static bool session_set_up(struct session *s, struct event_base *base, int socke
 	return !implicit_tls || (tls != NULL && session_start_tls(s, tls));
 }
 
+static void say_welcome(struct session *s)
+{
+	static const struct verdict too_early = {
+	    VERDICT_DISCONNECT, 521, "5.5.1", "Talked before it was greeted", "smtp.early-talkers"};
+
+	if (s->client.talked_early && settings->smtp.early_talkers == EARLY_TALKERS_DISCONNECT) {
+		gate_log(s, GATE_CONNECT, &too_early, SLICE(""));
+		gate_refuse(s, &too_early);
+	} else {
+		reply(s, 220, NULL, "%s ESMTP", settings->hostname);
+	}
+}
+
+/* The client was silent until now, or it was not (RFC 5321, 3.1: it has to wait for the greeting). */
+static void end_greeting_delay(struct session *s)
+{
+	if (!s->client.talked_early && evbuffer_get_length(stream_input(s->stream)) > 0) {
+		s->client.talked_early = s->peer.talked_early = true;
+		log_info("talked-early", log_string("client", s->client.text));
+	}
+	session_expect(s, PHASE_COMMAND);
+	say_welcome(s);
+	if (s->phase != PHASE_CLOSING)
+		restart_timer(s);
+	session_run(s);
+}
+
 static void welcome(struct session *s, const struct verdict *against)
 {
+	unsigned seconds = delay_of_greeting(s);
 	struct verdict last;
 
+	s->has_waited = true;
+	if (against == NULL && seconds > 0) {
+		session_expect(s, PHASE_GREETING);
+		event_add(s->timer, &(struct timeval){.tv_sec = seconds});
+		return;
+	}
 	if (against == NULL) {
-		reply(s, 220, NULL, "%s ESMTP", settings->hostname);
+		say_welcome(s);
 		return;
 	}
 	/* Without a greeting there is nothing that the client could say (RFC 5321, 3.1). */

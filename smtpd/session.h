@@ -38,6 +38,7 @@ enum {
 
 /* What the next octets from the client are. */
 enum session_phase {
+	PHASE_GREETING, /* nothing: it has to wait for us */
 	PHASE_COMMAND,
 	PHASE_AUTH,    /* a response in the exchange of AUTH */
 	PHASE_CONTENT, /* a message */
@@ -80,6 +81,8 @@ struct session_recipient {
 	struct session *session;
 	struct question question;
 	bool is_answered;
+	bool lists_are_known;
+	struct lookup_lists lists;
 	bool asks_policy;       /* after lookup */
 	bool is_gates;          /* the verdict is of the gate, and not of lookup or a limit */
 	struct verdict verdict; /* once it is answered; before: what the gate's checks said */
@@ -102,13 +105,20 @@ struct session {
 	bool is_blocked;        /* no command is taken before an answer has come */
 	bool has_greeted;       /* HELO or EHLO was said */
 	bool is_extended;       /* EHLO was */
-	bool name_is_known;     /* the client's name, or that it has none, was said by XCLIENT */
+	uint8_t name_state;     /* enum access_name; without meaning where there is a client_name */
+	bool is_pipelining;     /* it has sent commands ahead where that is not allowed */
+	bool has_waited;        /* for its greeting */
+	bool is_delayed;        /* its replies are held back; see delay.h */
+	uint16_t next_delay;    /* seconds; of the next reply */
+	uint16_t delay_of_all;  /* and of every one */
 	bool is_local;          /* a user of this host, by way of master */
 	bool input_ended;       /* the client will send no more */
 	bool skips_line;        /* the rest of a line that was too long is thrown away */
 	bool is_submission;     /* TLS and AUTH before MAIL */
 	uint64_t number;        /* of this session in this process, for auth's log */
 	struct event *timer;    /* the client's silence */
+	uint32_t unknown_recipients; /* that it has tried */
+	uint32_t unanswered_recipients; /* that it has tried since it is not told any more */
 	uint32_t errors;        /* refused commands since the last message that was taken */
 	uint32_t message_count; /* messages taken */
 	uint32_t transaction_count; /* messages begun */

@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "message/address.h"
+#include "smtpd/limits.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
 
@@ -26,7 +27,7 @@ enum {
 struct attributes {
 	struct host_address address;
 	bool has_address;
-	bool has_name;
+	bool has_name, name_failed;
 	bool has_protocol, is_extended;
 	struct buf name, helo, login; /* empty: there is none */
 	bool has_helo, has_login;
@@ -82,6 +83,7 @@ static bool take_attribute(struct attributes *a, struct slice name, struct slice
 	}
 	if (slice_equal_nocase(name, SLICE("NAME"))) {
 		a->has_name = true;
+		a->name_failed = slice_equal_nocase(value, SLICE("[TEMPUNAVAIL]"));
 		return read_text(value, HELO_MAX, &a->name) &&
 		       (a->name.len == 0 || domain_is_valid(buf_slice(&a->name)));
 	}
@@ -142,6 +144,7 @@ static void change_address(struct session *s, const struct host_address *address
 	host_address_print(address, client->text);
 	client->is_loopback = host_address_is_loopback(address);
 	client->may_relay = client_is_in(client, &settings->smtp.relay_networks);
+	limits_follow(client);
 }
 
 static bool apply(struct session *s, const struct attributes *a)
@@ -154,10 +157,12 @@ static bool apply(struct session *s, const struct attributes *a)
 		change_address(s, &a->address);
 		free(s->client_name);
 		s->client_name = NULL;
+		s->name_state = s->client.family == 0 ? ACCESS_NAME_NONE : ACCESS_NAME_PENDING;
 	}
-	if (a->has_name)
+	if (a->has_name) {
 		good = replace(&s->client_name, &a->name);
-	s->name_is_known = a->has_name;
+		s->name_state = a->name_failed ? ACCESS_NAME_FAILED : ACCESS_NAME_NONE;
+	}
 	if (a->has_login)
 		good = good && replace(&s->login, &a->login);
 	if (a->has_helo) {

@@ -10,9 +10,10 @@
 
 #include "common/channel_lookup.h"
 #include "common/channel_queue.h"
+#include "common/tally.h"
 #include "tests/unit/daemon/daemon.h"
 
-static const char conf[] = "hostname hamburger.edu\nsmtp.client-connections-limit 3\n";
+static const char conf[] = "hostname hamburger.edu\nlimits { exempt none\n client { connections 3 } }\n";
 
 enum { HELD_MAX = 64 };
 
@@ -162,6 +163,7 @@ static void setup(void)
 	daemon_start(&d, "smtpd/smtpd", ROLE_SMTPD, conf);
 	lookup = peer(ROLE_LOOKUP, &lookup_handlers);
 	start_qmgr();
+	daemon_send_file(&d, CONTROL_FILE_TALLY, "tally", tally_create(1));
 	listen_for(SERVICE_MX);
 	daemon_run_for(&d, 50);
 }
@@ -313,7 +315,7 @@ Test(smtpd_daemon, more_files_than_are_kept_go_back_and_the_channel_lives)
 	int clients[CLIENTS];
 	unsigned outstanding = opened;
 
-	daemon_reload(&d, "hostname hamburger.edu\nsmtp.client-connections-limit 100\n");
+	daemon_reload(&d, "hostname hamburger.edu\n");
 	holds_files = true;
 	for (int i = 0; i < CLIENTS; i++) {
 		clients[i] = greeted();

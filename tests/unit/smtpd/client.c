@@ -25,26 +25,3 @@ Test(client, an_ipv4_address_in_ipv6_clothes_is_an_ipv4_address)
 	cr_assert_str_eq(client.text, "192.0.2.7");
 	cr_assert(client_at("::ffff:127.0.0.1").is_loopback);
 }
-
-Test(client, an_address_has_as_many_connections_as_the_limit_says_and_no_more)
-{
-	struct client a = client_at("192.0.2.1"), b = client_at("192.0.2.2");
-
-	cr_assert(client_count(&a, 2));
-	cr_assert(client_count(&a, 2));
-	cr_assert_not(client_count(&a, 2));
-	cr_assert(client_count(&b, 2));
-	client_uncount(&a);
-	cr_assert(client_count(&a, 2));
-	cr_assert_not(client_count(&a, 2));
-}
-
-Test(client, all_addresses_of_one_ipv6_network_count_as_one)
-{
-	struct client a = client_at("2001:db8::1"), b = client_at("2001:db8::ffff:2"),
-		      c = client_at("2001:db8:0:1::1");
-
-	cr_assert(client_count(&a, 1));
-	cr_assert_not(client_count(&b, 1));
-	cr_assert(client_count(&c, 1));
-}

@@ -11,11 +11,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "smtpd/limits.h"
+#include "smtpd/rules.h"
+
 struct fake_house fake;
 
 /* --- questions ------------------------------------------------------------------- */
 
-enum kind { KIND_VERDICT, KIND_POLICY, KIND_LOGIN, KIND_NAME, KIND_FILE, KIND_COMMIT };
+enum kind { KIND_VERDICT, KIND_LISTS, KIND_POLICY, KIND_LOGIN, KIND_NAME, KIND_FILE, KIND_COMMIT };
 
 struct asked {
 	struct question *question; /* NULL: answered or withdrawn */
@@ -71,6 +74,17 @@ static bool ask_recipient(
 		say_verdict(verdict, LOOKUP_ACCEPTED, 250, "2.1.5", "Ok");
 	else
 		say_verdict(verdict, LOOKUP_REFUSED, 554, "5.7.1", "Relay access denied");
+	return true;
+}
+
+static bool ask_lists(struct question *question, const struct access_rules *rules,
+    const struct access_facts *facts)
+{
+	(void)rules, (void)facts;
+	if (fake.lookup_is_away)
+		return false;
+	fake.lists_asked++;
+	put(question, KIND_LISTS);
 	return true;
 }
 
@@ -319,13 +333,14 @@ static struct tls_server *tls(void)
 
 static void ended(const struct client *client)
 {
-	(void)client;
+	limits_disconnect(client);
 	fake.session_is_open = false;
 }
 
 static const struct house house = {
     .recipient = ask_recipient,
     .sender = ask_sender,
+    .lists = ask_lists,
     .login = ask_login,
     .cancel = cancel,
     .name = ask_name,
@@ -361,12 +376,15 @@ static void answer(struct asked *asked)
 		question->answered.policy(
 		    question->asker, fake.loses_answers ? NULL : &asked->answer);
 		break;
+	case KIND_LISTS:
+		question->answered.lists(question->asker, fake.loses_answers ? NULL : &fake.lists);
+		break;
 	case KIND_LOGIN:
 		question->answered.login(
 		    question->asker, fake.loses_answers ? NULL : &asked->result);
 		break;
 	case KIND_NAME:
-		question->answered.name(question->asker, SLICE("client.example"));
+		question->answered.name(question->asker, slice_string(fake.name), !fake.name_fails);
 		break;
 	case KIND_FILE:
 		if (!fake.loses_answers && !fake.has_no_file)
@@ -415,14 +433,15 @@ void fake_open(void)
 	char error[CONF_ERROR_MAX];
 
 	fake =
-	    (struct fake_house){.client = -1, .file_to_give = -1, .said = buf_with_limit(1 << 24)};
+	    (struct fake_house){.client = -1, .file_to_give = -1, .name = "client.example", .said = buf_with_limit(1 << 24)};
 	question_count = 0;
 	log_set_level(LEVEL_ERROR);
 	fake.base = event_base_new();
 	fake.conf = conf_new();
 	settings = &fake.conf->values;
-	if (!conf_read_text(fake.conf, SLICE("hostname hamburger.edu\n"), "test", error))
+	if (!conf_read_text(fake.conf, SLICE("hostname hamburger.edu\nsmtp.tarpit-delay 0\n"), "test", error))
 		abort();
+	rules_configure();
 }
 
 void fake_set(const char *lines)
@@ -431,17 +450,21 @@ void fake_set(const char *lines)
 
 	if (!conf_read_text(fake.conf, slice_string(lines), "test", error))
 		abort();
+	rules_configure();
 }
 
 static void begin(enum service service, const struct client *client)
 {
+	struct client counted = *client;
 	int sockets[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets) != 0)
 		abort();
 	fake.client = sockets[0];
 	fake.session_is_open = true;
-	if (!session_begin(fake.base, sockets[1], service, client, &house))
+	if (limits_connect(&counted) != NULL)
+		abort();
+	if (!session_begin(fake.base, sockets[1], service, &counted, &house))
 		abort();
 	fake_run();
 }

@@ -58,6 +58,9 @@ struct fake_house {
 	bool is_congested;
 	bool loses_answers;
 	bool has_no_file;
+	const char *name; /* the client's, in the DNS */
+	bool name_fails;
+	struct lookup_lists lists; /* what the rules' tables hold */
 	struct tls_server *tls;
 	enum queue_verdict verdict;
 	int file_to_give; /* instead of a memory file; -1: none */
@@ -69,6 +72,7 @@ struct fake_house {
 	unsigned messages_counted; /* against a user's allowance */
 	unsigned recipients_counted;
 	unsigned names_asked;
+	unsigned lists_asked;
 	unsigned policy_asked[GATE_STAGE_COUNT];
 	unsigned policy_ended;
 	uint64_t policy_size; /* as it was told last */
