@@ -203,13 +203,12 @@ static void check_lists(struct findings *f)
 	char problem[CONF_ERROR_MAX];
 	struct access_rules *rules = access_rules_new(&settings->access, problem);
 	int directory = open(settings->directory.tables, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	static const struct table_schema any = {TABLE_PLAIN, NULL};
 	const struct access_table *tables;
 	size_t count = access_rules_tables(rules, &tables);
 
 	for (size_t i = 0; directory != -1 && i < count; i++) {
 		struct table_error error;
-		struct table *table = table_open(directory, tables[i].name, &any, &error);
+		struct table *table = table_open(directory, tables[i].name, &table_schema_plain, &error);
 		enum table_change change = table == NULL ? TABLE_REFUSED : table_refresh(table, &error);
 
 		if (change == TABLE_REFUSED || change == TABLE_MISSING)

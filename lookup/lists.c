@@ -4,6 +4,7 @@
 #include "lookup/lists.h"
 
 #include "common/log.h"
+#include "table/entry.h"
 
 static struct table *find(const struct lists *lists, struct slice name)
 {
@@ -16,7 +17,6 @@ static struct table *find(const struct lists *lists, struct slice name)
 /* The table as it is in `old`, from which it is taken, or a new one. */
 static struct table *keep_or_open(struct lists *old, const char *name, int directory_fd)
 {
-	static const struct table_schema any = {TABLE_PLAIN, NULL};
 	struct table_error error;
 	struct table *table;
 
@@ -27,7 +27,7 @@ static struct table *keep_or_open(struct lists *old, const char *name, int direc
 			return table;
 		}
 	}
-	table = table_open(directory_fd, name, &any, &error);
+	table = table_open(directory_fd, name, &table_schema_plain, &error);
 	if (table == NULL)
 		log_error("table-unusable", log_string("reason", error.text));
 	return table;
