@@ -32,6 +32,7 @@ enum {
 	LINGER_SECONDS = 3,          /* for the peer's end after ours */
 	LINGER_OCTETS = 1024 * 1024, /* of input thrown away meanwhile */
 	READS_IN_A_TURN = 8,         /* then others have theirs */
+	STARVED_MILLISECONDS = 20,   /* until a handshake asks again whether there is room for it */
 };
 
 static void on_reading(evutil_socket_t fd, short what, void *context);
@@ -74,7 +75,7 @@ static bool wants_reading(struct stream *s)
 	if (s->phase == PHASE_LINGERING)
 		return true;
 	if (s->phase == PHASE_OPEN && is_shaking(s))
-		return s->tls->phase == TLS_SHAKING && !s->tls->suspended;
+		return s->tls->phase == TLS_SHAKING && !s->tls->suspended && !s->tls->starved;
 	return wants_input(s);
 }
 
@@ -94,6 +95,12 @@ static bool has_unsent(struct stream *s)
 static bool has_hidden_input(struct stream *s)
 {
 	return s->tls != NULL && s->tls->reads_ahead && wants_input(s);
+}
+
+/* As many handshakes as there may be wait for signatures: this one tries again soon. */
+static bool is_starved(const struct stream *s)
+{
+	return s->tls != NULL && s->tls->starved && s->phase == PHASE_OPEN;
 }
 
 static void earliest(uint64_t *when, uint64_t candidate)
@@ -130,6 +137,8 @@ static void arm_timer(struct stream *s)
 	uint64_t when = has_hidden_input(s) ? 1 : time_of_expiry(s), now, wait;
 	struct timeval tv;
 
+	if (is_starved(s))
+		earliest(&when, clock_monotonic_us() + STARVED_MILLISECONDS * 1000);
 	if (when == 0 || (s->armed_us != 0 && s->armed_us <= when))
 		return;
 	now = clock_monotonic_us();
@@ -373,7 +382,7 @@ static void flush(struct stream *s)
 
 static void shake(struct stream *s)
 {
-	s->tls->suspended = false;
+	s->tls->suspended = s->tls->starved = false;
 	switch (stream_tls_shake(s)) {
 	case STEP_DONE:
 		s->phase_us = 0;
@@ -492,6 +501,8 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 	s->armed_us = 0;
 	if (has_hidden_input(s))
 		read_input(s);
+	else if (is_starved(s))
+		shake(s);
 	when = is_over(s) ? 0 : time_of_expiry(s);
 	if (when != 0 && when <= clock_monotonic_us()) {
 		if (s->phase == PHASE_LINGERING)

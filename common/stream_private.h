@@ -42,6 +42,7 @@ struct stream_tls {
 	enum tls_phase phase;
 	bool verify;       /* the peer's certificate was to be checked */
 	bool suspended;    /* the handshake waits for its signature */
+	bool starved;      /* or, with many others before it, for its turn to ask for one */
 	bool reads_ahead;  /* OpenSSL may hold octets that were not read yet */
 	bool notified;     /* close_notify is on its way */
 	size_t plain_left; /* octets at the front of the output that still leave in the clear */

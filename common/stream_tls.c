@@ -269,8 +269,8 @@ enum stream_step stream_tls_shake(struct stream *s)
 		tls->suspended = true;
 		return STEP_WAIT;
 	case SSL_ERROR_WANT_ASYNC_JOB:
-		stream_fail(s, STREAM_TLS_FAILED, 0, "too many handshakes wait for signatures");
-		return STEP_FAILED;
+		tls->starved = true;
+		return STEP_WAIT;
 	default:
 		failed(s, "the peer ended the connection within the TLS handshake");
 		send_wire(s);

@@ -172,6 +172,81 @@ Test(tls, a_connection_that_goes_while_its_signature_is_awaited_is_wound_up)
 	cr_assert_eq(p.client.end, STREAM_TLS_FAILED);
 }
 
+/* A signer that answers nobody until it is told to. */
+enum { CROWD = 1200 };
+static struct {
+	struct tls_pending *pending[CROWD];
+	struct keys_sign question[CROWD];
+	char digest[CROWD][64];
+	unsigned asked, answered;
+} hoard;
+
+static bool hoard_sign(void *context, struct tls_pending *pending, const struct keys_sign *question)
+{
+	unsigned n = hoard.asked++;
+
+	(void)context;
+	cr_assert(n < CROWD && question->input.len <= 64);
+	hoard.pending[n] = pending;
+	hoard.question[n] = *question;
+	memcpy(hoard.digest[n], question->input.data, question->input.len);
+	hoard.question[n].input = slice_of(hoard.digest[n], question->input.len);
+	return true;
+}
+
+static void hoard_cancel(void *context, struct tls_pending *pending)
+{
+	(void)context;
+	(void)pending;
+	cr_assert_fail("nobody gives up");
+}
+
+static void hoard_answer(void)
+{
+	for (; hoard.answered < hoard.asked; hoard.answered++) {
+		struct buf signature = buf_with_limit(KEYS_SIGNATURE_MAX);
+
+		cr_assert(keyring_sign(signer.ring, &hoard.question[hoard.answered], &signature));
+		tls_signed(hoard.pending[hoard.answered], buf_slice(&signature));
+		buf_free(&signature);
+	}
+}
+
+Test(tls, a_crowd_of_handshakes_waits_for_its_turn)
+{
+	static const struct tls_signer slow = {hoard_sign, hoard_cancel, NULL};
+	static struct pair crowd[CROWD];
+	unsigned secured = 0;
+
+	tls_set_signer(&slow);
+	for (size_t i = 0; i < CROWD; i++) {
+		int sockets[2];
+
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0, "%zu", i);
+		crowd[i].base = p.base;
+		crowd[i].server.stream = stream_new(p.base, sockets[0], &side_handlers, &crowd[i].server);
+		crowd[i].client.stream = stream_new(p.base, sockets[1], &side_handlers, &crowd[i].client);
+		cr_assert(stream_start_tls_server(crowd[i].server.stream, server));
+		cr_assert(stream_start_tls_client(crowd[i].client.stream, client, "mail.example.test", TLS_VERIFY_NAME));
+	}
+	for (int i = 0; i < 1000 && hoard.asked < 1024; i++)
+		pair_run_for(&p, 10);
+	pair_run_for(&p, 100);
+	cr_assert_eq(hoard.asked, 1024, "%u: so many stacks there are", hoard.asked);
+	for (int i = 0; i < 1000 && secured < CROWD; i++) {
+		hoard_answer();
+		pair_run_for(&p, 10);
+		secured = 0;
+		for (size_t n = 0; n < CROWD; n++)
+			secured += crowd[n].client.secured;
+	}
+	cr_assert_eq(secured, CROWD, "%u", secured);
+	for (size_t i = 0; i < CROWD; i++) {
+		stream_free(crowd[i].server.stream);
+		stream_free(crowd[i].client.stream);
+	}
+}
+
 Test(tls, without_a_signature_the_handshake_fails)
 {
 	keyring_free(signer.ring);
