@@ -105,9 +105,9 @@ class Odd:
                             self.say(connection, ".")
                             break
                         content += line
+            connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
-        connection.shutdown(socket.SHUT_RDWR)
         connection.close()
 
     def close(self):
