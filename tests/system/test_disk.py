@@ -71,3 +71,15 @@ def test_a_full_spool_refuses_mail_for_now_and_loses_none(make_suite, small_spoo
                 return False
     wait_until(flows, 30)
     wait_until(lambda: any(b"room again" in m for m in s.messages("bob")))
+
+
+def test_a_size_that_the_disk_has_no_room_for_is_refused_before_it_is_sent(make_suite, small_spool):
+    s = make_suite(start=False)
+    s.conf.write_text(s.conf.read_text().replace("spool %s" % s.path("spool"), "spool %s" % small_spool)
+                      + "queue { journal-segments 2; free-space 1M }\n")
+    s.start()
+    with smtplib.SMTP("127.0.0.1", s.ports["mx"]) as c:
+        c.ehlo()
+        code, text = c.mail("a@elsewhere.test", ["SIZE=40000000"])
+        assert (code, text[:6]) == (452, b"4.3.1 ")
+        assert c.mail("a@elsewhere.test", ["SIZE=2000000"])[0] == 250

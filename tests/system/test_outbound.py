@@ -1,7 +1,10 @@
 """Mail for other hosts, and what other hosts do to it."""
 
 import smtplib
+import socket
 import ssl
+import threading
+import time
 
 import pytest
 
@@ -49,6 +52,54 @@ def test_a_message_goes_out_under_tls_byte_for_byte(outbound, certificate):
     assert content.startswith(b"Received: ")
     wait_until(lambda: suite.queue() == [])
     wait_until(lambda: suite.log_lines("delivered", "to=carol@example.net", "tls=\"TLSv1.3 "))
+
+
+class Wire:
+    """A host that takes one message and keeps every octet of it as it came."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.content = None
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        try:
+            s = self.listener.accept()[0]
+        except OSError:
+            return
+        s.sendall(b"220 wire\r\n")
+        lines = s.makefile("rb")
+        for line in lines:
+            if line.startswith(b"DATA"):
+                s.sendall(b"354 go on\r\n")
+                content = b""
+                while not content.endswith(b"\r\n.\r\n"):
+                    content += lines.readline()
+                self.content = content
+            s.sendall(b"250 ok\r\n")
+
+    def close(self):
+        self.listener.close()
+
+
+def test_no_line_end_but_crlf_leaves_and_no_dot_alone_but_the_last(outbound):
+    host = Wire()
+    suite = outbound(host)
+    odd = b"".join(a + dots + b + b"x" for a in (b"\n", b"\r", b"\r\n", b"\n\r") for dots in (b".", b"..") for b in (b"\n", b"\r", b"\r\r\n", b"\n\r"))
+    long = b"y" * 20000
+    with socket.create_connection(("127.0.0.1", suite.ports["mx"]), 10) as s:
+        s.sendall(b"EHLO x\r\nMAIL FROM:<a@elsewhere.test>\r\nRCPT TO:<carol@example.net>\r\nDATA\r\n")
+        time.sleep(0.2)
+        s.sendall(b"Subject: odd\r\n\r\n" + odd + b"\r\n" + long + b"\r\n.\r\nQUIT\r\n")
+        assert b"queued" in s.makefile("rb").read()
+    wait_until(lambda: host.content)
+    rest = host.content.replace(b"\r\n", b"")
+    assert b"\r" not in rest and b"\n" not in rest
+    lines = host.content.split(b"\r\n")
+    assert [line for line in lines if line == b"."] == [b"."] and lines[-2:] == [b".", b""]
+    assert all(line.startswith(b"..") for line in lines[:-2] if line.startswith(b"."))
+    assert long in lines, "a long line is sent as it is"
 
 
 def test_a_recipient_that_is_refused_bounces_and_the_others_get_the_message(outbound):
