@@ -56,11 +56,14 @@ static const char *timestamp(int64_t seconds, int zone_minutes)
 	static char text[DATE_TEXT_MAX + 1];
 	struct buf out = buf_with_limit(DATE_TEXT_MAX);
 	struct date date = {seconds + zone_minutes * 60, 0};
+	size_t end;
 
 	cr_assert(date_write_timestamp(&date, &out));
 	slice_copy(buf_slice(&out), text, sizeof text);
+	/* In place of the Z. */
+	end = strlen(text) - 1;
 	if (zone_minutes != 0)
-		snprintf(text + strlen(text) - 1, 8, "+%02d:%02d", zone_minutes / 60, zone_minutes % 60);
+		snprintf(text + end, sizeof text - end, "+%02d:%02d", zone_minutes / 60, zone_minutes % 60);
 	buf_free(&out);
 	return text;
 }
