@@ -136,3 +136,56 @@ void admin_entry_free(struct admin_entry *entry)
 	free(entry->recipients);
 	entry->recipients = NULL;
 }
+
+void admin_network_write(struct writer *w, const struct admin_network *network)
+{
+	write_string(w, network->network);
+	write_u32(w, network->successes);
+	write_u64(w, network->last_s);
+	write_bool(w, network->is_allowed);
+	write_bool(w, network->is_by_hand);
+}
+
+bool admin_network_read(struct reader *r, struct admin_network *network)
+{
+	read_string(r, network->network, sizeof network->network);
+	network->successes = read_u32(r);
+	network->last_s = read_u64(r);
+	network->is_allowed = read_bool(r);
+	network->is_by_hand = read_bool(r);
+	return reader_finished(r);
+}
+
+void admin_look_write(struct writer *w, const struct admin_look *look)
+{
+	write_string(w, look->address);
+	write_slice(w, look->sender);
+	write_slice(w, look->recipient);
+}
+
+bool admin_look_read(struct reader *r, struct admin_look *look)
+{
+	read_string(r, look->address, sizeof look->address);
+	look->sender = read_slice_max(r, ENVELOPE_TEXT_MAX);
+	look->recipient = read_slice_max(r, ENVELOPE_TEXT_MAX);
+	return reader_finished(r);
+}
+
+void admin_facts_write(struct writer *w, const struct admin_facts *facts)
+{
+	write_u32(w, (uint32_t)facts->score);
+	write_slice(w, facts->listed);
+	write_u8(w, facts->grey);
+	write_u64(w, facts->wait_s);
+}
+
+bool admin_facts_read(struct reader *r, struct admin_facts *facts)
+{
+	facts->score = (int32_t)read_u32(r);
+	facts->listed = read_slice_max(r, ENVELOPE_TEXT_MAX);
+	facts->grey = read_u8(r);
+	facts->wait_s = read_u64(r);
+	if (facts->grey >= ADMIN_GREY_COUNT)
+		reader_fail(r);
+	return reader_finished(r);
+}

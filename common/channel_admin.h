@@ -30,6 +30,7 @@ enum admin_type {
 	ADMIN_STOP,       /* answer: ADMIN_DONE once all processes have ended */
 	ADMIN_SUBMIT,     /* descriptor: a stream socket on which an smtpd will speak SMTP.  Answer: ADMIN_DONE */
 	ADMIN_QUEUE,      /* answer ADMIN_GO from qmgr, which reads the commands below from then on */
+	ADMIN_POLICY,     /* likewise from policy */
 
 	/* client to qmgr */
 	ADMIN_QUEUE_LIST = 32, /* struct admin_filter; answer: ADMIN_QUEUE_ENTRY for each, then ADMIN_DONE */
@@ -39,13 +40,21 @@ enum admin_type {
 	ADMIN_QUEUE_HOLD,      /* struct admin_filter; answer: ADMIN_DONE */
 	ADMIN_QUEUE_RELEASE,   /* struct admin_filter; answer: ADMIN_DONE */
 
+	/* client to policy */
+	ADMIN_GREYLIST_LIST = 48, /* answer: ADMIN_GREYLIST_NETWORK for each, then ADMIN_DONE */
+	ADMIN_GREYLIST_ALLOW,     /* string network: it is spared for good; answer: ADMIN_DONE */
+	ADMIN_GREYLIST_FORGET,    /* string network: nothing is known of it any more; answer: ADMIN_DONE */
+	ADMIN_POLICY_LOOK,        /* struct admin_look; answer: ADMIN_POLICY_FACTS, ADMIN_DONE.  Changes nothing */
+
 	/* answers */
 	ADMIN_DONE = 64,    /* u8 exit status (sysexits.h), u64 how many were affected, string message for a person */
 	ADMIN_PROCESS,      /* struct admin_process */
 	ADMIN_GO,           /* empty: the commands, please */
 	ADMIN_QUEUE_ENTRY,  /* struct admin_entry */
 	ADMIN_QUEUE_DETAIL, /* slice: the message's header and envelope as text for a person */
-	ADMIN_CERTIFICATE   /* struct admin_certificate */
+	ADMIN_CERTIFICATE,  /* struct admin_certificate */
+	ADMIN_GREYLIST_NETWORK, /* struct admin_network */
+	ADMIN_POLICY_FACTS      /* struct admin_facts */
 };
 
 /* Which messages; empty fields and zero: all. */
@@ -72,6 +81,38 @@ struct admin_certificate {
 	struct slice problem; /* why what the file holds now is not in force; empty: it is */
 	uint64_t not_after;   /* of what is shown; seconds since 1970 */
 	bool is_shown;        /* to clients; with a problem: what the file held before */
+};
+
+/* A network that the greylist knows. */
+struct admin_network {
+	char network[64]; /* "192.0.2.0/24" */
+	uint32_t successes;
+	uint64_t last_s;  /* wall time */
+	bool is_allowed;  /* it is spared */
+	bool is_by_hand;  /* because an administrator said so */
+};
+
+/* What would policy know of a client, if it came now with this recipient? */
+struct admin_look {
+	char address[64];       /* of the client, as text */
+	struct slice sender;    /* empty: the null sender */
+	struct slice recipient; /* empty: only the score is wanted */
+};
+
+enum admin_grey {
+	ADMIN_GREY_OFF,     /* it is not asked about such a client */
+	ADMIN_GREY_NEW,     /* it would be told to come again */
+	ADMIN_GREY_EARLY,   /* likewise: it has come before, too early */
+	ADMIN_GREY_PASSES,  /* it has come, and waited as told */
+	ADMIN_GREY_ALLOWED, /* its network is spared */
+	ADMIN_GREY_COUNT
+};
+
+struct admin_facts {
+	int32_t score;       /* in DNS lists */
+	struct slice listed; /* in their words; empty: it is not listed */
+	uint8_t grey;        /* enum admin_grey */
+	uint64_t wait_s;     /* NEW, EARLY */
 };
 
 struct admin_entry_recipient {
@@ -110,6 +151,12 @@ void admin_process_write(struct writer *w, const struct admin_process *process);
 bool admin_process_read(struct reader *r, struct admin_process *process);
 void admin_certificate_write(struct writer *w, const struct admin_certificate *certificate);
 bool admin_certificate_read(struct reader *r, struct admin_certificate *certificate);
+void admin_network_write(struct writer *w, const struct admin_network *network);
+bool admin_network_read(struct reader *r, struct admin_network *network);
+void admin_look_write(struct writer *w, const struct admin_look *look);
+bool admin_look_read(struct reader *r, struct admin_look *look);
+void admin_facts_write(struct writer *w, const struct admin_facts *facts);
+bool admin_facts_read(struct reader *r, struct admin_facts *facts);
 void admin_entry_write(struct writer *w, const struct admin_entry *entry);
 bool admin_entry_read(struct reader *r, struct admin_entry *entry);
 void admin_entry_free(struct admin_entry *entry);

@@ -133,6 +133,7 @@ enum control_request {
 	CONTROL_REQUEST_RELOAD,     /* answered by master */
 	CONTROL_REQUEST_STOP,       /* answered by master */
 	CONTROL_REQUEST_QUEUE,      /* goes to qmgr: see channel_admin.h */
+	CONTROL_REQUEST_POLICY,     /* goes to policy: see channel_admin.h */
 	CONTROL_REQUEST_SUBMIT      /* goes to an smtpd, which speaks SMTP on it; for any local user */
 };
 

@@ -23,6 +23,7 @@ int ctl_status(const struct ctl *ctl, int argc, char **argv);
 int ctl_check(const struct ctl *ctl, int argc, char **argv);
 int ctl_config(const struct ctl *ctl, int argc, char **argv);
 int ctl_queue(const struct ctl *ctl, int argc, char **argv);
+int ctl_greylist(const struct ctl *ctl, int argc, char **argv);
 int ctl_user(const struct ctl *ctl, int argc, char **argv);
 int ctl_table(const struct ctl *ctl, int argc, char **argv);
 int ctl_trace(const struct ctl *ctl, int argc, char **argv);

@@ -8,6 +8,7 @@ ctl_petrel_SOURCES = \
 	ctl/ctl.h \
 	ctl/domains.c \
 	ctl/edit.c ctl/edit.h \
+	ctl/greylist.c \
 	ctl/main.c \
 	ctl/output.c \
 	ctl/program.c \

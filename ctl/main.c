@@ -26,6 +26,7 @@ static const struct {
     {"check",  ctl_check,  "",                                                 "find what a start or a reload would fail on"},
     {"config", ctl_config, "[--defaults] [setting ...]",                       "the settings in force, and where each comes from"},
     {"queue",  ctl_queue,  "list|show|flush|hold|release|delete [arguments]",  "look at and change the queue"},
+    {"greylist", ctl_greylist, "list|allow|forget [network]",                  "networks that the greylist knows"},
     {"user",   ctl_user,   "add|passwd|list|delete [arguments]",               "accounts and their passwords"},
     {"table",  ctl_table,  "build|query [arguments]",                          "lookup tables"},
     {"trace",  ctl_trace,  "id|address",                                       "every line of a message's life, in order"},
@@ -35,7 +36,7 @@ static void print_usage(FILE *out)
 {
 	fprintf(out, "usage: petrel [-c file] [--json] command [arguments]\n\n");
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-		fprintf(out, "  %-7s %-48s %s\n", commands[i].name, commands[i].arguments, commands[i].about);
+		fprintf(out, "  %-8s %-47s %s\n", commands[i].name, commands[i].arguments, commands[i].about);
 	fprintf(out, "\nSee petrel(8).\n");
 }
 

@@ -20,7 +20,7 @@ _petrel()
 
 	local words=
 	case $command:$sub in
-	:) words="start stop reload status check config queue user table trace -c --json --help --version" ;;
+	:) words="start stop reload status check config queue greylist user table trace -c --json --help --version" ;;
 	start:) words=-f ;;
 	status:) words="--certificates --tables --json" ;;
 	check:) words=--json ;;
@@ -28,6 +28,7 @@ _petrel()
 	queue:) words="list show flush hold release delete" ;;
 	queue:show) words=$("$program" "${options[@]}" queue list 2>/dev/null | sed -n 's/^\([0-9a-z]\{13\}\) .*/\1/p') ;;
 	queue:*) words="--from --to --site --all --json $("$program" "${options[@]}" queue list 2>/dev/null | sed -n 's/^\([0-9a-z]\{13\}\) .*/\1/p')" ;;
+	greylist:) words="list allow forget --json" ;;
 	user:) words="add passwd list delete" ;;
 	user:passwd | user:delete) words=$("$program" "${options[@]}" user list 2>/dev/null) ;;
 	table:) words="build query" ;;

@@ -185,6 +185,8 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 		return true;
 	case ADMIN_QUEUE:
 		return hand_over(c, ROLE_QMGR, CONTROL_REQUEST_QUEUE);
+	case ADMIN_POLICY:
+		return hand_over(c, ROLE_POLICY, CONTROL_REQUEST_POLICY);
 	default:
 		return false;
 	}

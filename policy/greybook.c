@@ -482,9 +482,9 @@ bool greybook_forget_network(const char *network, bool *was_there)
 }
 
 struct listing {
-	bool (*each)(const char *network, const struct grey_entry *entry, void *context);
+	void (*each)(const char *network, const struct grey_entry *entry, void *context);
 	void *context;
-	bool goes_on;
+	unsigned count;
 };
 
 static bool list_network(struct key *key, const struct grey_entry *entry, void *context)
@@ -492,22 +492,24 @@ static bool list_network(struct key *key, const struct grey_entry *entry, void *
 	struct listing *listing = context;
 	char network[GREYLIST_NETWORK_TEXT];
 
-	if (key->octets[0] == 'N' && slice_copy(slice_of(key->octets + 1, key->len - 1), network, sizeof network))
-		listing->goes_on = listing->each(network, entry, listing->context);
 	/* 'T' comes behind 'N'. */
-	return listing->goes_on && key->octets[0] != 'T';
+	if (key->octets[0] != 'N')
+		return false;
+	if (slice_copy(slice_of(key->octets + 1, key->len - 1), network, sizeof network)) {
+		listing->count++;
+		listing->each(network, entry, listing->context);
+	}
+	return true;
 }
 
-bool greybook_each_network(
-    bool (*each)(const char *network, const struct grey_entry *entry, void *context), void *context)
+unsigned greybook_networks(const char *after, unsigned limit,
+    void (*each)(const char *network, const struct grey_entry *entry, void *context), void *context)
 {
-	struct listing listing = {each, context, true};
-	struct key from = {.len = 0};
+	struct listing listing = {each, context, 0};
+	struct key from = key_of_network(after);
 
-	if (book == NULL)
-		return false;
-	walk(&from, UINT32_MAX, list_network, &listing);
-	return book != NULL;
+	walk(&from, limit, list_network, &listing);
+	return listing.count;
 }
 
 void greybook_checkpoint(void)

@@ -27,9 +27,12 @@ bool greybook_set_network(const char *network, const struct grey_entry *entry);
 /* Nothing is remembered of it any more.  *was_there: it was. */
 bool greybook_forget_network(const char *network, bool *was_there);
 
-/* Every network, in no order; `each` says false to stop. */
-bool greybook_each_network(
-    bool (*each)(const char *network, const struct grey_entry *entry, void *context), void *context);
+/*
+ * The next networks behind `after` (empty: from the first on), in order of their texts,
+ * at most `limit`.  Returns how many there were; fewer than `limit`: no more are.
+ */
+unsigned greybook_networks(const char *after, unsigned limit,
+    void (*each)(const char *network, const struct grey_entry *entry, void *context), void *context);
 
 /* Look at the next `count` entries, in turns round the book, and drop those that are stale. */
 void greybook_sweep(unsigned count, uint64_t now_s, const struct grey_terms *terms);

@@ -175,3 +175,31 @@ void greylisting_ask(struct inquiry *inquiry)
 	}
 	buf_free(&triplet);
 }
+
+enum admin_grey greylisting_look(const struct policy_question *question, uint64_t *wait_s)
+{
+	const struct grey_terms terms = greylist_terms(settings);
+	struct policy_question q = *question;
+	struct buf triplet = buf_with_limit(TRIPLET_MAX);
+	char network[GREYLIST_NETWORK_TEXT];
+	struct grey_entry known, entry;
+	enum admin_grey grey = ADMIN_GREY_OFF;
+
+	*wait_s = 0;
+	q.stage = q.sender.len > 0 ? GATE_RCPT : GATE_DATA;
+	if (!greylisting_is_concerned(&q))
+		return ADMIN_GREY_OFF;
+	greylist_network(&q.address, network);
+	if (greybook_network(network, &known) && greylist_allows(&known, now_s(), &terms)) {
+		grey = ADMIN_GREY_ALLOWED;
+	} else if (greylist_triplet(&triplet, network, q.sender, q.recipient) &&
+		   greybook_triplet(buf_slice(&triplet), &entry)) {
+		enum grey_step step = greylist_step(&entry, now_s(), &terms);
+
+		grey = step == GREY_NEW ? ADMIN_GREY_NEW : step == GREY_EARLY ? ADMIN_GREY_EARLY : ADMIN_GREY_PASSES;
+		if (grey != ADMIN_GREY_PASSES)
+			*wait_s = greylist_wait(&entry, now_s(), &terms);
+	}
+	buf_free(&triplet);
+	return grey;
+}

@@ -48,7 +48,10 @@ static void finish(struct inquiry *inquiry)
 
 	sum_up(inquiry);
 	answer.verdict = inquiry->verdict;
-	send_answer(inquiry->channel, inquiry->request, &answer);
+	if (inquiry->done != NULL)
+		inquiry->done(inquiry->context, &answer);
+	else
+		send_answer(inquiry->channel, inquiry->request, &answer);
 	free_inquiry(inquiry);
 }
 
@@ -71,6 +74,8 @@ static void walk(struct inquiry *inquiry)
 				return;
 			}
 		}
+		if (inquiry->has_one_judge)
+			break;
 		inquiry->judge++;
 	}
 	finish(inquiry);
@@ -82,6 +87,10 @@ void inquiry_judged(struct inquiry *inquiry, const struct verdict *verdict)
 	inquiry->is_judged = true;
 	if (inquiry->is_walking)
 		return;
+	if (inquiry->has_one_judge) {
+		finish(inquiry);
+		return;
+	}
 	inquiry->judge++;
 	walk(inquiry);
 }
@@ -105,6 +114,45 @@ static bool copy_texts(struct inquiry *inquiry, struct slice body)
 	return policy_question_read(&r, &inquiry->question);
 }
 
+static struct inquiry *new_inquiry(void)
+{
+	struct inquiry *inquiry = inquiry_count == INQUIRIES_MAX ? NULL : calloc(1, sizeof *inquiry);
+
+	if (inquiry == NULL) {
+		log_warning("too-many-inquiries", log_number("inquiries", inquiry_count));
+		return NULL;
+	}
+	inquiry->judge = judges;
+	inquiry->fields = buf_with_limit(POLICY_FIELDS_MAX);
+	TAILQ_INSERT_TAIL(&inquiries, inquiry, entry);
+	inquiry_count++;
+	return inquiry;
+}
+
+bool inquiry_ask_one(const struct policy_question *question, const struct judge *judge,
+    void (*done)(void *context, const struct policy_answer *answer), void *context)
+{
+	struct buf encoded = buf_with_limit(CHANNEL_BODY_MAX);
+	struct writer w = {&encoded};
+	struct inquiry *inquiry = new_inquiry();
+	bool copied;
+
+	policy_question_write(&w, question);
+	copied = inquiry != NULL && copy_texts(inquiry, buf_slice(&encoded));
+	buf_free(&encoded);
+	if (!copied) {
+		if (inquiry != NULL)
+			free_inquiry(inquiry);
+		return false;
+	}
+	inquiry->judge = judge;
+	inquiry->has_one_judge = true;
+	inquiry->done = done;
+	inquiry->context = context;
+	walk(inquiry);
+	return true;
+}
+
 bool inquiry_begin(struct channel *channel, struct message *m)
 {
 	static const struct policy_answer busy = {
@@ -115,18 +163,13 @@ bool inquiry_begin(struct channel *channel, struct message *m)
 
 	if (!policy_question_read(&r, &question) || m->request == 0)
 		return false;
-	inquiry = inquiry_count == INQUIRIES_MAX ? NULL : calloc(1, sizeof *inquiry);
+	inquiry = new_inquiry();
 	if (inquiry == NULL) {
-		log_warning("too-many-inquiries", log_number("inquiries", inquiry_count));
 		send_answer(channel, m->request, &busy);
 		return true;
 	}
 	inquiry->channel = channel;
 	inquiry->request = m->request;
-	inquiry->judge = judges;
-	inquiry->fields = buf_with_limit(POLICY_FIELDS_MAX);
-	TAILQ_INSERT_TAIL(&inquiries, inquiry, entry);
-	inquiry_count++;
 	if (copy_texts(inquiry, m->body)) {
 		walk(inquiry);
 	} else {
@@ -141,7 +184,7 @@ void inquiries_forget(const struct channel *channel)
 	struct inquiry *inquiry, *next;
 
 	TAILQ_FOREACH_SAFE (inquiry, &inquiries, entry, next) {
-		if (inquiry->channel != channel)
+		if (inquiry->channel != channel || inquiry->done != NULL)
 			continue;
 		if (inquiry->judge->forget != NULL)
 			inquiry->judge->forget(inquiry);

@@ -45,6 +45,9 @@ struct inquiry {
 	TAILQ_ENTRY(inquiry) waiting;    /* likewise */
 
 	/* inquiry.c's */
+	bool has_one_judge;
+	void (*done)(void *context, const struct policy_answer *answer); /* NULL: it goes to `channel` */
+	void *context;
 	struct channel *channel;
 	uint32_t request;
 	bool is_judged;
@@ -55,6 +58,12 @@ struct inquiry {
 
 /* A call of POLICY_ASK; false where it is malformed. */
 bool inquiry_begin(struct channel *channel, struct message *m);
+/*
+ * A question of our own, which only one judge is asked; `done` is called exactly once, from
+ * within this call or later.  False where there is no memory for it.
+ */
+bool inquiry_ask_one(const struct policy_question *question, const struct judge *judge,
+    void (*done)(void *context, const struct policy_answer *answer), void *context);
 /* A judge has come to its verdict; the inquiry may be gone when this returns. */
 void inquiry_judged(struct inquiry *inquiry, const struct verdict *verdict);
 /* Nothing to be said against it. */

@@ -8,6 +8,7 @@ libpolicy_a_SOURCES = \
 
 pkglibexec_PROGRAMS += policy/policy
 policy_policy_SOURCES = \
+	policy/control.c policy/control.h \
 	policy/dial.c policy/dial.h \
 	policy/dnslists.c policy/dnslists.h \
 	policy/greylisting.c policy/greylisting.h \

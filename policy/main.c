@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "common/process.h"
+#include "policy/control.h"
 #include "policy/dnslists.h"
 #include "policy/greylisting.h"
 #include "policy/inquiry.h"
@@ -69,6 +70,7 @@ static const struct process policy = {
     .start = start,
     .reload = configure,
     .stop = stop,
+    .control = control_take_client,
 };
 
 int main(int argc, char **argv)

@@ -457,3 +457,32 @@ def test_greylisting_is_turned_on_and_off_by_a_reload(make_suite):
     s.conf.write_text(s.conf.read_text().replace("greylist.clients strangers", ""))
     s.petrel("reload")
     wait_until(lambda: try_rcpt(s)[0] == 250)
+
+
+def test_petrel_greylist_lists_allows_and_forgets_networks(make_suite):
+    s = make_suite(extra=GREYLIST)
+    assert s.petrel("greylist", "list").stdout == "No network is known yet.\n"
+    assert is_greylisted(try_rcpt(s))
+    s.petrel("greylist", "allow", "127.0.0.1")
+    assert try_rcpt(s)[0] == 250
+    assert s.petrel_json("greylist", "list") == [
+        {"network": "127.0.0.0/24", "successes": 0, "last": pytest.approx(time.time(), abs=60), "allowed": True, "by_hand": True}]
+    assert "127.0.0.0/24" in s.petrel("greylist", "list").stdout
+    s.petrel("greylist", "forget", "127.0.0.0/24")
+    assert is_greylisted(try_rcpt(s))
+    time.sleep(2)
+    assert try_rcpt(s)[0] == 250
+    known = s.petrel_json("greylist", "list")
+    assert [(n["network"], n["successes"], n["allowed"]) for n in known] == [("127.0.0.0/24", 1, False)]
+    assert "nothing was known" in s.petrel("greylist", "forget", "192.0.2.0/24").stdout
+    for bad in (["allow", "192.0.2.0/8"], ["allow", "x"], ["forget", ""]):
+        assert s.petrel("greylist", *bad, check=False).returncode == 65, bad
+    assert s.petrel("greylist", "frob", check=False).returncode == 64
+    if os.geteuid() == 0:
+        assert "only root may do this" in s.petrel("greylist", "list", check=False, as_user="nobody").stderr
+
+
+def test_petrel_greylist_says_where_there_is_none(make_suite):
+    s = make_suite()
+    done = s.petrel("greylist", "list", check=False)
+    assert done.returncode == 69 and "no greylist" in done.stderr

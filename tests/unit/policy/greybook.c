@@ -188,9 +188,9 @@ Test(greybook, at_its_limit_an_old_entry_makes_room)
 	}
 }
 
-static bool print(const char *network, const struct grey_entry *entry, void *context)
+static void print(const char *network, const struct grey_entry *entry, void *context)
 {
-	return buf_printf(context, "%s %u\n", network, entry->count);
+	buf_printf(context, "%s %u\n", network, entry->count);
 }
 
 Test(greybook, networks_are_listed_and_forgotten)
@@ -202,9 +202,42 @@ Test(greybook, networks_are_listed_and_forgotten)
 	set("a", 7);
 	greybook_set_network("192.0.2.0/24", &(struct grey_entry){.last_s = 2, .count = 1});
 	greybook_set_network("2001:db8::/64", &(struct grey_entry){.last_s = 2, .count = 9});
-	cr_assert(greybook_each_network(print, &text));
+	cr_assert_eq(greybook_networks("", 10, print, &text), 2);
+	cr_assert(slice_equal(buf_slice(&text), SLICE("192.0.2.0/24 1\n2001:db8::/64 9\n")));
+	buf_clear(&text);
+	cr_assert_eq(greybook_networks("", 1, print, &text), 1);
+	cr_assert_eq(greybook_networks("192.0.2.0/24", 1, print, &text), 1);
+	cr_assert_eq(greybook_networks("2001:db8::/64", 1, print, &text), 0);
 	cr_assert(slice_equal(buf_slice(&text), SLICE("192.0.2.0/24 1\n2001:db8::/64 9\n")));
 	cr_assert(greybook_forget_network("192.0.2.0/24", &was_there) && was_there);
 	cr_assert(greybook_forget_network("192.0.2.0/24", &was_there) && !was_there);
 	buf_free(&text);
+}
+
+static void remember(const char *network, const struct grey_entry *entry, void *context)
+{
+	(void)entry;
+	slice_copy(slice_string(network), context, GREYLIST_NETWORK_TEXT);
+}
+
+Test(greybook, networks_can_be_walked_in_parts)
+{
+	char last[GREYLIST_NETWORK_TEXT] = "";
+	unsigned parts = 0, all = 0, count;
+
+	cr_assert(greybook_open(directory));
+	set("a", 7);
+	for (unsigned i = 0; i < 1000; i++) {
+		char network[GREYLIST_NETWORK_TEXT];
+
+		snprintf(network, sizeof network, "10.%u.%u.0/24", i / 256, i % 256);
+		cr_assert(greybook_set_network(network, &(struct grey_entry){.last_s = 2, .count = 1}));
+	}
+	do {
+		count = greybook_networks(last, 300, remember, last);
+		all += count;
+		parts++;
+	} while (count == 300);
+	cr_assert_eq(all, 1000);
+	cr_assert_eq(parts, 4);
 }
