@@ -53,7 +53,7 @@ struct resolver_host {
 
 struct resolver_hosts {
 	uint8_t status;   /* enum resolver_status */
-	bool secure;      /* validated by DNSSEC */
+	bool secure;      /* validated by DNSSEC: of a domain, which hosts these are; of a host, its addresses */
 	bool implicit;    /* no MX: the domain's own address (RFC 5321, 5.1) */
 	uint8_t count;
 	struct resolver_host hosts[RESOLVER_HOSTS_MAX];

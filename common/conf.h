@@ -58,7 +58,12 @@ enum conf_greylist_clients { GREYLIST_NOBODY, GREYLIST_SUSPECTS, GREYLIST_STRANG
 enum conf_policy_failure { POLICY_FAILURE_DEFER, POLICY_FAILURE_ACCEPT };
 enum conf_tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
 enum conf_oauth_account { OAUTH_ACCOUNT_USERNAME, OAUTH_ACCOUNT_EMAIL, OAUTH_ACCOUNT_SUB };
-enum conf_outbound_tls { OUTBOUND_TLS_OPPORTUNISTIC, OUTBOUND_TLS_REQUIRED, OUTBOUND_TLS_OFF };
+enum conf_outbound_tls {
+	OUTBOUND_TLS_OPPORTUNISTIC,
+	OUTBOUND_TLS_REQUIRED, /* encrypted, with whomever */
+	OUTBOUND_TLS_VERIFIED, /* and the host's certificate is good */
+	OUTBOUND_TLS_OFF
+};
 
 /* How much one client, or one network, may do; 0: any number. */
 struct conf_limits {
@@ -224,6 +229,7 @@ struct settings {
 		int64_t idle_connection;
 		int64_t connection_messages;
 		int tls; /* enum conf_outbound_tls */
+		int tls_waiver; /* 0 or 1 */
 		int64_t maildir_processes;
 		int64_t maildir_jobs;
 	} delivery;

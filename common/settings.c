@@ -60,7 +60,7 @@ static const char *const from_missing_choices[] = {"add", "refuse", NULL};
 static const char *const greylist_clients_choices[] = {"nobody", "suspects", "strangers", NULL};
 static const char *const policy_failure_choices[] = {"defer", "accept", NULL};
 static const char *const tls_version_choices[] = {"TLSv1.2", "TLSv1.3", NULL};
-static const char *const outbound_tls_choices[] = {"opportunistic", "required", "off", NULL};
+static const char *const outbound_tls_choices[] = {"opportunistic", "required", "verified", "off", NULL};
 
 const struct conf_setting conf_table[] = {
     STRING_OF(host, "hostname", hostname, NULL,
@@ -244,7 +244,10 @@ const struct conf_setting conf_table[] = {
     DURATION("delivery.data-timeout", delivery.data_timeout, "10m", 1, DAY, "How long it may take for the reply to the end of data."),
     DURATION("delivery.idle-connection", delivery.idle_connection, "5s", 0, 3600, "How long a connection without work is kept for reuse."),
     NUMBER("delivery.connection-messages", delivery.connection_messages, "1000", 1, 1000000, "Messages on one connection."),
-    CHOICE("delivery.tls", delivery.tls, "opportunistic", outbound_tls_choices, "TLS to other hosts."),
+    CHOICE("delivery.tls", delivery.tls, "opportunistic", outbound_tls_choices,
+	"TLS to other hosts: where it is offered; always; always, with a certificate that the system's authorities vouch for; or never."),
+    CHOICE("delivery.tls-waiver", delivery.tls_waiver, "yes", no_yes_choices,
+	"Whether a message may waive what delivery.tls asks for, by its header: TLS-Required: No (RFC 8689)."),
     COUNT("delivery.maildir-processes", delivery.maildir_processes, "1", 1, 64, "How many processes write to mailboxes."),
     NUMBER("delivery.maildir-jobs", delivery.maildir_jobs, "64", 1, 10000, "Messages that one of them is given at a time."),
 

@@ -161,7 +161,8 @@ bool stream_start_tls_server(struct stream *, struct tls_server *);
 /*
  * Shake hands as a client, with the same care for what was buffered.
  *
- * name    sent as SNI and, with TLS_VERIFY_NAME, what the certificate must be
+ * name    a host, or its address as text.
+ *         A host is sent as SNI; with TLS_VERIFY_NAME it is what the certificate must be
  *         for; NULL only with TLS_VERIFY_NONE
  */
 bool stream_start_tls_client(

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/network.h"
 #include "common/stream_private.h"
 #include "common/tls_private.h"
 
@@ -176,7 +177,9 @@ bool stream_start_tls_server(struct stream *s, struct tls_server *server)
 bool stream_start_tls_client(
     struct stream *s, struct tls_client *client, const char *name, enum tls_verify verify)
 {
+	struct host_address address;
 	struct stream_tls *tls;
+	bool is_address;
 
 	if (s->tls != NULL || s->phase != PHASE_OPEN || (verify == TLS_VERIFY_NAME && name == NULL))
 		return false;
@@ -184,13 +187,17 @@ bool stream_start_tls_client(
 	if (tls == NULL)
 		return false;
 	SSL_set_connect_state(tls->ssl);
-	if (name != NULL && SSL_set_tlsext_host_name(tls->ssl, name) != 1)
+	/* RFC 6066, 3: an address is no name of a host. */
+	is_address = name != NULL && host_address_parse(slice_string(name), &address);
+	if (name != NULL && !is_address && SSL_set_tlsext_host_name(tls->ssl, name) != 1)
 		goto failed;
 	if (verify == TLS_VERIFY_NAME) {
 		SSL_set_hostflags(tls->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-		if (SSL_set1_host(tls->ssl, name) != 1)
+		if ((is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls->ssl), name)
+				: SSL_set1_host(tls->ssl, name)) != 1)
 			goto failed;
 		SSL_set_verify(tls->ssl, SSL_VERIFY_PEER, NULL);
+		SSL_set_security_level(tls->ssl, 2); /* what is checked had better be worth it */
 		tls->verify = true;
 	}
 	start(s, tls);

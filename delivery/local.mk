@@ -29,6 +29,8 @@ delivery_smtp_engine = \
 	delivery/smtp/command.c delivery/smtp/command.h \
 	delivery/smtp/content.c delivery/smtp/content.h \
 	delivery/smtp/dialogue.c delivery/smtp/dialogue.h \
+	delivery/smtp/limits.c delivery/smtp/limits.h \
+	delivery/smtp/policy.c delivery/smtp/policy.h \
 	delivery/smtp/reply.c delivery/smtp/reply.h \
 	delivery/smtp/site.c delivery/smtp/site.h \
 	delivery/smtp/transaction.c delivery/smtp/transaction.h

@@ -334,7 +334,7 @@ static const struct channel_handlers handlers = {on_message, on_closed, NULL};
 /* What of our environment a process gets to see. */
 static char **environment(void)
 {
-	static const char *const passed[] = {"TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
+	static const char *const passed[] = {"TZ", "SSL_CERT_FILE", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
 	static char room[sizeof passed / sizeof passed[0]][512];
 	static char path[] = "PATH=/usr/bin:/bin", locale[] = "LC_ALL=C";
 	static char *variables[sizeof passed / sizeof passed[0] + 3] = {path, locale};

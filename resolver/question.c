@@ -178,7 +178,8 @@ static void take_answer(struct query *query, const struct dns_answer *answer)
 
 	if (answer->status == RESOLVER_TEMPORARY)
 		q->failure = answer->reason;
-	if (q->hosts != NULL)
+	/* Who the hosts are; where they are is another matter, that their certificates settle. */
+	if (q->hosts != NULL && (query->type == DNS_MX || q->type != RESOLVER_MX))
 		q->hosts->secure &= answer->secure;
 	switch (query->type) {
 	case DNS_MX:

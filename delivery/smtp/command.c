@@ -44,6 +44,8 @@ void command_write_mail(
 		evbuffer_add_printf(out, " RET=%s", job->ret == RETURN_FULL ? "FULL" : "HDRS");
 	if ((offers & OFFERS_DSN) != 0 && !slice_is_empty(job->envid))
 		write_xtext(out, "ENVID", job->envid);
+	if ((offers & OFFERS_REQUIRETLS) != 0 && job->tls == TLS_REQUIRED)
+		evbuffer_add_printf(out, " REQUIRETLS");
 	/* The normal one is what a host assumes that is told of none (RFC 6710, 5). */
 	if ((offers & OFFERS_MT_PRIORITY) != 0 && job->priority != PRIORITY_NORMAL)
 		evbuffer_add_printf(out, " MT-PRIORITY=%d", job->priority);

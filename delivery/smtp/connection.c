@@ -87,11 +87,16 @@ static void settled(struct connection *c)
 static void refused(struct connection *c, const char *status, const char *text)
 {
 	log_debug("connection-failed", log_string("relay", c->name), log_string("reason", text));
+	c->is_used_up = dialogue_is_used_up(&c->dialogue);
 	if (c->transaction != NULL) {
 		c->transaction = NULL;
 		c->handlers->refused(c, status, text, c->context);
 	}
-	connection_abort(c);
+	/* A session that stands ends with a goodbye. */
+	if (dialogue_is_idle(&c->dialogue))
+		connection_end(c);
+	else
+		connection_abort(c);
 }
 
 /* What the host does not offer is held against what the message really holds. */
@@ -168,6 +173,18 @@ static void start(struct connection *c)
 	}
 }
 
+/* What its certificate has to name: the host, or the address that was given in its place. */
+static const char *tls_name(struct connection *c)
+{
+	struct host_address address;
+
+	if (c->target.host[0] != '[')
+		return c->target.host;
+	host_address_from_octets(&address, c->target.address.family, c->target.address.octets);
+	host_address_print(&address, c->tls_name);
+	return c->tls_name;
+}
+
 /* Do what the dialogue asks for.  The connection may be gone afterwards. */
 static void act(struct connection *c, enum dialogue_action action)
 {
@@ -177,8 +194,9 @@ static void act(struct connection *c, enum dialogue_action action)
 		break;
 	case DO_HANDSHAKE:
 		stream_set_deadline(c->stream, 0);
-		if (!stream_start_tls_client(c->stream, tls_client,
-			c->target.host[0] == '[' ? NULL : c->target.host, TLS_VERIFY_NONE))
+		if (!stream_start_tls_client(c->stream, tls_client, tls_name(c),
+			c->dialogue.policy.least >= PROTECTION_VERIFIED ? TLS_VERIFY_NAME
+									: TLS_VERIFY_NONE))
 			refused(c, "4.3.2", "out of memory for TLS");
 		break;
 	case DO_START:
@@ -261,7 +279,7 @@ static void on_secured(struct stream *stream, void *context)
 	snprintf(c->tls, sizeof c->tls, "%s %s", facts.protocol, facts.cipher);
 	log_debug("secured", log_string("relay", c->name), log_string("tls", c->tls),
 	    log_string("verified", facts.verified ? "yes" : "no"));
-	act(c, dialogue_secured(&c->dialogue));
+	act(c, dialogue_secured(&c->dialogue, facts.verified));
 }
 
 static void describe_end(const struct connection *c, enum stream_end end, char text[REPLY_TEXT_MAX])
@@ -327,7 +345,8 @@ static socklen_t socket_address(const struct target *target, struct sockaddr_sto
 }
 
 struct connection *connection_open(
-    struct event_base *base, const struct target *target, struct slice site)
+    struct event_base *base, const struct target *target, struct slice site,
+    struct tls_policy policy)
 {
 	struct connection *c = calloc(1, sizeof *c);
 	struct sockaddr_storage address;
@@ -352,7 +371,7 @@ struct connection *connection_open(
 		return NULL;
 	}
 	dialogue_begin(&c->dialogue, stream_output(c->stream), settings->hostname,
-	    target->in_clear ? OUTBOUND_TLS_OFF : (enum conf_outbound_tls)settings->delivery.tls);
+	    target->in_clear ? (struct tls_policy){PROTECTION_NONE, false} : policy);
 	count++;
 	return c;
 }

@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include "common/network.h"
 #include "common/stream.h"
 #include "delivery/smtp/content.h"
 #include "delivery/smtp/dialogue.h"
@@ -38,9 +39,11 @@ struct connection {
 	struct dialogue dialogue;
 	struct target target;
 	char name[TARGET_NAME_MAX]; /* "mx1.example.net[192.0.2.1]:25" */
+	char tls_name[HOST_ADDRESS_TEXT];
 	char tls[96];               /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: in the clear */
 	char site[DELIVERY_SITE_MAX + 1];
 	unsigned messages; /* carried so far, the present one included */
+	bool is_used_up;   /* its host takes no more messages in this session; in another one it does */
 	bool is_connected;
 	bool tls_failed; /* the handshake did: another try without TLS may help */
 
@@ -62,7 +65,8 @@ struct connection {
 bool connection_prepare(void);
 /* NULL with errno where there is not even a socket. */
 struct connection *connection_open(
-    struct event_base *base, const struct target *target, struct slice site);
+    struct event_base *base, const struct target *target, struct slice site,
+    struct tls_policy policy);
 /* Carry this as soon as the session stands.  Transaction and descriptor stay the owner's. */
 void connection_carry(struct connection *connection, struct transaction *transaction,
     int content_fd, const struct connection_handlers *handlers, void *context);

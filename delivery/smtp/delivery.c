@@ -27,6 +27,7 @@ struct delivery {
 	struct delivery_job job;
 	struct transaction transaction;
 	int content;
+	struct tls_policy policy;
 	struct site site;
 	struct route route;
 	unsigned at; /* the target being tried */
@@ -153,7 +154,8 @@ static void on_settled(struct connection *c, void *context)
 {
 	struct delivery *d = context;
 	bool reuse = d->qmgr != NULL && !process_is_stopping() && connection_is_usable(c) &&
-		     c->messages < (unsigned)settings->delivery.connection_messages;
+		     c->messages < (unsigned)settings->delivery.connection_messages &&
+		     !dialogue_is_used_up(&c->dialogue);
 
 	if (d->qmgr != NULL)
 		write_result(d, c, reuse, false);
@@ -172,6 +174,15 @@ static void on_settled(struct connection *c, void *context)
 static void try_hosts(struct delivery *d);
 static void find_hosts(struct delivery *d);
 
+/* Why it has not gone yet.  While some host may take it later, what others never will counts for nothing. */
+static void keep_reason(struct delivery *d, const char *status, const char *text)
+{
+	if (d->status[0] == '4' && status[0] == '5')
+		return;
+	snprintf(d->status, sizeof d->status, "%s", status);
+	snprintf(d->text, sizeof d->text, "%s", text);
+}
+
 static void on_refused(struct connection *c, const char *status, const char *text, void *context)
 {
 	struct delivery *d = context;
@@ -183,10 +194,12 @@ static void on_refused(struct connection *c, const char *status, const char *tex
 		find_hosts(d);
 		return;
 	}
-	snprintf(d->status, sizeof d->status, "%s", status);
-	snprintf(d->text, sizeof d->text, "%s", text);
-	if (c->tls_failed && settings->delivery.tls == OUTBOUND_TLS_OPPORTUNISTIC &&
-	    !target->in_clear) {
+	if (c->is_used_up) {
+		try_hosts(d); /* the same one, in another session */
+		return;
+	}
+	keep_reason(d, status, text);
+	if (c->tls_failed && d->policy.least == PROTECTION_NONE && !target->in_clear) {
 		log_info("tls-failed", log_id(d->job.id), log_string("relay", c->name),
 		    log_string("reason", text));
 		target->in_clear = true;
@@ -207,7 +220,7 @@ static void try_hosts(struct delivery *d)
 
 		if (connection_count() >= delivery_slots())
 			pool_end_oldest();
-		d->connection = connection_open(base, target, d->job.site);
+		d->connection = connection_open(base, target, d->job.site, d->policy);
 		if (d->connection != NULL) {
 			connection_carry(
 			    d->connection, &d->transaction, d->content, &connection_handlers, d);
@@ -217,7 +230,9 @@ static void try_hosts(struct delivery *d)
 		snprintf(d->status, sizeof d->status, "4.4.1");
 		snprintf(d->text, sizeof d->text, "connect to %s: %s", name, strerror(errno));
 	}
-	give_up(d, DELIVERY_DEFERRED, d->status, d->text, true);
+	/* That no host does what this message's sender wants says nothing of other messages. */
+	give_up(d, d->status[0] == '5' ? DELIVERY_FAILED : DELIVERY_DEFERRED, d->status, d->text,
+	    d->job.tls != TLS_REQUIRED);
 }
 
 /* --- finding hosts ------------------------------------------------------------------ */
@@ -241,6 +256,11 @@ static bool on_hosts(struct message *answer, void *context)
 		     &d->site, &hosts, slice_string(settings->hostname), &d->route, &failure))
 		give_up(d, failure.outcome, failure.status, failure.text,
 		    failure.outcome == DELIVERY_DEFERRED);
+	else if (d->job.tls == TLS_REQUIRED && d->site.kind == SITE_MX && !hosts.secure)
+		give_up(d, DELIVERY_FAILED, "5.7.10",
+		    "the sender requires TLS (REQUIRETLS), and the domain's MX records are not "
+		    "secured by DNSSEC",
+		    false);
 	else
 		try_hosts(d);
 	return answer == NULL || is_read;
@@ -314,7 +334,8 @@ bool delivery_take(struct channel *qmgr, struct message *m)
 		    "this host's configuration names no place to send the message to", false);
 		return true;
 	}
-	waiting = pool_take(d->job.site);
+	d->policy = tls_policy_for(settings, d->job.tls);
+	waiting = pool_take(d->job.site, d->policy.least);
 	if (waiting == NULL) {
 		find_hosts(d);
 		return true;

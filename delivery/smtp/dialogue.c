@@ -119,9 +119,9 @@ void dialogue_quit(struct dialogue *d)
 /* --- the session ------------------------------------------------------------ */
 
 void dialogue_begin(
-    struct dialogue *d, struct evbuffer *out, const char *own_name, enum conf_outbound_tls tls)
+    struct dialogue *d, struct evbuffer *out, const char *own_name, struct tls_policy policy)
 {
-	*d = (struct dialogue){.state = DIALOGUE_GREETING, .out = out, .tls = tls};
+	*d = (struct dialogue){.state = DIALOGUE_GREETING, .out = out, .policy = policy};
 	snprintf(d->own_name, sizeof d->own_name, "%s", own_name);
 }
 
@@ -132,19 +132,60 @@ static enum dialogue_action say_hello(struct dialogue *d, enum dialogue_state st
 	d->state = state;
 	d->offers = 0;
 	d->size_limit = 0;
+	d->limits = (struct limits){0};
 	return DO_WAIT;
 }
 
-enum dialogue_action dialogue_secured(struct dialogue *d)
+enum dialogue_action dialogue_secured(struct dialogue *d, bool is_verified)
 {
 	d->is_secured = true;
+	d->is_verified = is_verified;
 	return say_hello(d, DIALOGUE_EHLO);
+}
+
+enum protection dialogue_protection(const struct dialogue *d)
+{
+	if (!d->is_secured)
+		return PROTECTION_NONE;
+	if (!d->is_verified)
+		return PROTECTION_ENCRYPTED;
+	return (d->offers & OFFERS_REQUIRETLS) == 0 ? PROTECTION_VERIFIED : PROTECTION_PROMISED;
+}
+
+bool dialogue_is_used_up(const struct dialogue *d)
+{
+	return d->limits.mails != 0 && d->mails >= d->limits.mails;
+}
+
+/* No session for this message, and the host is told goodbye: it may be one for others. */
+static enum dialogue_action part(struct dialogue *d, const char *status, const char *text)
+{
+	give_up(d, status, text);
+	d->transaction = NULL;
+	d->state = DIALOGUE_IDLE;
+	return DO_GIVE_UP;
+}
+
+/*
+ * The session does not give what is asked of it.  What a sender wants, a host does
+ * or does not (RFC 8689, 4.2.1); what the administrator wants may be mended.
+ */
+static enum dialogue_action fall_short(struct dialogue *d, bool is_promise)
+{
+	if (!is_promise)
+		return part(d, "4.7.4", "TLS is required here, and this host does not offer it");
+	if (!d->is_verified)
+		return part(d, "5.7.10",
+		    "the sender requires TLS (REQUIRETLS), and this host does not offer it");
+	return part(d, "5.7.30",
+	    "the sender requires TLS (REQUIRETLS), and this host does not promise it for the "
+	    "further way");
 }
 
 static enum dialogue_action stand(struct dialogue *d)
 {
-	if (d->tls == OUTBOUND_TLS_REQUIRED && !d->is_secured)
-		return give_up(d, "4.7.4", "TLS is required here, and this host does not offer it");
+	if (dialogue_protection(d) < d->policy.least)
+		return fall_short(d, d->policy.least == PROTECTION_PROMISED);
 	d->state = DIALOGUE_IDLE;
 	return DO_START;
 }
@@ -160,7 +201,7 @@ static enum dialogue_action on_ehlo(struct dialogue *d)
 		return say_hello(d, DIALOGUE_HELO);
 	if (reply_class(&d->reply) != 2)
 		return refused(d);
-	if (d->is_secured || d->tls == OUTBOUND_TLS_OFF || (d->offers & OFFERS_STARTTLS) == 0)
+	if (d->is_secured || !d->policy.uses_tls || (d->offers & OFFERS_STARTTLS) == 0)
 		return stand(d);
 	evbuffer_add(d->out, "STARTTLS\r\n", 10);
 	d->state = DIALOGUE_STARTTLS;
@@ -175,7 +216,7 @@ static enum dialogue_action on_helo(struct dialogue *d)
 static enum dialogue_action on_starttls(struct dialogue *d)
 {
 	if (d->reply.code != 220)
-		return d->tls == OUTBOUND_TLS_REQUIRED ? refused(d) : stand(d);
+		return d->policy.least > PROTECTION_NONE ? refused(d) : stand(d);
 	d->state = DIALOGUE_HANDSHAKE;
 	return DO_HANDSHAKE;
 }
@@ -189,6 +230,8 @@ static struct transaction_recipient *batch_recipient(struct dialogue *d, uint32_
 
 static void send_command(struct dialogue *d, uint32_t command)
 {
+	if (command == COMMAND_MAIL)
+		d->mails++;
 	if (command == COMMAND_RSET)
 		evbuffer_add(d->out, "RSET\r\n", 6);
 	else if (command == COMMAND_MAIL)
@@ -207,13 +250,48 @@ static void send_commands(struct dialogue *d)
 		send_command(d, d->sent++);
 }
 
-/* The next exchange: as many open recipients as go into one. */
+static struct slice domain_of(const struct transaction_recipient *r)
+{
+	struct slice address = r->recipient->address;
+	ssize_t at = slice_find_last(address, '@');
+
+	return at < 0 ? SLICE("") : slice_from(address, (size_t)at + 1);
+}
+
+static bool is_new_domain(const struct dialogue *d, struct slice domain)
+{
+	for (uint32_t i = 0; i < d->batch_count; i++)
+		if (slice_equal_nocase(
+			domain_of(&d->transaction->recipients[d->batch[i]]), domain))
+			return false;
+	return true;
+}
+
+/* As many open recipients as go into one exchange, by what the peer says of its limits. */
+static void choose_batch(struct dialogue *d)
+{
+	uint32_t most = d->limits.recipients != 0 && d->limits.recipients < BATCH_MAX
+			    ? d->limits.recipients
+			    : BATCH_MAX;
+	uint32_t domains = 0;
+
+	d->batch_count = 0;
+	for (uint32_t i = 0; i < d->transaction->count && d->batch_count < most; i++) {
+		const struct transaction_recipient *r = &d->transaction->recipients[i];
+
+		if (r->state != RECIPIENT_OPEN)
+			continue;
+		if (d->limits.domains != 0 && is_new_domain(d, domain_of(r)) &&
+		    domains++ >= d->limits.domains)
+			continue;
+		d->batch[d->batch_count++] = i;
+	}
+}
+
+/* The next exchange. */
 static enum dialogue_action begin_exchange(struct dialogue *d)
 {
-	d->batch_count = 0;
-	for (uint32_t i = 0; i < d->transaction->count && d->batch_count < BATCH_MAX; i++)
-		if (d->transaction->recipients[i].state == RECIPIENT_OPEN)
-			d->batch[d->batch_count++] = i;
+	choose_batch(d);
 	d->sent = d->answered = d->needs_reset ? COMMAND_RSET : COMMAND_MAIL;
 	d->end = command_data(d) + 1;
 	d->accepted = 0;
@@ -266,6 +344,8 @@ enum dialogue_action dialogue_start(struct dialogue *d, struct transaction *tran
 
 	d->transaction = transaction;
 	d->mail_accepted = false;
+	if (transaction->job->tls == TLS_REQUIRED && dialogue_protection(d) < PROTECTION_PROMISED)
+		return fall_short(d, true);
 	if (!is_acceptable(d, transaction, &status, &why))
 		transaction_settle_rest(transaction, DELIVERY_FAILED, status, why);
 	settle_unspeakable(d, transaction);
@@ -301,6 +381,8 @@ static enum dialogue_action end_exchange(struct dialogue *d)
 		if (r->state == RECIPIENT_OPEN)
 			r->state = RECIPIENT_SETTLED;
 	}
+	if (transaction_open_count(d->transaction) > 0 && dialogue_is_used_up(d))
+		return part(d, "4.5.3", "the host takes no more messages in this session");
 	if (transaction_open_count(d->transaction) > 0)
 		return begin_exchange(d);
 	d->transaction = NULL;
@@ -465,6 +547,7 @@ static void take_offer(struct dialogue *d, struct slice line)
 	    {"SMTPUTF8",    OFFERS_SMTPUTF8   },
 	    {"DSN",         OFFERS_DSN        },
 	    {"MT-PRIORITY", OFFERS_MT_PRIORITY},
+	    {"REQUIRETLS",  OFFERS_REQUIRETLS },
 	};
 	struct cursor c = cursor_over(slice_trim(line));
 	struct slice keyword = cursor_take_until(&c, ' ');
@@ -475,6 +558,8 @@ static void take_offer(struct dialogue *d, struct slice line)
 	if (slice_equal_nocase(keyword, SLICE("SIZE")) &&
 	    !slice_number(slice_trim(cursor_rest(&c)), UINT64_MAX, &d->size_limit))
 		d->size_limit = 0;
+	if (slice_equal_nocase(keyword, SLICE("LIMITS")))
+		d->limits = limits_read(cursor_rest(&c));
 }
 
 static enum dialogue_action take_line(struct dialogue *d, struct slice line)

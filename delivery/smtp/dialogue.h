@@ -20,6 +20,8 @@
 #define PETREL_DELIVERY_SMTP_DIALOGUE_H
 
 #include "common/conf.h"
+#include "delivery/smtp/limits.h"
+#include "delivery/smtp/policy.h"
 #include "delivery/smtp/reply.h"
 #include "delivery/smtp/transaction.h"
 
@@ -33,7 +35,8 @@ enum {
 	OFFERS_STARTTLS = 8,
 	OFFERS_SMTPUTF8 = 16,
 	OFFERS_DSN = 32,
-	OFFERS_MT_PRIORITY = 64
+	OFFERS_MT_PRIORITY = 64,
+	OFFERS_REQUIRETLS = 128
 };
 
 /* Recipients in one exchange: every host takes that many (RFC 5321, 4.5.3.1.8). */
@@ -66,7 +69,10 @@ enum dialogue_action {
 	DO_CONTENT,
 	/* Every recipient is settled.  Another transaction may follow where the dialogue is idle. */
 	DO_TAKE,
-	/* No session, or it ended before it said anything about the message: see `failure`. */
+	/*
+	 * No session, or it ended before it said anything about the message, or it is
+	 * none for this message: see `failure`.
+	 */
 	DO_GIVE_UP
 };
 
@@ -74,10 +80,13 @@ struct dialogue {
 	enum dialogue_state state;
 	struct evbuffer *out;
 	char own_name[256]; /* for EHLO */
-	enum conf_outbound_tls tls;
+	struct tls_policy policy;
 	bool is_secured;
+	bool is_verified;
 	unsigned offers;
 	uint64_t size_limit; /* with OFFERS_SIZE; 0: none told */
+	struct limits limits;
+	uint32_t mails; /* MAIL commands given */
 	struct reply reply;
 	uint64_t replies; /* whole replies taken: whether the peer makes progress */
 
@@ -91,18 +100,22 @@ struct dialogue {
 	bool needs_reset; /* a transaction was begun and not finished */
 
 	struct {
-		char status[DELIVERY_STATUS_MAX + 1]; /* of class 4 */
+		char status[DELIVERY_STATUS_MAX + 1]; /* of class 4; 5 where this host will never do for this message */
 		char text[REPLY_TEXT_MAX];
 	} failure;
 };
 
 /* A connection stands.  `out` must outlive the dialogue. */
 void dialogue_begin(struct dialogue *dialogue, struct evbuffer *out, const char *own_name,
-    enum conf_outbound_tls tls);
+    struct tls_policy policy);
 /* Octets have come.  Takes replies up to the first that asks for something. */
 enum dialogue_action dialogue_input(struct dialogue *dialogue, struct evbuffer *in);
-/* The TLS handshake is done. */
-enum dialogue_action dialogue_secured(struct dialogue *dialogue);
+/* The TLS handshake is done; is_verified: with a certificate that is good. */
+enum dialogue_action dialogue_secured(struct dialogue *dialogue, bool is_verified);
+/* What the session gives as it stands. */
+enum protection dialogue_protection(const struct dialogue *dialogue);
+/* The peer takes no more messages in this session, by its own LIMITS. */
+bool dialogue_is_used_up(const struct dialogue *dialogue);
 /*
  * Begin a transaction; DO_START was asked for, or the one before was taken.
  * Recipients that are settled already are left alone.

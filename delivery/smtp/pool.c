@@ -59,12 +59,13 @@ void pool_no_more(uint64_t job)
 		}
 }
 
-struct connection *pool_take(struct slice site)
+struct connection *pool_take(struct slice site, enum protection least)
 {
 	struct connection *c, *next;
 
 	TAILQ_FOREACH_SAFE (c, &idle, next_idle, next) {
-		if (!slice_equal(slice_string(c->site), site))
+		if (!slice_equal(slice_string(c->site), site) ||
+		    dialogue_protection(&c->dialogue) < least)
 			continue;
 		pool_remove(c);
 		if (connection_is_usable(c))

@@ -14,8 +14,8 @@
 void pool_put(struct connection *connection, uint64_t job);
 /* qmgr has no other for this one's site. */
 void pool_no_more(uint64_t job);
-/* The connection to this site that was used last, taken out; NULL where there is none. */
-struct connection *pool_take(struct slice site);
+/* The connection to this site that was used last and gives so much, taken out; NULL where there is none. */
+struct connection *pool_take(struct slice site, enum protection least);
 /* Say goodbye to the one that waits longest, to make room.  False where there is none. */
 bool pool_end_oldest(void);
 /* Say goodbye to all. */

@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .size = 10, .sender = SLICE("s@example.org"), .recipients = recipients};
 	struct evbuffer *in = evbuffer_new(), *out = evbuffer_new();
 	struct transaction t;
+	struct tls_policy policy;
 	struct dialogue d;
 	enum dialogue_action action = DO_WAIT;
 	bool is_sent = false, is_carried = false;
@@ -40,8 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0 || in == NULL || out == NULL)
 		goto done;
 	job.recipient_count = 1 + data[0] % RECIPIENTS;
-	dialogue_begin(
-	    &d, out, "mail.example.org", (enum conf_outbound_tls)(data[0] / RECIPIENTS % 3));
+	policy = (struct tls_policy){(enum protection)(data[0] / RECIPIENTS % 4), data[0] < 128};
+	dialogue_begin(&d, out, "mail.example.org", policy);
 	evbuffer_add(in, data + 1, size - 1);
 	if (!transaction_begin(&t, &job))
 		goto done;
@@ -50,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		action = dialogue_input(&d, in);
 		if (action == DO_HANDSHAKE)
-			action = dialogue_secured(&d);
+			action = dialogue_secured(&d, (data[0] & 1) != 0);
 		if (action == DO_CONTENT) {
 			dialogue_content_sent(&d);
 			is_sent = true;

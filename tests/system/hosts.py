@@ -27,11 +27,39 @@ class Keeper:
         return "250 2.0.0 kept"
 
 
-class Host:
-    """A host that works, by aiosmtpd; with a certificate it offers STARTTLS."""
+class Promising(SMTP):
+    """aiosmtpd with REQUIRETLS (RFC 8689): it offers that under TLS, and notes what MAIL said."""
 
-    def __init__(self, certificate=None, refuse=None, port=0, **how):
-        self.keeper = Keeper(refuse)
+    async def smtp_MAIL(self, arg):
+        words = (arg or "").split(" ")
+        self.event_handler.mails.append(arg)
+        await super().smtp_MAIL(" ".join(w for w in words if w.upper() != "REQUIRETLS"))
+
+
+class PromisingKeeper(Keeper):
+    def __init__(self, refuse=None):
+        super().__init__(refuse)
+        self.mails = []
+        self.sessions = 0
+
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):
+        session.host_name = hostname
+        if session.ssl is not None:
+            self.sessions += 1
+            responses.insert(-1, "250-REQUIRETLS")
+        return responses
+
+
+class PromisingController(Controller):
+    def factory(self):
+        return Promising(self.handler, **self.SMTP_kwargs)
+
+
+class Host:
+    """A host that works, by aiosmtpd; with a certificate it offers STARTTLS, and `promises` REQUIRETLS then."""
+
+    def __init__(self, certificate=None, refuse=None, port=0, promises=False, **how):
+        self.keeper = PromisingKeeper(refuse) if promises else Keeper(refuse)
         context = None
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -41,7 +69,8 @@ class Host:
         self.socket.bind(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
         self.socket.close()
-        self.controller = Controller(self.keeper, hostname="127.0.0.1", port=self.port,
+        controller = PromisingController if promises else Controller
+        self.controller = controller(self.keeper, hostname="127.0.0.1", port=self.port,
                                      server_kwargs=dict(tls_context=context, data_size_limit=100 << 20, **how))
         self.controller.start()
 

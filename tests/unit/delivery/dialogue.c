@@ -12,11 +12,17 @@ static struct delivery_recipient recipients[250];
 static struct delivery_job job;
 static struct transaction t;
 
+static const struct tls_policy off = {PROTECTION_NONE, false};
+static const struct tls_policy opportunistic = {PROTECTION_NONE, true};
+static const struct tls_policy required = {PROTECTION_ENCRYPTED, true};
+static const struct tls_policy verified = {PROTECTION_VERIFIED, true};
+static const struct tls_policy promised = {PROTECTION_PROMISED, true};
+
 static void set_up(void)
 {
 	in = evbuffer_new();
 	out = evbuffer_new();
-	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OPPORTUNISTIC);
+	dialogue_begin(&d, out, "mail.example.org", opportunistic);
 	for (size_t i = 0; i < 250; i++)
 		recipients[i] = (struct delivery_recipient){
 		    .index = (uint32_t)i, .address = SLICE("bob@example.net")};
@@ -348,14 +354,14 @@ Test(smtp_dialogue, 421_ends_the_session_wherever_it_comes)
 	cr_assert_eq(peer("421 4.3.2 going down\r\n"), DO_GIVE_UP);
 	cr_assert_eq(t.recipients[0].state, RECIPIENT_OPEN);
 
-	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OFF);
+	dialogue_begin(&d, out, "mail.example.org", off);
 	stand(PIPELINED);
 	carry(2);
 	cr_assert_eq(peer("250 ok\r\n550 5.1.1 no\r\n421 4.3.2 going down\r\n"), DO_TAKE);
 	is(0, DELIVERY_FAILED, "5.1.1");
 	is(1, DELIVERY_DEFERRED, "4.3.2");
 
-	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OFF);
+	dialogue_begin(&d, out, "mail.example.org", off);
 	stand(PIPELINED);
 	carry(1);
 	peer("250 ok\r\n250 ok\r\n354 go\r\n");
@@ -375,7 +381,7 @@ Test(smtp_dialogue, success_that_is_said_before_the_end_of_the_message_is_none)
 
 	/* ... or while the content is on its way. */
 	evbuffer_drain(in, evbuffer_get_length(in));
-	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OFF);
+	dialogue_begin(&d, out, "mail.example.org", off);
 	stand(PIPELINED);
 	carry(1);
 	cr_assert_eq(peer("250 ok\r\n250 ok\r\n354 go\r\n"), DO_CONTENT);
@@ -408,7 +414,7 @@ Test(smtp_dialogue, garbage_ends_the_session)
 	cr_assert_eq(peer("\x16\x03\x01 is TLS\r\n"), DO_GIVE_UP);
 	cr_assert_str_eq(d.failure.status, "4.5.0");
 
-	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OFF);
+	dialogue_begin(&d, out, "mail.example.org", off);
 	evbuffer_drain(in, evbuffer_get_length(in));
 	stand(PIPELINED);
 	carry(1);
@@ -434,7 +440,7 @@ Test(smtp_dialogue, TLS_is_begun_where_it_is_offered_and_all_is_asked_anew)
 	cr_assert_eq(peer("250-mx\r\n250-PIPELINING\r\n250 STARTTLS\r\n"), DO_WAIT);
 	said("STARTTLS\r\n");
 	cr_assert_eq(peer("220 go\r\n"), DO_HANDSHAKE);
-	cr_assert_eq(dialogue_secured(&d), DO_WAIT);
+	cr_assert_eq(dialogue_secured(&d, false), DO_WAIT);
 	said("EHLO mail.example.org\r\n");
 	cr_assert_eq(d.offers, 0, "what was said in the clear counts no more");
 	cr_assert_eq(peer("250-mx\r\n250 STARTTLS\r\n"), DO_START);
@@ -449,21 +455,21 @@ Test(smtp_dialogue, a_host_that_takes_its_offer_of_TLS_back_is_spoken_to_in_the_
 
 Test(smtp_dialogue, where_TLS_is_required_nothing_goes_in_the_clear)
 {
-	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_REQUIRED);
+	dialogue_begin(&d, out, "mail.example.org", required);
 	peer("220 mx\r\n");
 	cr_assert_eq(peer(PIPELINED), DO_GIVE_UP);
 	cr_assert_str_eq(d.failure.status, "4.7.4");
-	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_REQUIRED);
+	dialogue_begin(&d, out, "mail.example.org", required);
 	peer("220 mx\r\n250-mx\r\n250 STARTTLS\r\n");
 	cr_assert_eq(peer("454 4.7.0 not now\r\n"), DO_GIVE_UP);
-	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_REQUIRED);
+	dialogue_begin(&d, out, "mail.example.org", required);
 	peer("220 mx\r\n500 what?\r\n");
 	cr_assert_eq(peer("250 mx\r\n"), DO_GIVE_UP);
 }
 
 Test(smtp_dialogue, where_TLS_is_off_it_is_not_asked_for)
 {
-	dialogue_begin(&d, out, "mail.example.org", OUTBOUND_TLS_OFF);
+	dialogue_begin(&d, out, "mail.example.org", off);
 	peer("220 mx\r\n");
 	cr_assert_eq(peer("250-mx\r\n250 STARTTLS\r\n"), DO_START);
 }
@@ -524,4 +530,204 @@ Test(smtp_dialogue, a_host_that_speaks_between_messages_is_left)
 {
 	stand(PLAIN);
 	cr_assert_eq(peer("421 4.4.2 idle for too long\r\n"), DO_GIVE_UP);
+}
+
+/* --- what is asked of the session ------------------------------------------------------------- */
+
+/* Up to the reply to EHLO under TLS. */
+static void secure(struct tls_policy policy, bool is_verified)
+{
+	dialogue_begin(&d, out, "mail.example.org", policy);
+	cr_assert_eq(peer("220 mx\r\n250-mx\r\n250 STARTTLS\r\n"), DO_WAIT);
+	cr_assert_eq(peer("220 go\r\n"), DO_HANDSHAKE);
+	cr_assert_eq(dialogue_secured(&d, is_verified), DO_WAIT);
+	hush();
+}
+
+Test(smtp_dialogue, a_session_gives_what_it_has_come_to)
+{
+	secure(opportunistic, false);
+	cr_assert_eq(peer("250-mx\r\n250 REQUIRETLS\r\n"), DO_START);
+	cr_assert_eq(dialogue_protection(&d), PROTECTION_ENCRYPTED);
+	secure(verified, true);
+	cr_assert_eq(peer(PLAIN), DO_START);
+	cr_assert_eq(dialogue_protection(&d), PROTECTION_VERIFIED);
+	secure(promised, true);
+	cr_assert_eq(peer("250-mx\r\n250 REQUIRETLS\r\n"), DO_START);
+	cr_assert_eq(dialogue_protection(&d), PROTECTION_PROMISED);
+	dialogue_begin(&d, out, "mail.example.org", off);
+	peer("220 mx\r\n");
+	cr_assert_eq(peer("250-mx\r\n250 REQUIRETLS\r\n"), DO_START);
+	cr_assert_eq(dialogue_protection(&d), PROTECTION_NONE, "an offer in the clear is worth nothing");
+}
+
+Test(smtp_dialogue, where_certificates_are_to_be_good_one_that_is_not_will_not_do)
+{
+	secure(verified, false);
+	cr_assert_eq(peer(PLAIN), DO_GIVE_UP);
+	cr_assert_str_eq(d.failure.status, "4.7.4");
+}
+
+Test(smtp_dialogue, a_message_that_requires_TLS_says_so_to_the_next_host)
+{
+	secure(promised, true);
+	peer("250-mx\r\n250 REQUIRETLS\r\n");
+	job.tls = TLS_REQUIRED;
+	carry(1);
+	said("MAIL FROM:<alice@example.org> REQUIRETLS\r\n");
+}
+
+Test(smtp_dialogue, a_message_that_requires_TLS_is_not_sent_without_the_hosts_promise)
+{
+	secure(promised, true);
+	cr_assert_eq(peer(PIPELINED), DO_GIVE_UP);
+	cr_assert_str_eq(d.failure.status, "5.7.30");
+	cr_assert(dialogue_is_idle(&d), "the host hears a goodbye");
+	dialogue_begin(&d, out, "mail.example.org", promised);
+	peer("220 mx\r\n");
+	cr_assert_eq(peer("250-mx\r\n250 REQUIRETLS\r\n"), DO_GIVE_UP);
+	cr_assert_str_eq(d.failure.status, "5.7.10");
+	/* Nor on a session that was begun for another message. */
+	secure(opportunistic, false);
+	peer("250-mx\r\n250 REQUIRETLS\r\n");
+	job.tls = TLS_REQUIRED;
+	cr_assert_eq(carry(1), DO_GIVE_UP);
+	cr_assert_str_eq(d.failure.status, "5.7.10");
+	said("");
+}
+
+Test(smtp_dialogue, a_message_that_requires_no_TLS_says_nothing)
+{
+	secure(opportunistic, true);
+	peer("250-mx\r\n250 REQUIRETLS\r\n");
+	job.tls = TLS_NOT_REQUIRED;
+	carry(1);
+	said("MAIL FROM:<alice@example.org>\r\n");
+}
+
+static enum protection least_for(int setting, bool waiver, uint8_t tls)
+{
+	static struct settings some;
+
+	some.delivery.tls = setting;
+	some.delivery.tls_waiver = waiver;
+	return tls_policy_for(&some, tls).least;
+}
+
+Test(smtp_policy, a_sender_may_ask_for_more_and_where_the_setting_lets_him_for_less)
+{
+	cr_assert_eq(least_for(OUTBOUND_TLS_OPPORTUNISTIC, true, TLS_AS_SET), PROTECTION_NONE);
+	cr_assert_eq(least_for(OUTBOUND_TLS_REQUIRED, true, TLS_AS_SET), PROTECTION_ENCRYPTED);
+	cr_assert_eq(least_for(OUTBOUND_TLS_VERIFIED, true, TLS_AS_SET), PROTECTION_VERIFIED);
+	for (int setting = OUTBOUND_TLS_OPPORTUNISTIC; setting <= OUTBOUND_TLS_OFF; setting++) {
+		cr_assert_eq(least_for(setting, true, TLS_REQUIRED), PROTECTION_PROMISED);
+		cr_assert_eq(least_for(setting, true, TLS_NOT_REQUIRED), PROTECTION_NONE);
+	}
+	cr_assert_eq(least_for(OUTBOUND_TLS_REQUIRED, false, TLS_NOT_REQUIRED), PROTECTION_ENCRYPTED);
+	cr_assert_eq(least_for(OUTBOUND_TLS_VERIFIED, false, TLS_NOT_REQUIRED), PROTECTION_VERIFIED);
+}
+
+/* --- the host's limits -------------------------------------------------------------------------- */
+
+static struct limits limits_of(const char *text)
+{
+	return limits_read(slice_string(text));
+}
+
+Test(smtp_limits, what_a_host_says_of_its_limits_is_read)
+{
+	struct limits l = limits_of("RCPTMAX=20 MAILMAX=5 RCPTDOMAINMAX=1");
+
+	cr_assert_eq(l.recipients, 20);
+	cr_assert_eq(l.mails, 5);
+	cr_assert_eq(l.domains, 1);
+	l = limits_of("  rcptmax=20  X-OTHER=some/thing ");
+	cr_assert_eq(l.recipients, 20);
+	cr_assert_eq(l.mails, 0);
+	l = limits_of("MAILMAX=many RCPTMAX=3");
+	cr_assert_eq(l.mails, 0, "no number is no limit");
+	cr_assert_eq(l.recipients, 3);
+	cr_assert_eq(limits_of("RCPTMAX=1234567").recipients, 0);
+	cr_assert_eq(limits_of("RCPTMAX=0").recipients, 0, "nobody could be written to");
+}
+
+Test(smtp_limits, what_is_malformed_counts_for_nothing_as_a_whole)
+{
+	static const char *const bad[] = {"", "RCPTMAX", "RCPTMAX=", "RCPTMAX=1 RCPTMAX=2",
+	    "RCPTMAX=1,MAILMAX=2=", "=1", "RCPTMAX=1 MAILMAX", "RCPTMAX=1;MAILMAX=2",
+	    "RCPTMAX=1\tMAILMAX=2", "RCPTMAX=1 \303\251=2"};
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		struct limits l = limits_of(bad[i]);
+
+		cr_assert_eq(l.recipients, 0, "%s", bad[i]);
+		cr_assert_eq(l.mails, 0, "%s", bad[i]);
+	}
+}
+
+/* Everything is accepted; how many messages it took. */
+static unsigned messages_until_taken(enum dialogue_action action)
+{
+	unsigned messages = 0;
+
+	while (action == DO_WAIT) {
+		char commands[65536];
+		ev_ssize_t len = evbuffer_remove(out, commands, sizeof commands - 1);
+
+		commands[len < 0 ? 0 : len] = '\0';
+		for (const char *c = commands; *c != '\0'; c = strchr(c, '\n') + 1) {
+			action = peer(strncmp(c, "DATA", 4) == 0 ? "354 go\r\n" : "250 ok\r\n");
+			cr_assert_lt(messages, 100);
+		}
+		if (action == DO_CONTENT) {
+			messages++;
+			dialogue_content_sent(&d);
+			action = peer("250 2.0.0 ok\r\n");
+		}
+	}
+	cr_assert_eq(action, DO_TAKE);
+	return messages;
+}
+
+Test(smtp_dialogue, no_more_recipients_go_into_a_message_than_the_host_says)
+{
+	stand("250-mx\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=2\r\n");
+	cr_assert_eq(messages_until_taken(carry(5)), 3);
+	for (uint32_t i = 0; i < 5; i++)
+		is(i, DELIVERY_DELIVERED, "2.0.0");
+}
+
+Test(smtp_dialogue, no_more_domains_go_into_a_message_than_the_host_says)
+{
+	stand("250-mx\r\n250-PIPELINING\r\n250 LIMITS RCPTDOMAINMAX=1\r\n");
+	recipients[1].address = SLICE("carol@elsewhere.example");
+	recipients[3].address = SLICE("erin@Elsewhere.example");
+	carry(5);
+	said("MAIL FROM:<alice@example.org>\r\nRCPT TO:<bob@example.net>\r\nRCPT "
+	     "TO:<dave@example.net>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n");
+	peer("250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+	dialogue_content_sent(&d);
+	cr_assert_eq(peer("250 2.0.0 ok\r\n"), DO_WAIT);
+	said("MAIL FROM:<alice@example.org>\r\nRCPT TO:<carol@elsewhere.example>\r\nRCPT "
+	     "TO:<erin@Elsewhere.example>\r\nDATA\r\n");
+}
+
+Test(smtp_dialogue, a_host_that_takes_no_more_messages_is_left_in_peace)
+{
+	stand("250-mx\r\n250-PIPELINING\r\n250 LIMITS MAILMAX=2 RCPTMAX=2\r\n");
+	cr_assert_eq(messages_until_taken(carry(2)), 1);
+	cr_assert_not(dialogue_is_used_up(&d));
+	cr_assert_eq(messages_until_taken(carry(1)), 1);
+	cr_assert(dialogue_is_used_up(&d));
+	/* What is left of a message when the session is used up goes over another one. */
+	dialogue_begin(&d, out, "mail.example.org", off);
+	stand("250-mx\r\n250-PIPELINING\r\n250 LIMITS MAILMAX=1 RCPTMAX=2\r\n");
+	carry(3);
+	peer("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+	dialogue_content_sent(&d);
+	cr_assert_eq(peer("250 2.0.0 ok\r\n"), DO_GIVE_UP);
+	is(0, DELIVERY_DELIVERED, "2.0.0");
+	is(1, DELIVERY_DELIVERED, "2.0.0");
+	cr_assert_eq(t.recipients[2].state, RECIPIENT_OPEN);
+	cr_assert(dialogue_is_used_up(&d));
 }
