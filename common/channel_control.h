@@ -67,7 +67,7 @@ enum control_type {
 	CONTROL_RELOAD,    /* the settings */
 	CONTROL_STOP,
 	CONTROL_FILES_END, /* to keys: what came since the last one is all there is */
-	CONTROL_CERTIFICATES, /* to those who speak TLS, as keys sent it */
+	CONTROL_CERTIFICATES, /* to those who speak TLS, as keys sent it; to keys that is started again, before the files */
 	/* a process to master */
 	CONTROL_READY = 32, /* started; for qmgr: the journal is replayed */
 	CONTROL_SESSION,    /* auth asks for a session: struct control_session */

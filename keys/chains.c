@@ -4,6 +4,7 @@
 #include "keys/chains.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/channel.h"
 #include "common/channel_control.h"
@@ -15,6 +16,8 @@ enum {
 	DAY = 86400,
 	PROBLEM_MAX = 400,
 	NAMES_LOGGED = 200,
+	NAMES_TOLD = 400,
+	REST_TOLD = 1000,    /* octets of a chain's judgement besides its file and itself */
 	ALL_MAX = CHANNEL_BODY_MAX - 65536 /* octets of all together, on their way to the others */
 };
 
@@ -59,13 +62,14 @@ void chains_free(struct chains *set)
 bool chains_add(
     struct chains *set, const char *file, struct slice pem, const char *problem)
 {
+	size_t octets = pem.len + strlen(file) + REST_TOLD;
 	struct chain *more, c = {
 	    .file = slice_dup(slice_string(file)),
 	    .pem = buf_with_limit(TLS_CHAIN_MAX),
 	    .problem = buf_with_limit(PROBLEM_MAX),
 	};
 
-	more = set->count < TLS_CERTIFICATES_MAX && set->octets + pem.len <= ALL_MAX
+	more = set->count < TLS_CERTIFICATES_MAX && set->octets + octets <= ALL_MAX
 		   ? reallocarray(set->all, set->count + 1, sizeof *more)
 		   : NULL;
 	if (more != NULL)
@@ -76,7 +80,7 @@ bool chains_add(
 		return false;
 	}
 	more[set->count++] = c;
-	set->octets += pem.len;
+	set->octets += octets;
 	return true;
 }
 
@@ -90,11 +94,22 @@ static const struct chain *find(const struct chains *set, const char *file)
 	return NULL;
 }
 
+/* As many as fit; never half of one. */
+static struct slice first_names(const struct chain *c, size_t max)
+{
+	struct slice names = buf_slice(&c->facts.names);
+	ssize_t blank;
+
+	if (names.len <= max)
+		return names;
+	names = slice_part(names, 0, max);
+	blank = slice_find_last(names, ' ');
+	return slice_part(names, 0, blank < 0 ? 0 : (size_t)blank);
+}
+
 static struct slice names_for_log(const struct chain *c)
 {
-	size_t len = c->facts.names.len;
-
-	return slice_of(c->facts.names.data, len < NAMES_LOGGED ? len : NAMES_LOGGED);
+	return first_names(c, NAMES_LOGGED);
 }
 
 static uint64_t days_until(uint64_t when)
@@ -172,6 +187,25 @@ void chains_judge(struct chains *set, struct keyring *ring,
 		put_first(set, host);
 }
 
+bool chains_recall(struct chains *set, struct slice told)
+{
+	struct reader r = reader_over(told);
+	char file[1024];
+
+	for (uint32_t left = read_u32(&r); left > 0; left--) {
+		struct control_certificate c;
+		struct buf problem = buf_with_limit(PROBLEM_MAX);
+
+		if (!control_certificate_read(&r, &c))
+			return false;
+		if (c.chain.len > 0 && slice_copy(c.file, file, sizeof file) &&
+		    chains_add(set, file, c.chain, ""))
+			tls_certificate_read(c.chain, &set->all[set->count - 1].facts, &problem);
+		buf_free(&problem);
+	}
+	return reader_finished(&r);
+}
+
 /* --- telling ------------------------------------------------------------------------------ */
 
 void chains_write(const struct chains *set, struct writer *w)
@@ -181,7 +215,7 @@ void chains_write(const struct chains *set, struct writer *w)
 		const struct chain *c = &set->all[i];
 		const struct control_certificate told = {
 		    .file = slice_string(c->file),
-		    .names = buf_slice(&c->facts.names),
+		    .names = first_names(c, NAMES_TOLD),
 		    .not_after = c->facts.not_after,
 		    .problem = buf_slice(&c->problem),
 		    .chain = buf_slice(&c->pem),

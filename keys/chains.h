@@ -37,6 +37,12 @@ bool chains_add(
 void chains_judge(struct chains *, struct keyring *ring,
     const struct chains *before, const struct keyring *ring_before, struct slice host);
 
+/*
+ * What the process of before had judged, as chains_write() wrote it: into an empty set,
+ * to be what there was `before`.  Their keys have to come again.  False: malformed.
+ */
+bool chains_recall(struct chains *, struct slice told);
+
 /* The body of CONTROL_CERTIFICATES_JUDGED. */
 void chains_write(const struct chains *, struct writer *w);
 /* Warn in the log of those in force that end within so many seconds. */

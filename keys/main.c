@@ -158,7 +158,8 @@ static bool end_set(void)
 	evtimer_add(farewell, &wait);
 	chains_write(
 	    chains, channel_begin(process_master(), CONTROL_CERTIFICATES_JUDGED, 0));
-	channel_end(process_master());
+	if (!channel_end(process_master()))
+		log_error("cannot-tell-certificates", log_string("reason", "they are too large"));
 	on_calendar(-1, 0, NULL);
 	return true;
 }
@@ -228,6 +229,8 @@ static void stop(void)
 
 static bool control(struct message *m)
 {
+	if (m->type == CONTROL_CERTIFICATES)
+		return chains_recall(chains, m->body);
 	return m->type == CONTROL_FILES_END && end_set();
 }
 

@@ -22,7 +22,7 @@ void certificates_reload(void);
 
 /* To keys: all the files. */
 void certificates_send_files(const struct child *keys);
-/* To one who speaks TLS: what keys said last, if it has. */
+/* To one who speaks TLS, or to keys at its start: what keys said last, if it has. */
 void certificates_send(const struct child *child);
 /* CONTROL_CERTIFICATES_JUDGED; those who speak TLS get it.  False: malformed. */
 bool certificates_judged(const struct message *m);

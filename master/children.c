@@ -415,9 +415,9 @@ static bool start_child(struct child *child)
 	if (!send_setup(child))
 		return false;
 	wire(child);
-	send_files(child);
-	if (child->row->takes_certificate)
+	if (child->row->takes_certificate || child->row->takes_key)
 		certificates_send(child);
+	send_files(child);
 	send_tally(child);
 	if (listeners_are_out)
 		send_listeners_to(child, ~0u);

@@ -207,6 +207,12 @@ def test_a_half_written_renewal_changes_nothing_and_says_so(make_suite, director
     os.kill(pid, 9)
     wait_until(lambda: suite.pid_of("imapd") not in (0, pid))
     assert Peer(suite, "imaps").serial() == 1
+    # Not even keys forgets which it was.
+    pid, count = suite.pid_of("keys"), len(suite.log_lines("cannot-use-certificate"))
+    os.kill(pid, 9)
+    wait_until(lambda: len(suite.log_lines("cannot-use-certificate")) > count)
+    assert 'in-force="the one from before"' in suite.log_lines("cannot-use-certificate")[-1]
+    assert Peer(suite, "imaps").serial() == 1
     (live / "fullchain.pem").write_bytes(chain)
     (live / "privkey.pem").write_bytes((new / "privkey.pem").read_bytes())
     wait_until(lambda: Peer(suite, "imaps").serial() == 2)
