@@ -16,6 +16,8 @@
 static const struct settings no_settings;
 const struct settings *settings = &no_settings;
 
+enum { WORD_MAX = 4096 };
+
 /* --- values ------------------------------------------------------------------ */
 
 static void *field_of(const struct conf *conf, size_t row)
@@ -161,11 +163,10 @@ static bool lines_add(
 	return added->text != NULL && added->file != NULL;
 }
 
-/* Set a row from one word.  False with what was meant in `problem`. */
-static bool set_value(struct conf *conf, size_t row, struct slice word, struct buf *problem)
+/* Set a field from one word.  False with what was meant in `problem`. */
+static bool set_field(
+    const struct conf_setting *s, void *field, struct slice word, struct buf *problem)
 {
-	const struct conf_setting *s = &conf_table[row];
-	void *field = field_of(conf, row);
 	int64_t number = 0;
 	bool parsed = true;
 
@@ -185,6 +186,7 @@ static bool set_value(struct conf *conf, size_t row, struct slice word, struct b
 		*(char **)field = slice_dup(word);
 		return *(char **)field != NULL;
 	case CONF_LIST:
+	case CONF_GROUPS:
 		return list_add(field, word);
 	case CONF_LINES:
 		return false; /* they are no single word */
@@ -236,18 +238,31 @@ static bool set_value(struct conf *conf, size_t row, struct slice word, struct b
 	return true;
 }
 
-static void clear_value(struct conf *conf, size_t row)
+static bool set_value(struct conf *conf, size_t row, struct slice word, struct buf *problem)
 {
-	void *field = field_of(conf, row);
+	return set_field(&conf_table[row], field_of(conf, row), word, problem);
+}
 
-	if (conf_table[row].type == CONF_LIST) {
+static bool is_list(const struct conf_setting *s)
+{
+	return s->type == CONF_LIST || s->type == CONF_GROUPS;
+}
+
+static void clear_field(const struct conf_setting *s, void *field)
+{
+	if (is_list(s)) {
 		list_clear(field);
-	} else if (conf_table[row].type == CONF_LINES) {
+	} else if (s->type == CONF_LINES) {
 		lines_clear(field);
-	} else if (conf_table[row].type == CONF_STRING || conf_table[row].type == CONF_PATH) {
+	} else if (s->type == CONF_STRING || s->type == CONF_PATH) {
 		free(*(char **)field);
 		*(char **)field = NULL;
 	}
+}
+
+static void clear_value(struct conf *conf, size_t row)
+{
+	clear_field(&conf_table[row], field_of(conf, row));
 }
 
 static bool is_plain_word(struct slice word)
@@ -288,10 +303,8 @@ static void print_lines(struct buf *out, const struct conf_lines *lines)
 	buf_append_string(out, lines->count == 0 ? " }" : "\n}");
 }
 
-void conf_value_print(struct buf *out, const struct conf *conf, size_t row)
+static void print_field(struct buf *out, const struct conf_setting *s, const void *field)
 {
-	const struct conf_setting *s = &conf_table[row];
-	const void *field = field_of(conf, row);
 	const struct conf_list *list;
 
 	switch (s->type) {
@@ -312,6 +325,13 @@ void conf_value_print(struct buf *out, const struct conf *conf, size_t row)
 	case CONF_LINES:
 		print_lines(out, field);
 		break;
+	case CONF_GROUPS:
+		/* Each stands on a line of its own, as it would in petrel.conf. */
+		list = field;
+		for (size_t i = 0; i < list->count; i++)
+			buf_printf(out, "%s%s%s%s", i == 0 ? "" : "\n", i == 0 ? "" : s->name,
+			    i == 0 ? "" : " ", list->words[i]);
+		break;
 	case CONF_CHOICE:
 		buf_append_string(out, s->choices[*(const int *)field]);
 		break;
@@ -325,6 +345,11 @@ void conf_value_print(struct buf *out, const struct conf *conf, size_t row)
 		conf_print_duration(out, *(const int64_t *)field);
 		break;
 	}
+}
+
+void conf_value_print(struct buf *out, const struct conf *conf, size_t row)
+{
+	print_field(out, &conf_table[row], field_of(conf, row));
 }
 
 /* --- words ------------------------------------------------------------------- */
@@ -571,13 +596,13 @@ static bool is_group(struct slice name)
 	return false;
 }
 
-static bool set_word(struct parser *p, size_t row)
+static bool set_word(struct parser *p, const struct conf_setting *s, void *field)
 {
 	struct buf problem = buf_with_limit(CONF_ERROR_MAX);
-	bool set = set_value(p->conf, row, buf_slice(&p->word), &problem);
+	bool set = set_field(s, field, buf_slice(&p->word), &problem);
 
 	if (!set)
-		fail(p, "%s: %.*s", conf_table[row].name, (int)problem.len, problem.data);
+		fail(p, "%s: %.*s", s->name, (int)problem.len, problem.data);
 	buf_free(&problem);
 	return set;
 }
@@ -586,20 +611,21 @@ static bool set_word(struct parser *p, size_t row)
  * One word of a list: "none" is the empty list, and stands alone; commas are what
  * other programs want between words.
  */
-static bool list_word(struct parser *p, size_t row, bool *none)
+static bool list_word(
+    struct parser *p, const struct conf_setting *s, struct conf_list *list, bool *none)
 {
-	const struct conf_list *list = field_of(p->conf, row);
 	struct slice word = buf_slice(&p->word);
 
 	if (word.len > 1 && word.data[word.len - 1] == ',')
-		return fail(p, "%s: no commas between the words of a list, as in \"%.*s\"", conf_table[row].name, SLICE_PRINTF(word));
+		return fail(p, "%s: no commas between the words of a list, as in \"%.*s\"", s->name, SLICE_PRINTF(word));
 	if (*none || (slice_equal(word, SLICE("none")) && list->count > 0))
-		return fail(p, "%s: \"none\" is the empty list; no other word can stand beside it", conf_table[row].name);
+		return fail(p, "%s: \"none\" is the empty list; no other word can stand beside it", s->name);
 	*none = slice_equal(word, SLICE("none"));
-	return *none || set_word(p, row);
+	return *none || set_word(p, s, list);
 }
 
-static bool list_in_braces(struct parser *p, size_t row)
+static bool list_in_braces(
+    struct parser *p, const struct conf_setting *s, struct conf_list *list)
 {
 	bool none = false;
 
@@ -609,18 +635,19 @@ static bool list_in_braces(struct parser *p, size_t row)
 		if (p->kind == TOKEN_CLOSE)
 			return next_token(p);
 		if (p->kind != TOKEN_WORD)
-			return fail(p, "%s: the list has no closing }", conf_table[row].name);
-		if (!list_word(p, row, &none))
+			return fail(p, "%s: the list has no closing }", s->name);
+		if (!list_word(p, s, list, &none))
 			return false;
 	}
 }
 
-static bool list_on_the_line(struct parser *p, size_t row)
+static bool list_on_the_line(
+    struct parser *p, const struct conf_setting *s, struct conf_list *list)
 {
 	bool none = false;
 
 	while (p->kind == TOKEN_WORD)
-		if (!list_word(p, row, &none) || !next_token(p))
+		if (!list_word(p, s, list, &none) || !next_token(p))
 			return false;
 	return true;
 }
@@ -690,30 +717,42 @@ bool conf_line_word(struct cursor *in, struct buf *word, bool *is_quoted)
 	}
 	return true;
 }
+/* The words of a value, into its field. */
+static bool value_words(struct parser *p, const struct conf_setting *s, void *field)
+{
+	clear_field(s, field);
+	if (s->type == CONF_LIST && p->kind == TOKEN_OPEN)
+		return list_in_braces(p, s, field);
+	if (p->kind != TOKEN_WORD)
+		return fail(p, "%s: a value is missing", s->name);
+	if (slice_equal(buf_slice(&p->word), SLICE("=")))
+		return fail(p, "%s: nothing stands between the name and the value, not even \"=\"", s->name);
+	return s->type == CONF_LIST ? list_on_the_line(p, s, field)
+				    : set_word(p, s, field) && next_token(p);
+}
+
+static bool group_value(struct parser *p, const struct conf_setting *s, struct conf_list *list);
 
 /* The value of a setting; the token after its name is current.  Leaves the token behind the value current. */
 static bool setting_value(struct parser *p, size_t row)
 {
 	const struct conf_setting *s = &conf_table[row];
 
-	if (p->seen[row])
+	if (p->seen[row] && s->type != CONF_GROUPS)
 		return fail(p, "%s: set before, at line %u of %s", s->name, p->conf->origins[row].line,
 		    p->conf->origins[row].file == NULL ? "this file" : p->conf->origins[row].file);
 	p->seen[row] = true;
 	free(p->conf->origins[row].file);
 	p->conf->origins[row].file = slice_dup(slice_string(p->name));
 	p->conf->origins[row].line = p->line;
-	clear_value(p->conf, row);
-	if (s->type == CONF_LIST && p->kind == TOKEN_OPEN)
-		return list_in_braces(p, row);
-	if (s->type == CONF_LINES)
+	if (s->type == CONF_LINES) {
+		clear_value(p->conf, row);
 		return p->kind == TOKEN_OPEN ? lines_in_braces(p, row) :
 		    fail(p, "%s: statements stand in braces, a line each: %s { ... }", s->name, s->name);
-	if (p->kind != TOKEN_WORD)
-		return fail(p, "%s: a value is missing", s->name);
-	if (slice_equal(buf_slice(&p->word), SLICE("=")))
-		return fail(p, "%s: nothing stands between the name and the value, not even \"=\"", s->name);
-	return s->type == CONF_LIST ? list_on_the_line(p, row) : set_word(p, row) && next_token(p);
+	}
+	if (s->type == CONF_GROUPS)
+		return group_value(p, s, field_of(p->conf, row));
+	return value_words(p, s, field_of(p->conf, row));
 }
 
 static bool read_file(struct parser *p, const char *path);
@@ -839,6 +878,165 @@ static bool statement(struct parser *p, struct slice group)
 	    (p->kind == TOKEN_CLOSE || end_of_statement(p, conf_table[row].name));
 }
 
+/* --- groups with names ----------------------------------------------------------- */
+
+enum { GROUP_NAME_MAX = 32, GROUP_MEMBERS_MAX = 32, GROUP_TEXT_MAX = 4000 };
+
+static bool is_group_name(struct slice name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (!octet_is_alnum((unsigned char)name.data[i]) && name.data[i] != '-' && name.data[i] != '_')
+			return false;
+	return name.len > 0 && name.len <= GROUP_NAME_MAX;
+}
+
+static void *member_field(const struct conf_setting *member, void *item)
+{
+	return (char *)item + member->offset;
+}
+
+void conf_group_free(const struct conf_group *group, void *item)
+{
+	free(*(char **)item);
+	*(char **)item = NULL;
+	for (size_t i = 0; i < group->count; i++)
+		clear_field(&group->members[i], member_field(&group->members[i], item));
+}
+
+/* What a list's default says is in one text, with blanks between its words. */
+static bool default_of(const struct conf_setting *s, void *field)
+{
+	struct cursor c = cursor_over(slice_string(s->default_value));
+	struct buf problem = buf_with_limit(CONF_ERROR_MAX);
+	bool set = true;
+
+	if (s->default_value != NULL && !is_list(s))
+		set = set_field(s, field, cursor_rest(&c), &problem);
+	while (is_list(s) && set && !cursor_done(&c)) {
+		set = set_field(s, field, cursor_take_until(&c, ' '), &problem);
+		cursor_skip(&c, 1);
+	}
+	buf_free(&problem);
+	return set;
+}
+
+/* One statement in a group; its first word is current. */
+static bool member(struct parser *p, const struct conf_group *group, const char *what, void *item,
+    bool seen[GROUP_MEMBERS_MAX])
+{
+	size_t i = 0;
+
+	while (i < group->count &&
+	       !slice_equal(buf_slice(&p->word), slice_string(group->members[i].name)))
+		i++;
+	if (i == group->count)
+		return fail(p, "%s: unknown setting \"%.*s\"; petrel.conf(5) lists what there is",
+		    what, SLICE_PRINTF(slice_part(buf_slice(&p->word), 0, 40)));
+	if (seen[i])
+		return fail(p, "%s: %s: set before", what, group->members[i].name);
+	seen[i] = true;
+	return next_token(p) &&
+	       value_words(p, &group->members[i], member_field(&group->members[i], item)) &&
+	       (p->kind == TOKEN_CLOSE || end_of_statement(p, group->members[i].name));
+}
+
+/* "NAME { ... }": the name is current.  Leaves the token behind it current. */
+static bool group_text(struct parser *p, const struct conf_group *group, const char *what, void *item)
+{
+	bool seen[GROUP_MEMBERS_MAX] = {false};
+	unsigned opened = p->line;
+
+	if (p->kind != TOKEN_WORD || !is_group_name(buf_slice(&p->word)))
+		return fail(p, "%s: wants a name of letters, digits and hyphens: %s NAME { ... }", what, what);
+	*(char **)item = slice_dup(buf_slice(&p->word));
+	for (size_t i = 0; i < group->count; i++)
+		if (!default_of(&group->members[i], member_field(&group->members[i], item)))
+			return fail(p, "out of memory");
+	if (!next_token(p))
+		return false;
+	if (p->kind != TOKEN_OPEN)
+		return fail(p, "%s: wants braces: %s %s { ... }", what, what, *(char **)item);
+	if (!next_token_over_lines(p))
+		return false;
+	while (p->kind != TOKEN_CLOSE) {
+		if (p->kind == TOKEN_END) {
+			p->line = opened;
+			return fail(p, "%s %s: the group has no closing }", what, *(char **)item);
+		}
+		if (p->kind != TOKEN_WORD)
+			return fail(p, "%s %s: unexpected {", what, *(char **)item);
+		if (!member(p, group, what, item, seen) ||
+		    (p->kind != TOKEN_CLOSE && !next_token_over_lines(p)))
+			return false;
+	}
+	for (size_t i = 0; i < group->count; i++)
+		if (!seen[i] && group->needed != NULL && strcmp(group->needed, group->members[i].name) == 0)
+			return fail(p, "%s %s: %s is missing", what, *(char **)item, group->needed);
+	return next_token(p);
+}
+
+static void print_group(struct buf *out, const struct conf_group *group, void *item)
+{
+	buf_printf(out, "%s {", *(char **)item);
+	for (size_t i = 0; i < group->count; i++) {
+		struct buf value = buf_with_limit(WORD_MAX);
+
+		print_field(&value, &group->members[i], member_field(&group->members[i], item));
+		if (value.overflowed)
+			out->overflowed = true;
+		if (value.len > 0)
+			buf_printf(out, "%s %s %.*s", i == 0 ? "" : ";", group->members[i].name,
+			    (int)value.len, value.data);
+		buf_free(&value);
+	}
+	buf_append_string(out, " }");
+}
+
+static bool is_name_taken(const struct conf_list *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < list->count; i++)
+		if (strncmp(list->words[i], name, len) == 0 && list->words[i][len] == ' ')
+			return true;
+	return false;
+}
+
+static bool group_value(struct parser *p, const struct conf_setting *s, struct conf_list *list)
+{
+	void *item = calloc(1, s->group->size);
+	struct buf text = buf_with_limit(GROUP_TEXT_MAX);
+	bool good = item != NULL && group_text(p, s->group, s->name, item);
+
+	if (good && is_name_taken(list, *(char **)item))
+		good = fail(p, "%s %s: there is one of this name already", s->name, *(char **)item);
+	if (good) {
+		print_group(&text, s->group, item);
+		if (text.overflowed || !list_add(list, buf_slice(&text)))
+			good = fail(p, "%s %s: its settings are too long", s->name, *(char **)item);
+	}
+	buf_free(&text);
+	if (item != NULL)
+		conf_group_free(s->group, item);
+	free(item);
+	return good;
+}
+
+bool conf_group_read(const struct conf_group *group, const char *text, void *item)
+{
+	char error[CONF_ERROR_MAX];
+	struct parser p = {.name = "", .error = error, .line = 1, .word = buf_with_limit(WORD_MAX)};
+	bool good;
+
+	memset(item, 0, group->size);
+	p.in = cursor_over(slice_string(text));
+	good = next_token(&p) && group_text(&p, group, "group", item) && p.kind == TOKEN_END;
+	buf_free(&p.word);
+	if (!good)
+		conf_group_free(group, item);
+	return good;
+}
+
 static bool parse(struct parser *p, struct slice text)
 {
 	p->in = cursor_over(text);
@@ -892,8 +1090,6 @@ static bool read_file(struct parser *p, const char *path)
 		close(file);
 	return parsed;
 }
-
-enum { WORD_MAX = 4096 };
 
 static struct parser parser_for(struct conf *conf, const char *name, char *error)
 {
@@ -960,25 +1156,7 @@ bool conf_read_text_reporting(
 
 static bool set_default(struct conf *conf, size_t row)
 {
-	const char *value = conf_table[row].default_value;
-	struct buf problem = buf_with_limit(CONF_ERROR_MAX);
-	struct slice rest = slice_string(value);
-	bool set = true;
-
-	if (value == NULL)
-		return true;
-	if (conf_table[row].type != CONF_LIST) {
-		set = set_value(conf, row, rest, &problem);
-	} else {
-		struct cursor c = cursor_over(rest);
-
-		while (set && !cursor_done(&c)) {
-			set = set_value(conf, row, cursor_take_until(&c, ' '), &problem);
-			cursor_skip(&c, 1);
-		}
-	}
-	buf_free(&problem);
-	return set;
+	return default_of(&conf_table[row], field_of(conf, row));
 }
 
 struct conf *conf_new(void)
@@ -1089,7 +1267,7 @@ void conf_encode(struct writer *w, const struct conf *conf)
 			write_u32(w, (uint32_t)lines->count);
 			for (size_t i = 0; i < lines->count; i++)
 				encode_line(w, &lines->lines[i]);
-		} else if (conf_table[row].type == CONF_LIST) {
+		} else if (is_list(&conf_table[row])) {
 			write_u32(w, (uint32_t)list->count);
 			for (size_t i = 0; i < list->count; i++)
 				write_string(w, list->words[i]);

@@ -76,6 +76,20 @@ struct conf_limits {
 	int64_t unknown_recipients;
 };
 
+enum conf_milter_failure { MILTER_FAILURE_TEMPFAIL, MILTER_FAILURE_ACCEPT, MILTER_FAILURE_REFUSE };
+
+/* One `milter NAME { ... }`. */
+struct conf_milter {
+	char *name;
+	char *address;             /* conf_form_socket */
+	struct conf_list services; /* conf_form_milter_service */
+	int on_failure;            /* enum conf_milter_failure */
+	int64_t connect_timeout;
+	int64_t command_timeout;
+	int64_t content_timeout;
+	int64_t end_timeout;
+};
+
 /* Everything that can be set.  Durations are in seconds, sizes in octets.  See settings.c for what each means. */
 struct settings {
 	char *hostname;
@@ -167,6 +181,8 @@ struct settings {
 		int64_t tarpit_sessions;
 		int64_t unknown_recipients_limit;
 	} smtp;
+
+	struct conf_list milters; /* texts of conf_milter_group */
 
 	struct {
 		int from;         /* enum conf_submission_from */
@@ -294,7 +310,8 @@ enum conf_type {
 	CONF_DURATION, /* seconds */
 	CONF_CHOICE,   /* one of the words in `choices`; stored as their index */
 	CONF_LIST,     /* words */
-	CONF_LINES     /* statements */
+	CONF_LINES,    /* statements */
+	CONF_GROUPS    /* groups with names, one after another: `milter NAME { ... }`.  Stored as a list of their texts */
 };
 
 struct conf_setting {
@@ -307,7 +324,18 @@ struct conf_setting {
 	const char *about;          /* one sentence */
 	bool at_start;              /* a reload does not change it: it needs a restart */
 	const struct conf_form *form; /* of strings and lists; NULL: any word */
+	const struct conf_group *group; /* of groups */
 };
+
+/* What may stand in a group with a name. */
+struct conf_group {
+	const struct conf_setting *members; /* rows whose offsets are those in the group's struct */
+	size_t count;
+	size_t size;        /* of that struct; its first field is the name, a char * */
+	const char *needed; /* the member that must be set; NULL: none */
+};
+
+extern const struct conf_group conf_milter_group;
 
 extern const struct conf_setting conf_table[];
 extern const size_t conf_table_size;
@@ -370,6 +398,13 @@ ssize_t conf_row(struct slice name);
  * be empty, or have a blank in it.
  */
 bool conf_line_word(struct cursor *in, struct buf *word, bool *is_quoted);
+/*
+ * A group out of its text: `item` is filled with defaults and with what the text
+ * says, and freed with conf_group_free().  False where it makes no sense; nothing
+ * is left to be freed then.
+ */
+bool conf_group_read(const struct conf_group *group, const char *text, void *item);
+void conf_group_free(const struct conf_group *group, void *item);
 /* "5m" and the like; the texts that the parser takes and conf_value_print gives. */
 bool conf_parse_duration(struct slice text, int64_t *seconds);
 bool conf_parse_size(struct slice text, int64_t *octets);

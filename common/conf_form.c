@@ -177,6 +177,19 @@ static bool is_https(struct slice word)
 	       is_relay(cursor_take_until(&in, '/'));
 }
 
+static bool is_socket(struct slice word)
+{
+	struct service_address address;
+
+	return service_address_parse(word, &address);
+}
+
+static bool is_milter_service(struct slice word)
+{
+	return slice_equal(word, SLICE("mx")) || slice_equal(word, SLICE("submission")) ||
+	       slice_equal(word, SLICE("local"));
+}
+
 const struct conf_form conf_form_host = {is_host, "a host name"};
 const struct conf_form conf_form_domain = {is_domain, "a domain; write example.org"};
 const struct conf_form conf_form_address = {
@@ -201,3 +214,7 @@ const struct conf_form conf_form_https = {
     is_https, "a URL; write https://login.example.org/introspect"};
 const struct conf_form conf_form_word = {
     is_word, "a word; write it in printable ASCII, without quotes and backslashes"};
+const struct conf_form conf_form_socket = {is_socket,
+    "a socket; write unix:/run/name/name.sock, inet:127.0.0.1:8891 or inet:[::1]:8891"};
+const struct conf_form conf_form_milter_service = {
+    is_milter_service, "one of mx, submission, local"};

@@ -29,6 +29,8 @@ extern const struct conf_form conf_form_dnslist;        /* see dnslist.h */
 extern const struct conf_form conf_form_policy_service; /* see policy_service.h */
 extern const struct conf_form conf_form_path;       /* /absolute */
 extern const struct conf_form conf_form_nameserver; /* address, address@port */
+extern const struct conf_form conf_form_socket;     /* unix:/path, inet:address:port */
+extern const struct conf_form conf_form_milter_service; /* mx, submission, local */
 
 extern const struct conf_form conf_form_https;      /* https://login.example.org/introspect */
 extern const struct conf_form conf_form_word;       /* printable ASCII without blanks, quotes and backslashes */

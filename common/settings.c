@@ -8,25 +8,25 @@
 #include "paths.h"
 
 #define PATH(name, field, value, about)                                                            \
-	{name, CONF_PATH, offsetof(struct settings, field), value, 0, 0, NULL, about, true, NULL}
+	{name, CONF_PATH, offsetof(struct settings, field), value, 0, 0, NULL, about, true, NULL, NULL}
 #define FILE_PATH(name, field, value, about)                                                       \
-	{name, CONF_PATH, offsetof(struct settings, field), value, 0, 0, NULL, about, false, NULL}
+	{name, CONF_PATH, offsetof(struct settings, field), value, 0, 0, NULL, about, false, NULL, NULL}
 #define FIXED(name, field, value, about)                                                           \
-	{name, CONF_STRING, offsetof(struct settings, field), value, 0, 0, NULL, about, true, NULL}
+	{name, CONF_STRING, offsetof(struct settings, field), value, 0, 0, NULL, about, true, NULL, NULL}
 #define NUMBER(name, field, value, min, max, about)                                                \
-	{name, CONF_NUMBER, offsetof(struct settings, field), value, min, max, NULL, about, false, NULL}
+	{name, CONF_NUMBER, offsetof(struct settings, field), value, min, max, NULL, about, false, NULL, NULL}
 #define COUNT(name, field, value, min, max, about)                                                 \
-	{name, CONF_NUMBER, offsetof(struct settings, field), value, min, max, NULL, about, true, NULL}
+	{name, CONF_NUMBER, offsetof(struct settings, field), value, min, max, NULL, about, true, NULL, NULL}
 #define SIZE(name, field, value, min, max, about)                                                  \
-	{name, CONF_SIZE, offsetof(struct settings, field), value, min, max, NULL, about, false, NULL}
+	{name, CONF_SIZE, offsetof(struct settings, field), value, min, max, NULL, about, false, NULL, NULL}
 #define FIXED_SIZE(name, field, value, min, max, about)                                            \
-	{name, CONF_SIZE, offsetof(struct settings, field), value, min, max, NULL, about, true, NULL}
+	{name, CONF_SIZE, offsetof(struct settings, field), value, min, max, NULL, about, true, NULL, NULL}
 #define DURATION(name, field, value, min, max, about)                                              \
-	{name, CONF_DURATION, offsetof(struct settings, field), value, min, max, NULL, about, false, NULL}
+	{name, CONF_DURATION, offsetof(struct settings, field), value, min, max, NULL, about, false, NULL, NULL}
 #define CHOICE(name, field, value, choices, about)                                                 \
-	{name, CONF_CHOICE, offsetof(struct settings, field), value, 0, 0, choices, about, false, NULL}
+	{name, CONF_CHOICE, offsetof(struct settings, field), value, 0, 0, choices, about, false, NULL, NULL}
 #define FIXED_CHOICE(name, field, value, choices, about)                                           \
-	{name, CONF_CHOICE, offsetof(struct settings, field), value, 0, 0, choices, about, true, NULL}
+	{name, CONF_CHOICE, offsetof(struct settings, field), value, 0, 0, choices, about, true, NULL, NULL}
 
 #define LINES(name, field, about)                                                                  \
 	{name, CONF_LINES, offsetof(struct settings, field), NULL, 0, 0, NULL, about, false, NULL}
@@ -34,10 +34,15 @@
 /* Words that have a form of their own (conf_form.h). */
 #define STRING_OF(form, name, field, value, about)                                                 \
 	{name, CONF_STRING, offsetof(struct settings, field), value, 0, 0, NULL, about, false,      \
-	    &conf_form_##form}
+	    &conf_form_##form, NULL}
 #define LIST_OF(form, name, field, value, about)                                                   \
 	{name, CONF_LIST, offsetof(struct settings, field), value, 0, 0, NULL, about, false,        \
-	    &conf_form_##form}
+	    &conf_form_##form, NULL}
+
+/* Groups with names of their own: their members are rows of another table. */
+#define GROUPS(name, field, which, about)                                                          \
+	{name, CONF_GROUPS, offsetof(struct settings, field), NULL, 0, 0, NULL, about, false, NULL, \
+	    &which}
 
 #define KILO ((int64_t)1024)
 #define MEGA (1024 * KILO)
@@ -61,6 +66,28 @@ static const char *const greylist_clients_choices[] = {"nobody", "suspects", "st
 static const char *const policy_failure_choices[] = {"defer", "accept", NULL};
 static const char *const tls_version_choices[] = {"TLSv1.2", "TLSv1.3", NULL};
 static const char *const outbound_tls_choices[] = {"opportunistic", "required", "verified", "off", NULL};
+
+#define OF_MILTER(field) offsetof(struct conf_milter, field)
+static const char *const milter_failure_choices[] = {"tempfail", "accept", "refuse", NULL};
+
+static const struct conf_setting milter_members[] = {
+    {"address", CONF_STRING, OF_MILTER(address), NULL, 0, 0, NULL,
+	"Where it listens: unix:/path or inet:address:port.", false, &conf_form_socket, NULL},
+    {"services", CONF_LIST, OF_MILTER(services), "mx submission local", 0, 0, NULL,
+	"Whose mail it is shown: mx, submission (both ports), local (sendmail(1)).", false, &conf_form_milter_service, NULL},
+    {"on-failure", CONF_CHOICE, OF_MILTER(on_failure), "tempfail", 0, 0, milter_failure_choices,
+	"What becomes of mail while it does not answer, or answers nonsense.", false, NULL, NULL},
+    {"connect-timeout", CONF_DURATION, OF_MILTER(connect_timeout), "10s", 1, 300, NULL,
+	"How long a connection to it, and the agreement on how to talk, may take.", false, NULL, NULL},
+    {"command-timeout", CONF_DURATION, OF_MILTER(command_timeout), "30s", 1, 300, NULL,
+	"How long it may take for its reply to a command of the envelope.", false, NULL, NULL},
+    {"content-timeout", CONF_DURATION, OF_MILTER(content_timeout), "30s", 1, 300, NULL,
+	"How long it may take for its reply to a header field or a piece of the body.", false, NULL, NULL},
+    {"end-timeout", CONF_DURATION, OF_MILTER(end_timeout), "5m", 1, 600, NULL,
+	"How long it may be silent at the end of a message.", false, NULL, NULL},
+};
+const struct conf_group conf_milter_group = {milter_members,
+    sizeof milter_members / sizeof milter_members[0], sizeof(struct conf_milter), "address"};
 
 const struct conf_setting conf_table[] = {
     STRING_OF(host, "hostname", hostname, NULL,
@@ -187,6 +214,8 @@ const struct conf_setting conf_table[] = {
 	"Programs that speak Postfix's policy delegation protocol and are asked about mail, as inet:host:port or unix:/path; see petrel-policy(8)."),
     CHOICE("policy.failure", policy.failure, "defer", policy_failure_choices,
 	"What becomes of a command where the process policy is gone before it has answered: temporary failure, or it goes on."),
+    GROUPS("milter", milters, conf_milter_group,
+	"A mail filter that speaks the milter protocol: milter NAME { address unix:/run/NAME.sock }.  They are asked in this order."),
 
     CHOICE("smtp.refuse-at", smtp.refuse_at, "rcpt", refuse_at_choices,
 	"When a rule of access that refuses or defers is told to the client: at RCPT, or as soon as it is certain."),
@@ -266,7 +295,7 @@ const struct conf_setting conf_table[] = {
     DURATION("auth.failure-delay", auth.failure_delay, "2s", 0, 60, "The wait after a wrong password; it grows with each."),
 
     {"oauth.introspection", CONF_STRING, offsetof(struct settings, oauth.introspection), NULL, 0, 0, NULL,
-	"The https URL where tokens are asked about (RFC 7662).  Default: no tokens are taken.", true, &conf_form_https},
+	"The https URL where tokens are asked about (RFC 7662).  Default: no tokens are taken.", true, &conf_form_https, NULL},
     STRING_OF(word, "oauth.client-id", oauth.client_id, NULL, "What Petrel calls itself there; without it, it does not say who it is."),
     FILE_PATH("oauth.client-secret", oauth.client_secret, NULL, "A file with the secret that goes with it.  Only the process oauth sees it."),
     FILE_PATH("oauth.authorities", oauth.authorities, NULL, "Who certifies that server: PEM.  Default: whom the system trusts."),

@@ -7,7 +7,7 @@
 
 #include "ctl/ctl.h"
 
-static const char *const type_names[] = {"text", "path", "number", "size", "duration", "choice", "list", "statements"};
+static const char *const type_names[] = {"text", "path", "number", "size", "duration", "choice", "list", "statements", "groups"};
 
 static void print_json(struct buf *out, const struct conf *conf, size_t row, bool first)
 {
@@ -49,14 +49,10 @@ static void print_line(struct buf *out, const struct conf *conf, size_t row, boo
 	buf_free(&value);
 }
 
-/* The entries of petrel.conf(5): that page is made from the table, too. */
-static void print_mdoc(struct buf *out, const struct conf *conf, size_t row)
+/* Name, type and sentence of one setting. */
+static void print_mdoc_entry(struct buf *out, const char *prefix, const struct conf_setting *s)
 {
-	const struct conf_setting *s = &conf_table[row];
-	struct buf value = buf_with_limit(65536);
-
-	conf_value_print(&value, conf, row);
-	buf_printf(out, ".It Ic %s Pq %s", s->name, type_names[s->type]);
+	buf_printf(out, ".It Ic %s%s Pq %s", prefix, s->name, type_names[s->type]);
 	if (s->choices != NULL) {
 		buf_append_string(out, " :");
 		for (size_t i = 0; s->choices[i] != NULL; i++)
@@ -71,12 +67,40 @@ static void print_mdoc(struct buf *out, const struct conf *conf, size_t row)
 			c += 2;
 		}
 	}
+}
+
+/* What may stand in a group with a name. */
+static void print_mdoc_group(struct buf *out, const struct conf_setting *s)
+{
+	char prefix[64];
+
+	snprintf(prefix, sizeof prefix, "%s No NAME Ic ", s->name);
+	for (size_t i = 0; i < s->group->count; i++) {
+		const struct conf_setting *member = &s->group->members[i];
+
+		print_mdoc_entry(out, prefix, member);
+		if (member->default_value != NULL)
+			buf_printf(out, "\nDefault:\n.Ql %s .", member->default_value);
+		buf_append_octet(out, '\n');
+	}
+}
+
+/* The entries of petrel.conf(5): that page is made from the table, too. */
+static void print_mdoc(struct buf *out, const struct conf *conf, size_t row)
+{
+	const struct conf_setting *s = &conf_table[row];
+	struct buf value = buf_with_limit(65536);
+
+	conf_value_print(&value, conf, row);
+	print_mdoc_entry(out, "", s);
 	if (value.len > 0 && s->default_value != NULL)
 		buf_printf(out, "\nDefault:\n.Ql %.*s .", (int)value.len, value.data);
 	if (s->at_start)
 		buf_append_string(out, "\nA change needs a restart.");
 	buf_append_octet(out, '\n');
 	buf_free(&value);
+	if (s->type == CONF_GROUPS)
+		print_mdoc_group(out, s);
 }
 
 static bool is_asked_for(const char *name, int argc, char **argv)

@@ -389,3 +389,95 @@ Test(conf, what_is_wrong_with_a_statement_is_said_with_its_line)
 	expect_error("access { accept }\naccess { refuse }\n",
 	    "petrel.conf:2: access: set before, at line 1 of /etc/petrel/petrel.conf");
 }
+
+/* --- groups with names ---------------------------------------------------------------- */
+
+static const char two_milters[] =
+    "milter opendkim { address unix:/run/opendkim/opendkim.sock\n services submission local }\n"
+    "milter rspamd {\n  address inet:127.0.0.1:11332; on-failure accept\n  end-timeout 2m\n}\n";
+
+Test(conf, groups_with_names_keep_their_order_and_their_defaults)
+{
+	struct conf *conf = read_text(two_milters);
+	struct conf_milter milter;
+
+	cr_assert_not_null(conf, "%s", error);
+	cr_assert_eq(conf->values.milters.count, 2);
+	cr_assert(conf_group_read(&conf_milter_group, conf->values.milters.words[0], &milter));
+	cr_assert_str_eq(milter.name, "opendkim");
+	cr_assert_str_eq(milter.address, "unix:/run/opendkim/opendkim.sock");
+	cr_assert_eq(milter.services.count, 2);
+	cr_assert_str_eq(milter.services.words[1], "local");
+	cr_assert_eq(milter.on_failure, MILTER_FAILURE_TEMPFAIL);
+	cr_assert_eq(milter.command_timeout, 30);
+	conf_group_free(&conf_milter_group, &milter);
+	cr_assert(conf_group_read(&conf_milter_group, conf->values.milters.words[1], &milter));
+	cr_assert_str_eq(milter.name, "rspamd");
+	cr_assert_eq(milter.services.count, 3);
+	cr_assert_eq(milter.on_failure, MILTER_FAILURE_ACCEPT);
+	cr_assert_eq(milter.end_timeout, 120);
+	conf_group_free(&conf_milter_group, &milter);
+	conf_free(conf);
+}
+
+Test(conf, groups_arrive_in_another_process_and_are_printed_as_they_could_be_written)
+{
+	struct conf *conf = read_text(two_milters), *copy, *again;
+	struct buf encoded = buf_with_limit(65536), text = buf_with_limit(4096);
+	struct writer w = {&encoded};
+	size_t row = (size_t)conf_row(SLICE("milter"));
+
+	cr_assert_not_null(conf, "%s", error);
+	conf_encode(&w, conf);
+	copy = conf_decode(buf_slice(&encoded));
+	cr_assert_not_null(copy);
+	buf_append_string(&text, "milter ");
+	conf_value_print(&text, copy, row);
+	buf_append_octet(&text, '\0');
+	again = read_text(text.data);
+	cr_assert_not_null(again, "%s in %s", error, text.data);
+	cr_assert_eq(again->values.milters.count, 2);
+	for (size_t i = 0; i < 2; i++)
+		cr_assert_str_eq(again->values.milters.words[i], conf->values.milters.words[i]);
+	conf_free(conf);
+	conf_free(copy);
+	conf_free(again);
+	buf_free(&encoded);
+	buf_free(&text);
+}
+
+Test(conf, an_error_in_a_group_names_its_line_and_what_is_wrong)
+{
+	static const struct {
+		const char *text, *says;
+	} wrong[] = {
+	    {"milter { address unix:/a }", "wants a name"},
+	    {"milter a/b { address unix:/a }", "wants a name"},
+	    {"milter a address unix:/a", "wants braces"},
+	    {"milter a { services mx }", "milter a: address is missing"},
+	    {"milter a { address unix:a }", "address: \"unix:a\" is not a socket"},
+	    {"milter a { address inet:*:25 }", "is not a socket"},
+	    {"milter a { adress unix:/a }", "unknown setting \"adress\""},
+	    {"milter a { address unix:/a; address unix:/b }", "set before"},
+	    {"milter a { address unix:/a; services imap }", "is not one of mx"},
+	    {"milter a { address unix:/a; command-timeout 0 }", "out of range"},
+	    {"milter a { address unix:/a", "no closing }"},
+	    {"milter a { address unix:/a }\nmilter a { address unix:/b }", ":2: milter a: there is one"},
+	    {"milter a { address unix:/a { } }", "unexpected {"},
+	};
+
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		cr_assert_null(read_text(wrong[i].text), "%s", wrong[i].text);
+		cr_assert_not_null(strstr(error, wrong[i].says), "%s: %s", wrong[i].text, error);
+	}
+}
+
+Test(conf, a_group_that_makes_no_sense_is_not_read)
+{
+	static const char *const wrong[] = {"", "a", "a {", "a { }", "a { address unix:/a } b",
+	    "a { address unix:/a; services { mx }", "{ address unix:/a }"};
+	struct conf_milter milter;
+
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		cr_assert_not(conf_group_read(&conf_milter_group, wrong[i], &milter), "%s", wrong[i]);
+}
