@@ -16,7 +16,10 @@ enum queue_type {
 	QUEUE_OPENED,    /* u32 count, then count identifiers (u64), and as many descriptors (write only); may be fewer than asked for */
 	QUEUE_COMMIT,    /* call: u64 id, u64 size, envelope.  Answer QUEUE_COMMITTED */
 	QUEUE_COMMITTED, /* u8 enum queue_verdict */
-	QUEUE_ABORT      /* u64 id: not to be used after all; its file goes away */
+	QUEUE_ABORT,     /* u64 id: not to be used after all; its file goes away */
+	QUEUE_READ,      /* call: u64 id of a file that is open: its writer wants somebody to read it.  Answer QUEUE_READABLE */
+	QUEUE_READABLE,  /* one descriptor (read only); without: it cannot be read */
+	QUEUE_REPLACE    /* u64 id, u64 other: the content of `other` takes the place of that of `id`; only `id` is left to be committed */
 };
 
 enum queue_verdict {

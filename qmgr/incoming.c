@@ -33,6 +33,7 @@ struct reception {
 	struct channel *channel; /* smtpd's; NULL: ours, or its smtpd is gone */
 	uint32_t request;        /* of its commit */
 	bool is_committing;
+	bool is_spoilt; /* its content could not be replaced: it is not to be committed */
 	struct commit commit;
 	struct mail *mail; /* from the commit on */
 	incoming_finished finished;
@@ -235,6 +236,11 @@ static bool commit_file(struct channel *channel, struct message *m)
 		refuse(channel, m->request, QUEUE_FULL);
 		return true;
 	}
+	if (reception->is_spoilt) {
+		reception_abandon(reception);
+		refuse(channel, m->request, QUEUE_FAILED);
+		return true;
+	}
 	reception->request = m->request;
 	if (record_append(&records, RECORD_ENVELOPE, cursor_rest(&r.in)) &&
 	    commit(reception, size, &records))
@@ -258,6 +264,43 @@ static bool abort_file(struct channel *channel, struct message *m)
 	return true;
 }
 
+static bool read_file(struct channel *channel, struct message *m)
+{
+	struct reader r = message_reader(m);
+	struct reception *reception = find_open(channel, read_u64(&r));
+	int fd;
+
+	if (!reader_finished(&r) || m->request == 0 || reception == NULL)
+		return false;
+	fd = spool_open_received(&queue.spool, reception->id);
+	if (fd < 0)
+		log_error("cannot-open", log_id(reception->id), log_errno(errno));
+	channel_begin(channel, QUEUE_READABLE, m->request);
+	if (fd >= 0)
+		channel_attach(channel, fd);
+	channel_end(channel);
+	return true;
+}
+
+/* Nothing is promised about either yet, so a rename is all: the commit makes durable what is there then. */
+static bool replace_file(struct channel *channel, struct message *m)
+{
+	struct reader r = message_reader(m);
+	struct reception *reception = find_open(channel, read_u64(&r));
+	struct reception *other = find_open(channel, read_u64(&r));
+
+	if (!reader_finished(&r) || reception == NULL || other == NULL || reception == other)
+		return false;
+	if (spool_replace(&queue.spool, reception->id, other->id) == 0) {
+		reception_free(other);
+		return true;
+	}
+	log_error("cannot-replace", log_id(reception->id), log_errno(errno));
+	reception->is_spoilt = true;
+	reception_abandon(other);
+	return true;
+}
+
 bool incoming_message(struct channel *channel, struct message *m, void *context)
 {
 	(void)context;
@@ -268,6 +311,10 @@ bool incoming_message(struct channel *channel, struct message *m, void *context)
 		return commit_file(channel, m);
 	case QUEUE_ABORT:
 		return abort_file(channel, m);
+	case QUEUE_READ:
+		return read_file(channel, m);
+	case QUEUE_REPLACE:
+		return replace_file(channel, m);
 	default:
 		return false;
 	}

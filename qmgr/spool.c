@@ -87,6 +87,23 @@ int spool_create(const struct spool *spool, message_id id)
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
+int spool_open_received(const struct spool *spool, message_id id)
+{
+	char name[MESSAGE_ID_TEXT + 1];
+
+	message_id_format(id, name);
+	return openat(spool->directory[SPOOL_TMP], name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int spool_replace(const struct spool *spool, message_id id, message_id other)
+{
+	char from[MESSAGE_ID_TEXT + 1], to[MESSAGE_ID_TEXT + 1];
+
+	message_id_format(other, from);
+	message_id_format(id, to);
+	return renameat(spool->directory[SPOOL_TMP], from, spool->directory[SPOOL_TMP], to);
+}
+
 int spool_abandon(const struct spool *spool, message_id id)
 {
 	char name[MESSAGE_ID_TEXT + 1];

@@ -60,6 +60,10 @@ bool spool_parse_name(struct slice name, message_id *id, uint64_t *size);
 
 /* Create tmp/ID for writing alone, as whoever receives a message gets it; returns the descriptor. */
 int spool_create(const struct spool *spool, message_id id);
+/* Open tmp/ID for reading; returns the descriptor. */
+int spool_open_received(const struct spool *spool, message_id id);
+/* tmp/OTHER becomes tmp/ID, whose own content goes away. */
+int spool_replace(const struct spool *spool, message_id id, message_id other);
 /* Remove tmp/ID. */
 int spool_abandon(const struct spool *spool, message_id id);
 /* Open a file of the queue; `flags` is O_RDONLY or O_RDWR. */
