@@ -3,6 +3,7 @@
  */
 #include "common/channel_policy.h"
 
+#include "common/channel_filter.h"
 #include "common/channel_queue.h"
 #include "common/policy_service.h"
 
@@ -37,6 +38,7 @@ void policy_question_write(struct writer *w, const struct policy_question *q)
 	write_slice(w, q->client_name);
 	write_slice(w, q->helo);
 	write_slice(w, q->login);
+	write_slice(w, q->mechanism);
 	write_slice(w, q->tls_protocol);
 	write_slice(w, q->tls_cipher);
 	write_u32(w, q->tls_bits);
@@ -60,6 +62,7 @@ bool policy_question_read(struct reader *r, struct policy_question *q)
 	q->client_name = read_slice_max(r, POLICY_TEXT_MAX);
 	q->helo = read_slice_max(r, POLICY_TEXT_MAX);
 	q->login = read_slice_max(r, POLICY_TEXT_MAX);
+	q->mechanism = read_slice_max(r, POLICY_TEXT_MAX);
 	q->tls_protocol = read_slice_max(r, POLICY_TEXT_MAX);
 	q->tls_cipher = read_slice_max(r, POLICY_TEXT_MAX);
 	q->tls_bits = read_u32(r);
@@ -93,7 +96,8 @@ bool policy_answer_read(struct reader *r, struct policy_answer *answer)
 	return reader_finished(r);
 }
 
-unsigned policy_stages(const struct settings *s, bool is_trusted)
+unsigned policy_stages(
+    const struct settings *s, enum service of, bool is_local, bool is_trusted)
 {
 	unsigned stages = 0;
 
@@ -109,5 +113,8 @@ unsigned policy_stages(const struct settings *s, bool is_trusted)
 	/* The null sender is looked at where its message begins. */
 	if (!is_trusted && s->greylist.clients != GREYLIST_NOBODY)
 		stages |= 1u << GATE_RCPT | 1u << GATE_DATA;
+	/* A message's content goes to milters in another way (channel_filter.h). */
+	if (filter_is_wanted(s, of, is_local))
+		stages |= 1u << GATE_MAIL | 1u << GATE_RCPT | 1u << GATE_DATA;
 	return stages;
 }

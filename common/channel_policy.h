@@ -38,6 +38,7 @@ struct policy_question {
 	struct slice client_name;    /* confirmed by the DNS */
 	struct slice helo;
 	struct slice login;
+	struct slice mechanism;      /* by which it was authenticated: "PLAIN"; empty: by none of SMTP's */
 	struct slice tls_protocol;
 	struct slice tls_cipher;
 	uint32_t tls_bits;           /* of the cipher's key; 0: no TLS */
@@ -66,6 +67,7 @@ bool policy_answer_read(struct reader *r, struct policy_answer *answer);
  * At which stages policy is to be asked about a session, as a bit for each
  * enum gate_stage.  0: never, and smtpd does not know that there is a policy.
  */
-unsigned policy_stages(const struct settings *settings, bool is_trusted);
+unsigned policy_stages(
+    const struct settings *settings, enum service service, bool is_local, bool is_trusted);
 
 #endif

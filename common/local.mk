@@ -7,6 +7,7 @@ libcommon_a_SOURCES = \
 	common/channel_admin.c common/channel_admin.h \
 	common/channel_control.c common/channel_control.h \
 	common/channel_delivery.c common/channel_delivery.h \
+	common/channel_filter.c common/channel_filter.h \
 	common/channel_log.h \
 	common/channel_lookup.c common/channel_lookup.h \
 	common/channel_mailbox.h \

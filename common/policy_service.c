@@ -94,6 +94,24 @@ bool policy_service_parse(struct slice word, struct policy_service *service)
 	return true;
 }
 
+static bool is_milters_path(const struct settings *s, struct slice path)
+{
+	bool is_named = false;
+
+	for (size_t i = 0; i < s->milters.count && !is_named; i++) {
+		struct conf_milter milter;
+		struct service_address address;
+
+		if (!conf_group_read(&conf_milter_group, s->milters.words[i], &milter))
+			continue;
+		is_named = service_address_parse(slice_string(milter.address), &address) &&
+			   address.path[0] != '\0' &&
+			   slice_equal(slice_string(address.path), path);
+		conf_group_free(&conf_milter_group, &milter);
+	}
+	return is_named;
+}
+
 bool service_path_is_named(const struct settings *s, struct slice path)
 {
 	for (size_t i = 0; i < s->policy.services.count; i++) {
@@ -104,5 +122,5 @@ bool service_path_is_named(const struct settings *s, struct slice path)
 		    slice_equal(slice_string(service.address.path), path))
 			return true;
 	}
-	return false;
+	return is_milters_path(s, path);
 }

@@ -29,7 +29,7 @@
 	{name, CONF_CHOICE, offsetof(struct settings, field), value, 0, 0, choices, about, true, NULL, NULL}
 
 #define LINES(name, field, about)                                                                  \
-	{name, CONF_LINES, offsetof(struct settings, field), NULL, 0, 0, NULL, about, false, NULL}
+	{name, CONF_LINES, offsetof(struct settings, field), NULL, 0, 0, NULL, about, false, NULL, NULL}
 
 /* Words that have a form of their own (conf_form.h). */
 #define STRING_OF(form, name, field, value, about)                                                 \

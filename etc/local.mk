@@ -1,6 +1,6 @@
 # etc/: what an administrator starts from, and what other programs of the host know Petrel by.
 petrelconfdir = $(petrel_confdir)
-dist_petrelconf_DATA = etc/petrel.conf.sample
+dist_petrelconf_DATA = etc/petrel.conf.sample etc/milters.conf.sample
 petreldatadir = $(petrel_datadir)
 dist_petreldata_DATA = etc/fail2ban-petrel.conf
 dist_petreldata_SCRIPTS = etc/create-users

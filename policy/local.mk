@@ -4,7 +4,12 @@ libpolicy_a_SOURCES = \
 	policy/delegation.c policy/delegation.h \
 	policy/greybook.c policy/greybook.h \
 	policy/greylist.c policy/greylist.h \
-	policy/inquiry.c policy/inquiry.h
+	policy/inquiry.c policy/inquiry.h \
+	policy/milter_facts.c policy/milter_facts.h \
+	policy/milter_filter.c policy/milter_filter.h \
+	policy/milter_header.c policy/milter_header.h \
+	policy/milter_protocol.c policy/milter_protocol.h \
+	policy/milter_talk.c policy/milter_talk.h
 
 pkglibexec_PROGRAMS += policy/policy
 policy_policy_SOURCES = \
@@ -14,8 +19,10 @@ policy_policy_SOURCES = \
 	policy/greylisting.c policy/greylisting.h \
 	policy/judges.c \
 	policy/main.c \
+	policy/milter.c policy/milter.h \
+	policy/milter_link.c policy/milter_link.h \
 	policy/services.c policy/services.h
-policy_policy_LDADD = libpolicy.a $(DB_LIBS) $(COMMON_LIBS)
+policy_policy_LDADD = libpolicy.a libmessage.a $(DB_LIBS) $(COMMON_LIBS)
 
 dist_man_MANS += man/petrel-policy.8
 

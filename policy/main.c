@@ -7,25 +7,33 @@
  */
 #include <sysexits.h>
 
+#include "common/channel_filter.h"
 #include "common/log.h"
 #include "common/process.h"
 #include "policy/control.h"
 #include "policy/dnslists.h"
 #include "policy/greylisting.h"
 #include "policy/inquiry.h"
+#include "policy/milter.h"
 #include "policy/services.h"
 
 static bool on_message(struct channel *channel, struct message *m, void *context)
 {
 	struct reader r = message_reader(m);
+	uint64_t session;
 
 	(void)context;
 	switch (m->type) {
 	case POLICY_ASK:
 		return inquiry_begin(channel, m);
 	case POLICY_ENDED:
-		read_u64(&r);
-		return reader_finished(&r);
+		session = read_u64(&r);
+		if (!reader_finished(&r))
+			return false;
+		milters_ended(channel, session);
+		return true;
+	case FILTER_MESSAGE:
+		return milters_filter(channel, m);
 	default:
 		return false;
 	}
@@ -35,6 +43,7 @@ static void on_closed(struct channel *channel, void *context)
 {
 	(void)context;
 	inquiries_forget(channel);
+	milters_closed(channel);
 }
 
 static void configure(void)
@@ -42,6 +51,17 @@ static void configure(void)
 	dnslists_configure();
 	services_configure();
 	greylisting_configure();
+}
+
+static void reload(void)
+{
+	configure();
+	milters_reload();
+}
+
+static bool prepare(void)
+{
+	return greylisting_prepare() && milters_prepare();
 }
 
 static void stop(void)
@@ -52,9 +72,8 @@ static void stop(void)
 
 static bool start(struct event_base *base)
 {
-	(void)base;
 	configure();
-	return channel_send(process_master(), CONTROL_READY, 0);
+	return milters_start(base) && channel_send(process_master(), CONTROL_READY, 0);
 }
 
 static const struct process_peer peers[] = {
@@ -66,9 +85,9 @@ static const struct process_peer peers[] = {
 static const struct process policy = {
     .role = ROLE_POLICY,
     .peers = peers,
-    .prepare = greylisting_prepare,
+    .prepare = prepare,
     .start = start,
-    .reload = configure,
+    .reload = reload,
     .stop = stop,
     .control = control_take_client,
 };

@@ -178,6 +178,7 @@ void auth_begin(struct session *s, struct slice arguments)
 		reply(s, 454, "4.7.0", "Temporary authentication failure");
 		return;
 	}
+	s->mechanism = sasl_name(mechanism);
 	session_expect(s, PHASE_AUTH);
 	go_on(
 	    s, sasl_begin(s->sasl, mechanism, slice_trim(cursor_rest(&in)), &question), &question);

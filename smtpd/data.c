@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "message/encoding.h"
 #include "message/received.h"
+#include "smtpd/filter.h"
 #include "smtpd/gate.h"
 #include "smtpd/reply.h"
 #include "smtpd/session.h"
@@ -135,9 +136,10 @@ static bool write_trace(const struct session *s, message_id id, uint64_t now_us,
 	return received_write(&received, out);
 }
 
-static bool write_prepended(
-    const struct session *s, message_id id, uint64_t now_us, struct buf *out)
+bool data_write_prepended(const struct session *s, uint64_t now_us, struct buf *out)
 {
+	message_id id = s->transaction->file.id;
+
 	/* What the gate found out stands above the trace that it speaks of (RFC 7208, 9.1). */
 	if (!buf_append_slice(out, buf_slice(&s->transaction->fields)) ||
 	    !write_trace(s, id, now_us, out))
@@ -224,9 +226,9 @@ static void committed(void *asker, enum queue_verdict verdict)
 static void commit(struct session *s)
 {
 	struct transaction *transaction = s->transaction;
-	message_id id = transaction->file.id;
 	struct buf prepend = buf_with_limit(ENVELOPE_PREPEND_MAX);
 	uint64_t now_us = clock_wall_us();
+	bool is_written;
 	char client[SESSION_CLIENT_MAX];
 	struct envelope envelope = {
 	    .arrived_us = now_us,
@@ -241,7 +243,10 @@ static void commit(struct session *s)
 	envelope.client.len = strlen(client);
 	transaction->question.asker = transaction;
 	transaction->question.answered.committed = committed;
-	if (write_prepended(s, id, now_us, &prepend)) {
+	is_written = transaction->filter != NULL
+			 ? buf_append_slice(&prepend, buf_slice(&transaction->filter->prepend))
+			 : data_write_prepended(s, now_us, &prepend);
+	if (is_written) {
 		envelope.prepend = buf_slice(&prepend);
 		if (transaction_commit(transaction, &envelope))
 			session_block(s);
@@ -262,17 +267,27 @@ static void discard(struct session *s)
 	reply_committed(s, id, QUEUE_ACCEPTED);
 }
 
-static void judged(struct session *s, const struct verdict *against)
+static void filtered(struct session *s, const struct verdict *against)
 {
 	if (against != NULL) {
+		struct verdict said = *against;
+
 		session_reset(s);
-		gate_refuse(s, against);
+		gate_refuse(s, &said);
 		reply_flush(s);
 	} else if (s->transaction->is_discarded) {
 		discard(s);
 	} else {
 		commit(s);
 	}
+}
+
+static void judged(struct session *s, const struct verdict *against)
+{
+	if (against == NULL && !s->transaction->is_discarded && filter_is_due(s))
+		filter_begin(s, clock_wall_us(), filtered);
+	else
+		filtered(s, against);
 }
 
 void data_commit(struct session *s)

@@ -5,7 +5,9 @@
 #define PETREL_SMTPD_DATA_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+struct buf;
 struct session;
 struct spool_file;
 
@@ -20,6 +22,8 @@ void data_open(struct session *s, const struct spool_file *file, bool is_chunked
 void data_finish(struct session *s);
 /* We have nothing against it: past the gate it goes to qmgr, whose answer is the reply. */
 void data_commit(struct session *s);
+/* What goes in front of the content: the trace, and what the message lacks. */
+bool data_write_prepended(const struct session *s, uint64_t now_us, struct buf *out);
 /* It cannot be taken: say why, and forget it. */
 void data_refuse(struct session *s);
 

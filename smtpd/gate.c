@@ -50,9 +50,14 @@ bool gate_is_trusted(const struct session *s)
 
 /* --- policy ---------------------------------------------------------------------- */
 
+static unsigned stages(const struct session *s)
+{
+	return policy_stages(settings, s->service, s->is_local, gate_is_trusted(s));
+}
+
 bool gate_concerns_policy(const struct session *s, enum gate_stage stage)
 {
-	return (policy_stages(settings, gate_is_trusted(s)) >> stage & 1) != 0;
+	return (stages(s) >> stage & 1) != 0;
 }
 
 /* Clients say longer things than anybody asks for. */
@@ -72,8 +77,8 @@ static void fill_in_transaction(
 	q->message = transaction->file.descriptor >= 0 ? transaction->file.id : 0;
 }
 
-bool gate_ask_policy(struct session *s, struct question *question, enum gate_stage stage,
-    struct slice recipient, struct verdict *verdict)
+struct policy_question gate_question_for(
+    const struct session *s, enum gate_stage stage, struct slice recipient)
 {
 	struct tls_facts facts = {0};
 	struct policy_question q = {
@@ -88,6 +93,7 @@ bool gate_ask_policy(struct session *s, struct question *question, enum gate_sta
 	    .client_name = text(s->client_name),
 	    .helo = text(s->helo),
 	    .login = text(s->login),
+	    .mechanism = text(s->login != NULL ? s->mechanism : NULL),
 	    .recipient = recipient,
 	};
 
@@ -101,6 +107,14 @@ bool gate_ask_policy(struct session *s, struct question *question, enum gate_sta
 	}
 	if (s->transaction != NULL)
 		fill_in_transaction(s->transaction, stage, &q);
+	return q;
+}
+
+bool gate_ask_policy(struct session *s, struct question *question, enum gate_stage stage,
+    struct slice recipient, struct verdict *verdict)
+{
+	struct policy_question q = gate_question_for(s, stage, recipient);
+
 	if (s->house->policy(question, &q)) {
 		s->gate.is_known_to_policy = true;
 		return true;
@@ -126,6 +140,7 @@ void gate_keep(struct session *s, const struct verdict *verdict, struct slice fi
 
 	if (transaction == NULL)
 		return;
+	/* Where memory is too short for the reason, the commit fails: nothing is let through for that. */
 	if (verdict->answer == VERDICT_HOLD)
 		transaction_hold(transaction, slice_string(verdict->text[0] != '\0' ? verdict->text : verdict->by));
 	if (verdict->answer == VERDICT_DISCARD)
@@ -226,7 +241,7 @@ void gate_ask(struct session *s, enum gate_stage stage, gate_done *done)
 	s->gate.stage = (uint8_t)stage;
 	gate_check_all(&question, &verdict);
 	if (verdict.answer == VERDICT_NONE && stage == GATE_MAIL && s->name_question.is_open &&
-	    (policy_stages(settings, gate_is_trusted(s)) != 0 || rules_want_name(s))) {
+	    (stages(s) != 0 || rules_want_name(s))) {
 		/* Who the client is may decide from here on. */
 		s->gate.waits_for_name = true;
 		session_block(s);

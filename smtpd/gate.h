@@ -89,6 +89,9 @@ bool gate_is_trusted(const struct session *s);
 void gate_check_all(const struct gate_question *question, struct verdict *verdict);
 /* Is 3. to be asked at this stage? */
 bool gate_concerns_policy(const struct session *s, enum gate_stage stage);
+/* All that is known of the session; the texts are its own. */
+struct policy_question gate_question_for(
+    const struct session *s, enum gate_stage stage, struct slice recipient);
 /*
  * 3. Ask policy; question->answered.policy and its asker are set by the caller.
  * Where policy is away, false, and *verdict is what the settings want then.

@@ -19,6 +19,7 @@
 
 #include "access/rules.h"
 #include "common/channel_auth.h"
+#include "common/channel_filter.h"
 #include "common/channel_lookup.h"
 #include "common/channel_policy.h"
 #include "common/channel_queue.h"
@@ -54,6 +55,10 @@ struct question {
 		void (*policy)(void *asker, const struct policy_answer *answer);
 		/* house.file: the asker's now; NULL: `full` says whether qmgr has no room, or is away */
 		void (*file)(void *asker, const struct spool_file *file, bool full);
+		/* house.read: the asker's now; -1: it cannot be read, or the answer was lost */
+		void (*readable)(void *asker, int descriptor);
+		/* house.filter; NULL: lost */
+		void (*filtered)(void *asker, const struct filter_answer *answer);
 		/* house.commit; QUEUE_FAILED where the answer was lost */
 		void (*committed)(void *asker, enum queue_verdict verdict);
 	} answered;
@@ -89,6 +94,16 @@ struct house {
 	void (*policy_ended)(uint64_t session);
 	/* A file for a message: given at once where one is open already. */
 	enum house_file (*file)(struct question *question, struct spool_file *file);
+	/* Somebody else is to read what was written to a file. */
+	bool (*read)(struct question *question, const struct spool_file *file);
+	/*
+	 * Show a message to the milters.  Both descriptors are taken over, whatever is
+	 * returned: `content` to read from, `target` to write to.
+	 */
+	bool (*filter)(struct question *question, const struct filter_question *asked, int content,
+	    int target);
+	/* The content of `other` takes the place of that of `file`; `other` is no more. */
+	void (*replace)(const struct spool_file *file, struct spool_file *other);
 	/* Store it: the descriptor is taken over, whatever is returned. */
 	bool (*commit)(struct question *question, struct spool_file *file, uint64_t size,
 	    const struct envelope *envelope);

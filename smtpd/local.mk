@@ -10,6 +10,7 @@ libsmtpd_a_SOURCES = \
 	smtpd/data.c smtpd/data.h \
 	smtpd/delay.c smtpd/delay.h \
 	smtpd/fields.c smtpd/fields.h \
+	smtpd/filter.c smtpd/filter.h \
 	smtpd/gate.c smtpd/gate.h \
 	smtpd/house.h \
 	smtpd/limits.c smtpd/limits.h \

@@ -254,6 +254,7 @@ static bool start(struct event_base *base)
 static void reload(void)
 {
 	signing_reload();
+	peers_reload();
 	rules_configure();
 }
 

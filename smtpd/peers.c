@@ -3,6 +3,8 @@
  */
 #include "smtpd/peers.h"
 
+#include <unistd.h>
+
 #include "common/channel_resolver.h"
 #include "common/signing.h"
 #include "common/witness.h"
@@ -250,6 +252,57 @@ static void policy_ended(uint64_t session)
 	channel_end(channel);
 }
 
+/* --- milters ------------------------------------------------------------------------------------ */
+
+static bool filtered(struct message *m, void *context)
+{
+	struct question *question = context;
+	struct filter_answer answer = {0};
+	bool good = true;
+
+	question->is_open = false;
+	if (m != NULL) {
+		struct reader r = message_reader(m);
+
+		good = m->type == FILTER_ANSWER && filter_answer_read(&r, &answer);
+	}
+	question->answered.filtered(question->asker, m != NULL && good ? &answer : NULL);
+	if (m != NULL && good)
+		filter_answer_free(&answer);
+	return good;
+}
+
+static bool ask_filter(struct question *question, const struct filter_question *asked_about,
+    int content, int target)
+{
+	struct writer *w = ask(question, ROLE_POLICY, FILTER_MESSAGE, filtered);
+
+	if (w == NULL) {
+		close(content);
+		close(target);
+		return false;
+	}
+	filter_question_write(w, asked_about);
+	channel_attach(question->channel, content);
+	channel_attach(question->channel, target);
+	return asked(question);
+}
+
+/* Milters may take their time; policy sees to it that they do not take more. */
+static void policy_opened(struct channel *channel)
+{
+	if (settings->milters.count > 0)
+		channel_set_call_timeout(channel, FILTER_SECONDS);
+}
+
+void peers_reload(void)
+{
+	struct channel *channel = process_peer(ROLE_POLICY);
+
+	if (channel != NULL)
+		policy_opened(channel);
+}
+
 /* --- the state of the house --------------------------------------------------------------------- */
 
 static bool queue_is_open(void)
@@ -280,6 +333,9 @@ void peers_furnish(struct house *house)
 	house->policy = ask_policy;
 	house->policy_ended = policy_ended;
 	house->file = spool_file;
+	house->read = spool_read;
+	house->filter = ask_filter;
+	house->replace = spool_replace;
 	house->commit = spool_commit;
 	house->abort = spool_abort;
 	house->withdraw = withdraw;
@@ -338,7 +394,11 @@ const struct process_peer smtpd_peers[] = {
      .closed = qmgr_closed,
      .drained = drained},
     {.role = ROLE_LOOKUP,       .message = unasked, .closed = lookup_closed, .drained = drained},
-    {.role = ROLE_POLICY,       .message = unasked, .closed = policy_closed, .drained = drained},
+    {.role = ROLE_POLICY,
+     .opened = policy_opened,
+     .message = unasked,
+     .closed = policy_closed,
+     .drained = drained},
     {.role = ROLE_AUTH,       .message = auth_said},
     {.role = ROLE_RESOLVER,      .message = unasked},
     {.role = ROLE_KEYS, .message = signing_message},

@@ -10,6 +10,9 @@
 /* Whom smtpd talks to, for process_main(). */
 extern const struct process_peer smtpd_peers[];
 
+/* New settings are in force. */
+void peers_reload(void);
+
 /* All of a house but tls and ended, which are main.c's. */
 void peers_furnish(struct house *house);
 

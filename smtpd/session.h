@@ -124,6 +124,7 @@ struct session {
 	uint32_t transaction_count; /* messages begun */
 
 	char *helo;        /* what HELO or EHLO said */
+	const char *mechanism; /* by which `login` was authenticated, or tried to be; NULL: by none */
 	char *login;       /* the account that is authenticated, canonical */
 	char *client_name; /* as the DNS has it */
 

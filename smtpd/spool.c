@@ -242,6 +242,45 @@ bool spool_has_room(uint64_t size)
 	return free_octets >= wanted && free_octets - wanted >= size;
 }
 
+static bool readable(struct message *m, void *context)
+{
+	struct question *question = context;
+	bool good = m == NULL || (m->type == QUEUE_READABLE && m->body.len == 0);
+
+	question->is_open = false;
+	question->answered.readable(
+	    question->asker, m == NULL || !good ? -1 : message_take_descriptor(m, 0));
+	return good;
+}
+
+bool spool_read(struct question *question, const struct spool_file *file)
+{
+	struct channel *qmgr = process_peer(ROLE_QMGR);
+
+	if (qmgr == NULL || file->generation != generation)
+		return false;
+	write_u64(channel_call(qmgr, QUEUE_READ, readable, question, &question->request), file->id);
+	question->channel = qmgr;
+	question->is_open = channel_end(qmgr);
+	return question->is_open;
+}
+
+void spool_replace(const struct spool_file *file, struct spool_file *other)
+{
+	struct channel *qmgr = process_peer(ROLE_QMGR);
+
+	/* Where this cannot be said, neither can the commit that follows it. */
+	if (qmgr != NULL && file->generation == generation && other->generation == generation) {
+		struct writer *w = channel_begin(qmgr, QUEUE_REPLACE, 0);
+
+		write_u64(w, file->id);
+		write_u64(w, other->id);
+		channel_end(qmgr);
+	}
+	close(other->descriptor);
+	*other = no_spool_file;
+}
+
 void spool_opened(void)
 {
 	refill();

@@ -14,6 +14,9 @@ enum house_file spool_file(struct question *question, struct spool_file *file);
 bool spool_commit(struct question *question, struct spool_file *file, uint64_t size,
     const struct envelope *envelope);
 void spool_abort(struct spool_file *file, bool is_untouched);
+/* See house.h: house.read, house.replace. */
+bool spool_read(struct question *question, const struct spool_file *file);
+void spool_replace(const struct spool_file *file, struct spool_file *other);
 /* A question of spool_file's is not to be answered any more. */
 void spool_withdraw(struct question *question);
 /* See house.h: house.has_room. */

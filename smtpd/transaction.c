@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "smtpd/filter.h"
+
 struct transaction *transaction_new(struct session *session, const struct house *house)
 {
 	struct transaction *transaction = calloc(1, sizeof *transaction);
@@ -27,6 +29,7 @@ void transaction_free(struct transaction *transaction)
 		transaction->house->withdraw(&transaction->question);
 	if (transaction->file.descriptor >= 0)
 		transaction->house->abort(&transaction->file, transaction->content.written == 0);
+	filter_free(transaction->filter, transaction->house);
 	if (transaction->has_content)
 		content_end(&transaction->content);
 	buf_free(&transaction->texts);
@@ -97,6 +100,31 @@ bool transaction_add_recipient(
 	return true;
 }
 
+static bool is_recipient(
+    const struct transaction *transaction, uint32_t which, struct slice address)
+{
+	return slice_equal(
+	    transaction_text(transaction, transaction->recipients[which].address), address);
+}
+
+bool transaction_has_recipient(const struct transaction *transaction, struct slice address)
+{
+	for (uint32_t i = 0; i < transaction->recipient_count; i++)
+		if (is_recipient(transaction, i, address))
+			return true;
+	return false;
+}
+
+void transaction_remove_recipient(struct transaction *transaction, struct slice address)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < transaction->recipient_count; i++)
+		if (!is_recipient(transaction, i, address))
+			transaction->recipients[kept++] = transaction->recipients[i];
+	transaction->recipient_count = kept;
+}
+
 struct slice transaction_text(const struct transaction *transaction, struct transaction_text text)
 {
 	return slice_part(buf_slice(&transaction->texts), text.at, text.len);
@@ -114,6 +142,9 @@ bool transaction_commit(struct transaction *transaction, struct envelope *envelo
 	struct spool_file file = transaction->file;
 	bool asked;
 
+	/* Something that was to be kept was not. */
+	if (transaction->texts.overflowed)
+		return false;
 	if (transaction->recipient_count > 1) {
 		recipients = calloc(transaction->recipient_count, sizeof *recipients);
 		if (recipients == NULL)

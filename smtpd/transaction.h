@@ -15,6 +15,7 @@
 #include "smtpd/content.h"
 #include "smtpd/house.h"
 
+struct filter;
 struct session;
 
 enum {
@@ -49,6 +50,7 @@ struct transaction {
 	uint32_t recipient_room;
 	uint64_t declared_size; /* of SIZE=; 0: not said */
 	bool is_discarded;      /* the gate wants it thrown away behind a 250 */
+	struct filter *filter;  /* what milters make of it; NULL: they are not asked, or not yet */
 	struct buf fields;      /* header fields that the gate wants in front of it, whole lines */
 	uint8_t body; /* enum envelope_body */
 	uint8_t ret;  /* enum envelope_return */
@@ -85,6 +87,10 @@ bool transaction_hold(struct transaction *transaction, struct slice reason);
 /* The texts are copied.  False where no more fit. */
 bool transaction_add_recipient(
     struct transaction *transaction, const struct envelope_recipient *accepted);
+
+/* By their canonical addresses. */
+bool transaction_has_recipient(const struct transaction *transaction, struct slice address);
+void transaction_remove_recipient(struct transaction *transaction, struct slice address);
 
 struct slice transaction_text(const struct transaction *transaction, struct transaction_text text);
 struct slice transaction_sender(const struct transaction *transaction);

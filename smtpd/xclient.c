@@ -165,6 +165,8 @@ static bool apply(struct session *s, const struct attributes *a)
 	}
 	if (a->has_login)
 		good = good && replace(&s->login, &a->login);
+	if (a->has_login)
+		s->mechanism = NULL;
 	if (a->has_helo) {
 		good = good && replace(&s->helo, &a->helo);
 		s->has_greeted = s->helo != NULL;

@@ -162,7 +162,7 @@ Test(policy_service, master_knows_the_paths_that_the_settings_name_and_no_others
 	cr_assert_not(service_path_is_named(&conf->values, SLICE("/run/a,stage=data")));
 	cr_assert_not(service_path_is_named(&conf->values, SLICE("/run/b")));
 	cr_assert_not(service_path_is_named(&conf->values, SLICE("")));
-	cr_assert_eq(policy_stages(&conf->values, false), 1u << GATE_RCPT | 1u << GATE_DATA);
-	cr_assert_eq(policy_stages(&conf->values, true), 0);
+	cr_assert_eq(policy_stages(&conf->values, SERVICE_MX, false, false), 1u << GATE_RCPT | 1u << GATE_DATA);
+	cr_assert_eq(policy_stages(&conf->values, SERVICE_MX, false, true), 0);
 	conf_free(conf);
 }
