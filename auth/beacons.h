@@ -15,7 +15,8 @@ struct beacons;
 enum {
 	BEACON_SECONDS = 60,
 	BEACONS_KEPT = 10,
-	BEACON_USES_MAX = 65536, /* of all kept ones: where there are more, the oldest beacon goes */
+	BEACON_USES_MAX =
+	    65536, /* of all kept ones: where there are more, the oldest beacon goes */
 };
 
 struct beacons *beacons_new(void);

@@ -209,8 +209,7 @@ static void add_listed(X509 *leaf, struct named *named)
 	if (X509_digest(leaf, EVP_sha256(), digest, &len) == 1)
 		certificates_find(listed, CERTIFICATE_WHOLE, digest, add_account, named);
 	key_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &key);
-	if (key_len > 0 &&
-	    EVP_Digest(key, (size_t)key_len, digest, &len, EVP_sha256(), NULL) == 1)
+	if (key_len > 0 && EVP_Digest(key, (size_t)key_len, digest, &len, EVP_sha256(), NULL) == 1)
 		certificates_find(listed, CERTIFICATE_KEY, digest, add_account, named);
 	OPENSSL_free(key);
 }
@@ -266,8 +265,7 @@ static const char *find_account(X509 *leaf, struct slice authorize, struct slice
 static X509 *parse_certificate(struct slice der)
 {
 	const unsigned char *at = (const unsigned char *)der.data;
-	X509 *certificate =
-	    der.len > CERTIFICATE_MAX ? NULL : d2i_X509(NULL, &at, (long)der.len);
+	X509 *certificate = der.len > CERTIFICATE_MAX ? NULL : d2i_X509(NULL, &at, (long)der.len);
 
 	if (certificate == NULL || at == (const unsigned char *)der.data + der.len)
 		return certificate;
@@ -276,7 +274,7 @@ static X509 *parse_certificate(struct slice der)
 }
 
 /* NULL where one is malformed. */
-static STACK_OF(X509) *parse_chain(const struct proof *proof)
+static STACK_OF(X509) * parse_chain(const struct proof *proof)
 {
 	STACK_OF(X509) *chain = sk_X509_new_null();
 
@@ -293,7 +291,7 @@ static STACK_OF(X509) *parse_chain(const struct proof *proof)
 }
 
 /* NULL, or why it proves nothing. */
-static const char *judge(const struct proof *proof, STACK_OF(X509) *chain, struct slice verify)
+static const char *judge(const struct proof *proof, STACK_OF(X509) * chain, struct slice verify)
 {
 	X509 *leaf = sk_X509_value(chain, 0);
 	const char *fault;
@@ -306,8 +304,8 @@ static const char *judge(const struct proof *proof, STACK_OF(X509) *chain, struc
 		return "no authorities";
 	if (!authorities_certify(authorities, leaf, chain, &fault))
 		return fault;
-	switch (beacons_use(beacons, proof->beacon, slice_of(proof->hash, proof->hash_len),
-	    clock_monotonic_us())) {
+	switch (beacons_use(
+	    beacons, proof->beacon, slice_of(proof->hash, proof->hash_len), clock_monotonic_us())) {
 	case BEACON_FRESH:
 		return NULL;
 	case BEACON_USED:
@@ -319,7 +317,7 @@ static const char *judge(const struct proof *proof, STACK_OF(X509) *chain, struc
 }
 
 static void go_on(struct attempt *a, const struct auth_question *question,
-    const struct proof *proof, STACK_OF(X509) *chain)
+    const struct proof *proof, STACK_OF(X509) * chain)
 {
 	const struct credentials *credentials = attempt_credentials(a);
 	const char *fault = judge(proof, chain, question->verify);

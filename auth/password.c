@@ -19,21 +19,44 @@ struct range {
 
 /* RFC 3454, C.1.2, which become a blank, and B.1, which are left out. */
 static const struct range blanks[] = {
-    {0xa0,   0xa0  }, {0x1680, 0x1680}, {0x2000, 0x200b}, {0x202f, 0x202f},
-    {0x205f, 0x205f}, {0x3000, 0x3000},
+    {0xa0,   0xa0  },
+    {0x1680, 0x1680},
+    {0x2000, 0x200b},
+    {0x202f, 0x202f},
+    {0x205f, 0x205f},
+    {0x3000, 0x3000},
 };
 static const struct range nothing[] = {
-    {0xad,   0xad  }, {0x034f, 0x034f}, {0x1806, 0x1806}, {0x180b, 0x180d},
-    {0x200c, 0x200d}, {0x2060, 0x2060}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff},
+    {0xad,   0xad  },
+    {0x034f, 0x034f},
+    {0x1806, 0x1806},
+    {0x180b, 0x180d},
+    {0x200c, 0x200d},
+    {0x2060, 0x2060},
+    {0xfe00, 0xfe0f},
+    {0xfeff, 0xfeff},
 };
 
 /* C.2.1, C.2.2, C.3 to C.9; surrogates are no UTF-8. */
 static const struct range forbidden[] = {
-    {0,       0x1f    }, {0x7f,    0x9f   }, {0x0340,   0x0341  }, {0x06dd,   0x06dd  },
-    {0x070f,  0x070f  }, {0x180e,  0x180e }, {0x200e,   0x200f  }, {0x2028,   0x202e  },
-    {0x2061,  0x2063  }, {0x206a,  0x206f }, {0x2ff0,   0x2ffb  }, {0xe000,   0xf8ff  },
-    {0xfdd0,  0xfdef  }, {0xfff9,  0xfffd }, {0x1d173,  0x1d17a }, {0xe0001,  0xe0001 },
-    {0xe0020, 0xe007f }, {0xf0000, 0x10ffff},
+    {0,       0x1f    },
+    {0x7f,    0x9f    },
+    {0x0340,  0x0341  },
+    {0x06dd,  0x06dd  },
+    {0x070f,  0x070f  },
+    {0x180e,  0x180e  },
+    {0x200e,  0x200f  },
+    {0x2028,  0x202e  },
+    {0x2061,  0x2063  },
+    {0x206a,  0x206f  },
+    {0x2ff0,  0x2ffb  },
+    {0xe000,  0xf8ff  },
+    {0xfdd0,  0xfdef  },
+    {0xfff9,  0xfffd  },
+    {0x1d173, 0x1d17a },
+    {0xe0001, 0xe0001 },
+    {0xe0020, 0xe007f },
+    {0xf0000, 0x10ffff},
 };
 
 static bool is_among(ucs4_t character, const struct range *ranges, size_t count)
@@ -74,8 +97,7 @@ static bool is_of_one_direction(const ucs4_t *text, size_t len)
 
 	for (size_t i = 0; i < len; i++) {
 		has_right_to_left = has_right_to_left || is_right_to_left(text[i]);
-		has_left_to_right =
-		    has_left_to_right || uc_bidi_category(text[i]) == UC_BIDI_L;
+		has_left_to_right = has_left_to_right || uc_bidi_category(text[i]) == UC_BIDI_L;
 	}
 	return !has_right_to_left ||
 	       (!has_left_to_right && is_right_to_left(text[0]) && is_right_to_left(text[len - 1]));
@@ -113,8 +135,8 @@ static bool prepare(struct slice password, ucs4_t *text, struct buf *out)
 		return false;
 	len = map(text, len);
 	result = u32_normalize(UNINORM_NFKC, text, len, normal, &normal_len);
-	good = result == normal && is_allowed(normal, normal_len) &&
-	       append(normal, normal_len, out);
+	good =
+	    result == normal && is_allowed(normal, normal_len) && append(normal, normal_len, out);
 	if (result != NULL && result != normal) {
 		explicit_bzero(result, normal_len * sizeof *result);
 		free(result);

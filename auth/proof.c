@@ -22,9 +22,9 @@ enum handshake { /* RFC 8446, B.3 */
 enum { RANDOM = 32, SESSION_ID_MAX = 32, CONTEXT_MAX = 98 + PROOF_HASH_MAX };
 
 /* A HelloRetryRequest is a ServerHello with this in it (RFC 8446, 4.1.3). */
-static const struct slice retry_random = SLICE(
-    "\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91"
-    "\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c");
+static const struct slice retry_random =
+    SLICE("\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91"
+	  "\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c");
 
 /* --- numbers and vectors (RFC 8446, 3) -------------------------------------------------- */
 
@@ -79,8 +79,8 @@ static bool read_server_hello(struct slice body, struct hello *hello)
 		return false;
 	hello->is_retry = slice_equal(random, retry_random);
 	switch (suite) { /* RFC 8446, B.4 */
-	case 0x1301: /* TLS_AES_128_GCM_SHA256 */
-	case 0x1303: /* TLS_CHACHA20_POLY1305_SHA256 */
+	case 0x1301:     /* TLS_AES_128_GCM_SHA256 */
+	case 0x1303:     /* TLS_CHACHA20_POLY1305_SHA256 */
 		hello->digest = EVP_sha256();
 		return true;
 	case 0x1302: /* TLS_AES_256_GCM_SHA384 */
@@ -148,7 +148,8 @@ static bool hash_transcript(
 	if (good && hello->is_retry) {
 		uint8_t head[] = {MESSAGE_HASH, 0, 0, 0};
 
-		good = EVP_Digest(transcript.data, first_end, first, &len, hello->digest, NULL) == 1;
+		good =
+		    EVP_Digest(transcript.data, first_end, first, &len, hello->digest, NULL) == 1;
 		head[3] = (uint8_t)len;
 		good = good && EVP_DigestUpdate(context, head, sizeof head) == 1 &&
 		       EVP_DigestUpdate(context, first, len) == 1;
@@ -280,8 +281,8 @@ bool proof_is_signed(const struct proof *proof, X509 *leaf, struct slice verify)
 	text = signed_text(proof, octets);
 	context = EVP_MD_CTX_new();
 	good = context != NULL &&
-	       EVP_DigestVerifyInit(context, &of_key, scheme->digest == NULL ? NULL : scheme->digest(),
-		   NULL, key) == 1 &&
+	       EVP_DigestVerifyInit(context, &of_key,
+		   scheme->digest == NULL ? NULL : scheme->digest(), NULL, key) == 1 &&
 	       set_padding(of_key, scheme->key) &&
 	       EVP_DigestVerify(context, (const unsigned char *)signature.data, signature.len,
 		   (const unsigned char *)text.data, text.len) == 1;

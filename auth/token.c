@@ -41,8 +41,8 @@ static void write_reason(const struct attempt *a, struct buf *out)
 		buf_printf(out, "{\"status\":\"%s\"", a->status);
 		write_scope(out);
 		if (settings->oauth.configuration != NULL)
-			buf_printf(out, ",\"openid-configuration\":\"%s\"",
-			    settings->oauth.configuration);
+			buf_printf(
+			    out, ",\"openid-configuration\":\"%s\"", settings->oauth.configuration);
 	}
 	buf_append_octet(out, '}');
 }
@@ -134,8 +134,8 @@ static void ask(struct attempt *a)
 	bool is_asked = false;
 
 	if (oauth != NULL) {
-		write_slice(channel_call(oauth, OAUTH_TOKEN, on_answer, a, NULL),
-		    buf_slice(&a->token));
+		write_slice(
+		    channel_call(oauth, OAUTH_TOKEN, on_answer, a, NULL), buf_slice(&a->token));
 		is_asked = channel_end(oauth);
 	}
 	buf_wipe(&a->token);

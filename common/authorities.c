@@ -17,7 +17,7 @@
 struct authorities {
 	unsigned owners;
 	X509_STORE *store;
-	STACK_OF(X509_NAME) *names;
+	STACK_OF(X509_NAME) * names;
 };
 
 /* --- reading ------------------------------------------------------------------------ */
@@ -42,7 +42,7 @@ static bool add_entry(struct authorities *a, const X509_INFO *entry, size_t *lis
 	return X509_STORE_add_cert(a->store, entry->x509) == 1;
 }
 
-static bool add_all(struct authorities *a, const STACK_OF(X509_INFO) *entries)
+static bool add_all(struct authorities *a, const STACK_OF(X509_INFO) * entries)
 {
 	size_t lists = 0;
 
@@ -130,7 +130,7 @@ void authorities_free(struct authorities *a)
 /* --- asking ------------------------------------------------------------------------- */
 
 bool authorities_certify(
-    const struct authorities *a, X509 *leaf, STACK_OF(X509) *chain, const char **fault)
+    const struct authorities *a, X509 *leaf, STACK_OF(X509) * chain, const char **fault)
 {
 	X509_STORE_CTX *context = X509_STORE_CTX_new();
 	bool good = context != NULL && X509_STORE_CTX_init(context, a->store, leaf, chain) == 1 &&
@@ -153,7 +153,7 @@ X509_STORE *authorities_store(const struct authorities *a)
 	return a->store;
 }
 
-STACK_OF(X509_NAME) *authorities_names(const struct authorities *a)
+STACK_OF(X509_NAME) * authorities_names(const struct authorities *a)
 {
 	return SSL_dup_CA_list(a->names);
 }

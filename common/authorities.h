@@ -35,11 +35,11 @@ void authorities_free(struct authorities *);
  * fault  where they do not: a sentence in OpenSSL's words, which never hold the peer's
  */
 bool authorities_certify(
-    const struct authorities *, X509 *leaf, STACK_OF(X509) *chain, const char **fault);
+    const struct authorities *, X509 *leaf, STACK_OF(X509) * chain, const char **fault);
 
 /* The same as OpenSSL's own structure; not the caller's. */
 X509_STORE *authorities_store(const struct authorities *);
 /* Their names, for the request; the caller's to free.  NULL: out of memory. */
-STACK_OF(X509_NAME) *authorities_names(const struct authorities *);
+STACK_OF(X509_NAME) * authorities_names(const struct authorities *);
 
 #endif

@@ -63,8 +63,8 @@ bool tls_witness_prepare(SSL_CTX *context)
 
 enum { MESSAGE_HEAD = 4 }; /* type and length */
 
-static void on_message(int is_ours, int version, int type, const void *data, size_t len, SSL *ssl,
-    void *context)
+static void on_message(
+    int is_ours, int version, int type, const void *data, size_t len, SSL *ssl, void *context)
 {
 	struct tls_witness *w = context;
 	struct slice message = slice_of(data, len);
@@ -139,11 +139,11 @@ static void look(struct tls_witness *w, SSL *ssl)
 	X509 *leaf = SSL_get0_peer_certificate(ssl);
 	unsigned len = sizeof w->shown.digest;
 
-	w->shown.certificate = leaf != NULL &&
-			       X509_digest(leaf, EVP_sha256(), w->shown.digest, &len) == 1;
+	w->shown.certificate =
+	    leaf != NULL && X509_digest(leaf, EVP_sha256(), w->shown.digest, &len) == 1;
 	w->is_certified = w->shown.certificate && is_proof(w, ssl, &w->shown.fault) &&
-			  authorities_certify(w->authorities, leaf,
-			      SSL_get_peer_cert_chain(ssl), &w->shown.fault);
+			  authorities_certify(
+			      w->authorities, leaf, SSL_get_peer_cert_chain(ssl), &w->shown.fault);
 	if (w->is_certified)
 		w->shown.fault = NULL;
 	else

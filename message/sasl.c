@@ -78,8 +78,7 @@ static enum sasl_next challenge_with(struct sasl *s, const char *text)
 	return SASL_CHALLENGE;
 }
 
-static enum sasl_next ask(
-    const struct sasl *s, enum auth_type type, struct auth_question *question)
+static enum sasl_next ask(const struct sasl *s, enum auth_type type, struct auth_question *question)
 {
 	question->type = type;
 	slice_copy(

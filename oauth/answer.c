@@ -55,8 +55,7 @@ static bool has_scopes(const json_t *object, const struct conf_list *wanted)
 
 static bool is_wanted(const json_t *audience, const struct conf_list *wanted)
 {
-	struct slice text =
-	    slice_of(json_string_value(audience), json_string_length(audience));
+	struct slice text = slice_of(json_string_value(audience), json_string_length(audience));
 
 	for (size_t i = 0; json_is_string(audience) && i < wanted->count; i++)
 		if (slice_equal(text, slice_string(wanted->words[i])))
@@ -89,7 +88,8 @@ static bool read_account(const json_t *object, int claim, char account[321])
 	struct slice name = string_of(object, names[claim]);
 
 	/* An address that anybody may write into his profile is nobody's. */
-	if (claim == OAUTH_ACCOUNT_EMAIL && json_is_false(json_object_get(object, "email_verified")))
+	if (claim == OAUTH_ACCOUNT_EMAIL &&
+	    json_is_false(json_object_get(object, "email_verified")))
 		return false;
 	return name.len > 0 && slice_copy(name, account, 321);
 }
@@ -108,13 +108,12 @@ static enum oauth_verdict judge(const json_t *object, const struct settings *wan
 									      : OAUTH_NO_ACCOUNT;
 }
 
-bool answer_read(struct slice text, const struct settings *wanted, int64_t now,
-    struct answer *out, const char **fault)
+bool answer_read(struct slice text, const struct settings *wanted, int64_t now, struct answer *out,
+    const char **fault)
 {
-	json_t *object = text.len > ANSWER_MAX
-			     ? NULL
-			     : json_loadb(text.data == NULL ? "" : text.data, text.len,
-				   JSON_REJECT_DUPLICATES, NULL);
+	json_t *object = text.len > ANSWER_MAX ? NULL
+					       : json_loadb(text.data == NULL ? "" : text.data,
+						     text.len, JSON_REJECT_DUPLICATES, NULL);
 	int64_t not_before = 0;
 	bool good = false;
 
@@ -123,8 +122,7 @@ bool answer_read(struct slice text, const struct settings *wanted, int64_t now,
 		*fault = "not a JSON object";
 	else if (!json_is_boolean(json_object_get(object, "active")))
 		*fault = "it does not say whether the token is active";
-	else if (!read_time(object, "exp", &out->expires) ||
-		 !read_time(object, "nbf", &not_before))
+	else if (!read_time(object, "exp", &out->expires) || !read_time(object, "nbf", &not_before))
 		*fault = "a time that is none";
 	else
 		good = true;

@@ -24,7 +24,7 @@ struct answer {
  *
  * now  seconds since 1970
  */
-bool answer_read(struct slice text, const struct settings *wanted, int64_t now,
-    struct answer *out, const char **fault);
+bool answer_read(struct slice text, const struct settings *wanted, int64_t now, struct answer *out,
+    const char **fault);
 
 #endif

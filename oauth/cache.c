@@ -64,8 +64,7 @@ const char *cache_find(const struct cache *cache, const struct cache_key *key, u
 	const struct place *set = cache->places[set_of(key)];
 
 	for (unsigned i = 0; i < WAYS; i++)
-		if (set[i].expires_us > now_us &&
-		    CRYPTO_memcmp(&set[i].key, key, sizeof *key) == 0)
+		if (set[i].expires_us > now_us && CRYPTO_memcmp(&set[i].key, key, sizeof *key) == 0)
 			return set[i].account;
 	return NULL;
 }

@@ -29,8 +29,8 @@ void cache_free(struct cache *);
 bool cache_key(const struct cache *, struct slice token, struct cache_key *key);
 /* Whose it was found to be; NULL: not known, or not any more. */
 const char *cache_find(const struct cache *, const struct cache_key *, uint64_t now_us);
-void cache_remember(struct cache *, const struct cache_key *, const char *account,
-    uint64_t now_us, uint64_t expires_us);
+void cache_remember(struct cache *, const struct cache_key *, const char *account, uint64_t now_us,
+    uint64_t expires_us);
 void cache_clear(struct cache *);
 
 #endif

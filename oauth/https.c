@@ -259,8 +259,8 @@ static bool set_limits(CURL *easy)
 		   CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ==
 		   CURLE_OK &&
-	       curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-		   (long)settings->oauth.timeout * 1000) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)settings->oauth.timeout * 1000) ==
+		   CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_MAXFILESIZE, (long)ANSWER_MAX) == CURLE_OK;
 }

@@ -83,7 +83,7 @@ static void stop(void)
 
 static const struct process_peer peers[] = {
     {.role = ROLE_AUTH,     .message = on_message, .closed = on_closed},
-    {.role = ROLE_RESOLVER, .message = unasked			},
+    {.role = ROLE_RESOLVER,  .message = unasked},
     {.role = ROLE_NONE},
 };
 

@@ -40,8 +40,8 @@ static unsigned generation;
 
 /* --- answers ------------------------------------------------------------------------- */
 
-static void reply(struct channel *channel, uint32_t request, enum oauth_verdict verdict,
-    const char *account)
+static void reply(
+    struct channel *channel, uint32_t request, enum oauth_verdict verdict, const char *account)
 {
 	struct oauth_answer answer = {.verdict = (uint8_t)verdict};
 
@@ -130,7 +130,8 @@ void questions_resume(void)
 		enum server_state state;
 
 		if (is_late(TAILQ_FIRST(&waiting))) {
-			log_warning("introspection-failed", log_string("reason", "no turn in time"));
+			log_warning(
+			    "introspection-failed", log_string("reason", "no turn in time"));
 			finish_first(OAUTH_UNKNOWN);
 			continue;
 		}
@@ -160,7 +161,8 @@ static void on_second(evutil_socket_t fd, short what, void *context)
 
 void question_ask(struct channel *channel, uint32_t request, struct slice token)
 {
-	struct question *q = waiting_count + running_count < QUESTIONS_MAX ? calloc(1, sizeof *q) : NULL;
+	struct question *q =
+	    waiting_count + running_count < QUESTIONS_MAX ? calloc(1, sizeof *q) : NULL;
 	const char *account;
 
 	if (q == NULL || token.len > sizeof q->token || settings->oauth.introspection == NULL) {

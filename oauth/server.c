@@ -63,10 +63,11 @@ static bool is_literal(const char *name)
 static void read_url(void)
 {
 	CURLU *url = curl_url();
-	bool good = url != NULL && settings->oauth.introspection != NULL &&
-		    curl_url_set(url, CURLUPART_URL, settings->oauth.introspection, 0) == CURLUE_OK &&
-		    take_part(url, CURLUPART_HOST, 0, host, sizeof host) &&
-		    take_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof port);
+	bool good =
+	    url != NULL && settings->oauth.introspection != NULL &&
+	    curl_url_set(url, CURLUPART_URL, settings->oauth.introspection, 0) == CURLUE_OK &&
+	    take_part(url, CURLUPART_HOST, 0, host, sizeof host) &&
+	    take_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof port);
 
 	curl_url_cleanup(url);
 	if (!good) {

@@ -22,8 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	REQUIRE(answer.said.verdict != OAUTH_GOOD ||
-		(answer.said.account[0] != '\0' &&
-		    memmem(data, size, "true", 4) != NULL &&
+		(answer.said.account[0] != '\0' && memmem(data, size, "true", 4) != NULL &&
 		    (answer.expires == 0 || answer.expires > 1700000000)));
 	return 0;
 }

@@ -36,7 +36,8 @@ static void check_question(const struct auth_question *question)
 }
 
 /* False: the exchange is over. */
-static bool answer(struct sasl *s, enum sasl_next next, const struct auth_question *question, int how)
+static bool answer(
+    struct sasl *s, enum sasl_next next, const struct auth_question *question, int how)
 {
 	if (next == SASL_CHALLENGE)
 		return true;
@@ -73,8 +74,8 @@ static void converse(enum sasl_mechanism mechanism, int how, struct slice lines)
 	bool goes_on = answer(&s, sasl_begin(&s, mechanism, initial, &question), &question, how);
 
 	for (int i = 0; goes_on && i < 8; i++)
-		goes_on = answer(&s, sasl_take(&s, next_line(&in, how, &encoded), &question),
-		    &question, how);
+		goes_on = answer(
+		    &s, sasl_take(&s, next_line(&in, how, &encoded), &question), &question, how);
 	sasl_forget_response(&s);
 	sasl_wipe(&s);
 	buf_free(&encoded);

@@ -45,6 +45,17 @@ class Authority:
                 "-days", days, "-extfile", extensions, "-out", certificate)
         return Pair(certificate, key)
 
+    def department(self, name):
+        """An authority that this one has certified."""
+        below = Authority(self.directory, name)
+        request, extensions = below.directory / "request", below.directory / "extensions"
+        openssl("req", "-new", "-key", below.key, "-subj", "/CN=" + name, "-out", request)
+        extensions.write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n")
+        self.serial += 1
+        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-set_serial", 1000 + self.serial, "-days", 2,
+                "-extfile", extensions, "-out", below.certificate)
+        return below
+
     def revoke(self, *pairs):
         """A list of them, behind the authority's certificate in the file that Petrel is given."""
         conf, index = self.directory / "ca.conf", self.directory / "index"
@@ -302,6 +313,18 @@ def test_a_revoked_certificate_is_good_for_nothing(make_suite, authority, direct
     assert c.is_in(c.external())
     assert "EXTERNAL" not in Client(suite, "pop3", bad).mechanisms()
     wait_until(lambda: suite.log_lines("client-certificate", "verified=no", "revoked"))
+
+
+def test_a_client_shows_who_stands_between_it_and_the_authority(suite, authority):
+    department = authority.department("Department")
+    alice = department.user("alice")
+    listed(suite, "alice@example.test certificate " + alice.sha256())
+    beacon_is_out(suite)
+    assert "EXTERNAL" not in Client(suite, "imap", alice).mechanisms(), "nobody knows who that is"
+    alice.certificate.write_text(alice.certificate.read_text() + department.certificate.read_text())
+    c = Client(suite, "imap", alice)
+    assert c.is_in(c.external())
+    c.works()
 
 
 def test_a_listing_that_is_gone_counts_no_more_and_a_malformed_one_changes_nothing(suite, authority):

@@ -56,8 +56,7 @@ Test(beacons, what_is_not_ours_is_unknown)
 	cr_assert_eq(use(zero, "x", SECOND), BEACON_UNKNOWN);
 	beacons_current(beacons, SECOND);
 	cr_assert_eq(use(zero, "x", SECOND), BEACON_UNKNOWN);
-	cr_assert_eq(
-	    beacons_use(beacons, SLICE("short"), SLICE("x"), SECOND), BEACON_UNKNOWN);
+	cr_assert_eq(beacons_use(beacons, SLICE("short"), SLICE("x"), SECOND), BEACON_UNKNOWN);
 }
 
 Test(beacons, where_there_are_too_many_uses_the_oldest_beacon_goes)

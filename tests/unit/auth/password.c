@@ -91,7 +91,8 @@ Test(password, a_verifier_of_a_password_as_it_was_written_still_fits)
 	const char *fault;
 
 	cr_assert(credential_parse(SLICE("{SCRAM-SHA-256}4096$MDEyMzQ1Njc4OWFiY2RlZg==$"
-					 "9zKdE83AZIzYHavpOeJp+fd76Cp2GaKPbKvrc5Xisko=:1HuaHI8NDyUtTNL9hz3+wte5kR/yMW2nl6eQjghaOiQ="),
+					 "9zKdE83AZIzYHavpOeJp+fd76Cp2GaKPbKvrc5Xisko=:"
+					 "1HuaHI8NDyUtTNL9hz3+wte5kR/yMW2nl6eQjghaOiQ="),
 		      &credential, &fault),
 	    "%s", fault);
 	cr_assert(credential_verify(&credential, SLICE("a\u0308")));

@@ -56,8 +56,8 @@ static void is_proved(void)
 Test(proof, what_a_client_has_signed_is_proved_for_every_kind_of_key_and_digest)
 {
 	static const char *const kinds[] = {"EC", "RSA", "ED25519"};
-	static const char *const suites[] = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
-	    "TLS_CHACHA20_POLY1305_SHA256"};
+	static const char *const suites[] = {
+	    "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"};
 
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 		for (size_t k = 0; k < sizeof suites / sizeof suites[0]; k++) {

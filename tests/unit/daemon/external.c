@@ -113,8 +113,8 @@ static void setup(void)
 	daemon_start(&d, "auth/auth", ROLE_AUTH, conf);
 	smtpd = daemon_peer_with(&d, ROLE_SMTPD, 0, &handlers, NULL);
 	daemon_send_certificate(&d, buf_slice(&host.pem));
-	daemon_send_file(
-	    &d, CONTROL_FILE_CLIENT_AUTHORITIES, "authorities", open(path("authorities"), O_RDONLY));
+	daemon_send_file(&d, CONTROL_FILE_CLIENT_AUTHORITIES, "authorities",
+	    open(path("authorities"), O_RDONLY));
 	daemon_run_until(&d, &has_beacon);
 	cr_assert(has_beacon);
 }
@@ -157,8 +157,7 @@ static enum auth_verdict ask(const struct witnessed *w, const char *authorize)
 	struct auth_result result;
 	struct reader r;
 
-	auth_question_write(
-	    channel_call(smtpd, AUTH_EXTERNAL, daemon_reply, &reply, NULL), &q);
+	auth_question_write(channel_call(smtpd, AUTH_EXTERNAL, daemon_reply, &reply, NULL), &q);
 	cr_assert(channel_end(smtpd));
 	daemon_run_until(&d, &reply.came);
 	cr_assert_not(reply.lost);
@@ -247,8 +246,7 @@ Test(auth_external, whom_no_authority_stands_for_is_nobody_though_listed)
 
 Test(auth_external, what_is_no_handshake_is_refused_and_the_channel_lives_on)
 {
-	struct witnessed w = {
-	    .transcript = buf_with_limit(4096), .verify = buf_with_limit(4096)};
+	struct witnessed w = {.transcript = buf_with_limit(4096), .verify = buf_with_limit(4096)};
 
 	cr_assert_eq(ask(&w, "alice@example.org"), AUTH_REFUSED);
 	for (int i = 0; i < 4096; i++)

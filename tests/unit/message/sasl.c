@@ -76,8 +76,8 @@ Test(sasl, without_an_initial_response_each_asks_for_one)
 {
 	for (unsigned i = 0; i < SASL_MECHANISM_COUNT; i++) {
 		cr_assert_eq(begin_bare((enum sasl_mechanism)i), SASL_CHALLENGE);
-		cr_assert(slice_equal(buf_slice(&s.challenge),
-		    i == SASL_LOGIN ? SLICE("VXNlcm5hbWU6") : SLICE("")));
+		cr_assert(slice_equal(
+		    buf_slice(&s.challenge), i == SASL_LOGIN ? SLICE("VXNlcm5hbWU6") : SLICE("")));
 	}
 }
 
@@ -110,7 +110,8 @@ Test(sasl, what_is_not_base64_is_malformed_in_every_mechanism)
 					 &question),
 			    SASL_MALFORMED, "%s", lines[k]);
 			begin_bare((enum sasl_mechanism)i);
-			cr_assert_eq(sasl_take(&s, slice_string(lines[k]), &question), SASL_MALFORMED);
+			cr_assert_eq(
+			    sasl_take(&s, slice_string(lines[k]), &question), SASL_MALFORMED);
 		}
 }
 
@@ -120,8 +121,8 @@ Test(sasl, a_response_that_is_too_long_is_malformed_in_every_mechanism)
 
 	memset(octets, 'a', sizeof octets);
 	for (unsigned i = 0; i < SASL_MECHANISM_COUNT; i++)
-		cr_assert_eq(begin((enum sasl_mechanism)i, slice_of(octets, sizeof octets)),
-		    SASL_MALFORMED);
+		cr_assert_eq(
+		    begin((enum sasl_mechanism)i, slice_of(octets, sizeof octets)), SASL_MALFORMED);
 }
 
 Test(sasl, plain_has_three_parts)
@@ -183,8 +184,7 @@ Test(sasl, oauthbearer_has_a_header_and_pairs)
 	    SASL_ASK);
 	cr_assert_eq(question.type, AUTH_TOKEN);
 	cr_assert(slice_equal(question.authorize, SLICE("user@example.com")));
-	cr_assert(
-	    slice_equal(question.token, SLICE("vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==")));
+	cr_assert(slice_equal(question.token, SLICE("vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==")));
 	cr_assert_eq(TOKEN("y,a=a=2Cb=3Dc,\1AUTH=bearer x\1\1"), SASL_ASK);
 	cr_assert(slice_equal(question.authorize, SLICE("a,b=c")));
 	cr_assert(slice_equal(question.token, SLICE("x")));
@@ -214,7 +214,8 @@ Test(sasl, oauthbearer_that_is_not_as_it_has_to_be_is_malformed)
 
 Test(sasl, xoauth2_has_pairs_alone)
 {
-	cr_assert_eq(begin(SASL_XOAUTH2, SLICE("user=alice\1auth=Bearer ya29.x-y_z\1\1")), SASL_ASK);
+	cr_assert_eq(
+	    begin(SASL_XOAUTH2, SLICE("user=alice\1auth=Bearer ya29.x-y_z\1\1")), SASL_ASK);
 	cr_assert_eq(question.type, AUTH_TOKEN);
 	cr_assert_str_eq(question.mechanism, "XOAUTH2");
 	cr_assert(slice_equal(question.authorize, SLICE("alice")));

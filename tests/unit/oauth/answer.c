@@ -45,11 +45,10 @@ Test(answer, without_a_name_it_is_nobodys)
 	cr_assert_eq(verdict("{\"active\": true, \"username\": \"\"}"), OAUTH_NO_ACCOUNT);
 	cr_assert_eq(verdict("{\"active\": true, \"username\": 7}"), OAUTH_NO_ACCOUNT);
 	wanted.oauth.account = OAUTH_ACCOUNT_EMAIL;
-	cr_assert_eq(
-	    verdict("{\"active\": true, \"email\": \"a@b\", \"email_verified\": false}"),
+	cr_assert_eq(verdict("{\"active\": true, \"email\": \"a@b\", \"email_verified\": false}"),
 	    OAUTH_NO_ACCOUNT);
-	cr_assert_eq(
-	    verdict("{\"active\": true, \"email\": \"a@b\", \"email_verified\": true}"), OAUTH_GOOD);
+	cr_assert_eq(verdict("{\"active\": true, \"email\": \"a@b\", \"email_verified\": true}"),
+	    OAUTH_GOOD);
 }
 
 Test(answer, what_is_not_active_now_is_inactive)
@@ -70,8 +69,8 @@ Test(answer, what_is_not_active_now_is_inactive)
 Test(answer, it_has_to_be_good_for_every_scope)
 {
 	wanted.oauth.scope = (struct conf_list){2, scopes};
-	cr_assert_eq(
-	    verdict("{\"active\":true,\"username\":\"a\",\"scope\":\"x openid mail\"}"), OAUTH_GOOD);
+	cr_assert_eq(verdict("{\"active\":true,\"username\":\"a\",\"scope\":\"x openid mail\"}"),
+	    OAUTH_GOOD);
 	cr_assert_eq(
 	    verdict("{\"active\":true,\"username\":\"a\",\"scope\":\"mail\"}"), OAUTH_NO_SCOPE);
 	cr_assert_eq(verdict("{\"active\":true,\"username\":\"a\",\"scope\":\"openid mailbox\"}"),
