@@ -5,6 +5,10 @@
 
 #include "access/private.h"
 #include "message/address.h"
+#include "message/encoding.h"
+#include "message/spelling.h"
+
+enum { ADDRESS_OCTETS_MAX = 1024 }; /* folded: longer than as it came */
 
 /* --- text with stars ----------------------------------------------------------------- */
 
@@ -123,6 +127,19 @@ static enum access_truth helo_is(const struct access_pattern *pattern,
 	}
 }
 
+/* In any script letter case does not count. */
+static bool matches_address(struct slice pattern, struct slice address)
+{
+	struct buf folded = buf_with_limit(ADDRESS_OCTETS_MAX);
+	bool matches;
+
+	if (is_ascii(address))
+		return glob(pattern, address);
+	matches = address_fold(address, &folded) && glob(pattern, buf_slice(&folded));
+	buf_free(&folded);
+	return matches;
+}
+
 static enum access_truth address_is(const struct access_pattern *pattern, struct slice address,
     const struct access_facts *facts, unsigned *wants)
 {
@@ -132,7 +149,7 @@ static enum access_truth address_is(const struct access_pattern *pattern, struct
 	case PATTERN_TABLE:
 		return in_table(pattern->number, facts, wants);
 	default:
-		return truth(address.len > 0 && glob(slice_string(pattern->text), address));
+		return truth(address.len > 0 && matches_address(slice_string(pattern->text), address));
 	}
 }
 

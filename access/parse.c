@@ -6,7 +6,11 @@
 #include <stdlib.h>
 
 #include "access/private.h"
+#include "message/encoding.h"
+#include "message/spelling.h"
 #include "table/table.h"
+
+enum { PATTERN_OCTETS_MAX = 4096 };
 
 static const char *const action_words[ACCESS_ACTION_COUNT] = {
     [ACCESS_NO_RULE] = "no rule",
@@ -231,6 +235,28 @@ static bool address_pattern(
 	       fail(p, "out of memory");
 }
 
+/* Spelled as the facts are: what is not ASCII has more than one spelling (spelling.h). */
+static bool spell_pattern(
+    struct parser *p, enum access_condition_kind kind, struct access_pattern *pattern)
+{
+	bool is_host = kind == CONDITION_CLIENT || kind == CONDITION_HELO;
+	struct slice text = slice_string(pattern->text);
+	struct buf folded = buf_with_limit(PATTERN_OCTETS_MAX);
+	char *spelled = NULL;
+
+	if (pattern->kind != PATTERN_GLOB || is_ascii(text))
+		return true;
+	if (is_host ? domain_pattern_fold(text, &folded) : address_pattern_fold(text, &folded))
+		spelled = slice_dup(buf_slice(&folded));
+	buf_free(&folded);
+	if (spelled == NULL)
+		return fail(p, "%s: \"%.*s\" cannot be matched: a star stands for whole labels of such a domain",
+		    condition_words[kind], SLICE_PRINTF(text));
+	free(pattern->text);
+	pattern->text = spelled;
+	return true;
+}
+
 static bool service_pattern(struct parser *p, struct access_pattern *pattern)
 {
 	const char *const names[] = {service_name(SERVICE_MX), service_name(SERVICE_SUBMISSION),
@@ -261,13 +287,14 @@ static bool read_pattern(
 		return table_pattern(p, kind, slice_part(word, 1, word.len - 2), pattern);
 	switch (kind) {
 	case CONDITION_CLIENT:
-		return client_pattern(p, pattern);
+		return client_pattern(p, pattern) && spell_pattern(p, kind, pattern);
 	case CONDITION_HELO:
-		return helo_pattern(p, pattern);
+		return helo_pattern(p, pattern) && spell_pattern(p, kind, pattern);
 	case CONDITION_SERVICE:
 		return service_pattern(p, pattern);
 	default:
-		return address_pattern(p, condition_words[kind], pattern);
+		return address_pattern(p, condition_words[kind], pattern) &&
+		       spell_pattern(p, kind, pattern);
 	}
 }
 

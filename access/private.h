@@ -35,7 +35,7 @@ struct access_pattern {
 	uint8_t kind; /* enum access_pattern_kind */
 	uint8_t number; /* of the table, or the service */
 	struct network network;
-	char *text; /* as written */
+	char *text; /* as written, or folded (spelling.h) */
 };
 
 struct access_condition {

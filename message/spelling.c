@@ -94,3 +94,30 @@ bool address_fold(struct slice address, struct buf *out)
 	return domain_to_ascii(domain, ascii) ? buf_append_string(out, ascii)
 					      : append_lower(domain, out);
 }
+
+bool domain_pattern_fold(struct slice pattern, struct buf *out)
+{
+	size_t head = (size_t)(slice_find_last(pattern, '*') + 1);
+	struct slice labels = slice_from(pattern, head);
+	char ascii[DOMAIN_TEXT_MAX];
+
+	if (is_ascii(pattern))
+		return append_lower(pattern, out);
+	if (head > 0) {
+		if (!slice_starts_with(labels, SLICE(".")) || !is_ascii(slice_part(pattern, 0, head)))
+			return false;
+		labels = slice_from(labels, 1);
+		append_lower(slice_part(pattern, 0, head + 1), out);
+	}
+	return domain_to_ascii(labels, ascii) && buf_append_string(out, ascii);
+}
+
+bool address_pattern_fold(struct slice pattern, struct buf *out)
+{
+	ssize_t at = slice_find_last(pattern, '@');
+
+	if (at < 0)
+		return local_part_fold(pattern, out);
+	return local_part_fold(slice_part(pattern, 0, (size_t)at + 1), out) &&
+	       domain_pattern_fold(slice_from(pattern, (size_t)at + 1), out);
+}

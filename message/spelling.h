@@ -49,4 +49,12 @@ bool local_part_fold(struct slice local, struct buf *out);
  */
 bool address_fold(struct slice address, struct buf *out);
 
+/*
+ * The same for patterns in which `*` stands for any octets: of a domain, and of
+ * addresses ("*@*.example.org").  What a star leaves of a domain that is not ASCII
+ * must be whole labels.  False where that has no A-label, or `out` is full.
+ */
+bool domain_pattern_fold(struct slice pattern, struct buf *out);
+bool address_pattern_fold(struct slice pattern, struct buf *out);
+
 #endif

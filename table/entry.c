@@ -298,12 +298,24 @@ static bool fold_domain(struct slice key, struct buf *out)
 	return (!has_dot || buf_append_octet(out, '.')) && buf_append_string(out, ascii);
 }
 
+/* Of a table of anything: an address, a name of a host, either with stars, or a word. */
+static bool fold_anything(struct slice key, struct buf *out)
+{
+	bool is_host = slice_find(key, 0, '@') < 0 && slice_find(key, 0, '.') >= 0;
+	size_t before = out->len;
+
+	if (is_host ? domain_pattern_fold(key, out) : address_pattern_fold(key, out))
+		return true;
+	out->len = before;
+	return address_fold(key, out);
+}
+
 const struct table_schema table_schema_accounts = {TABLE_PLAIN, account_valid, address_fold};
 const struct table_schema table_schema_aliases = {TABLE_ALIASES, alias_valid, address_fold};
 const struct table_schema table_schema_routes = {TABLE_PLAIN, route_valid, fold_domain};
 const struct table_schema table_schema_senders = {TABLE_PLAIN, sender_valid, address_fold};
 const struct table_schema table_schema_domains = {TABLE_PLAIN, domain_valid, fold_domain};
-const struct table_schema table_schema_plain = {TABLE_PLAIN, NULL, NULL};
+const struct table_schema table_schema_plain = {TABLE_PLAIN, NULL, fold_anything};
 
 const struct table_schema *table_schema_named(struct slice name)
 {

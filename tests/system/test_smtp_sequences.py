@@ -17,7 +17,9 @@ SETTINGS = """
 smtp { size-limit 64K
  recipients-limit 100
  errors-limit 10
+ tarpit-delay 0
  xclient-networks { 127.0.0.1/32 } }
+access { refuse from *@böse.test böse@elsewhere.test <verrufen> }
 """
 # Nothing of what is accepted for other hosts leaves this one.
 ROUTES = "* smtp:[127.0.0.1]:1\n"
@@ -29,6 +31,8 @@ def suite(certificate):
     directory.chmod(0o755)
     s = Suite(directory, certificate=certificate, extra=SETTINGS, domain="example.test bücher.test",
               users=("alice@example.test", "bob@example.test", "jörg@example.test", "info@bücher.test"))
+    s.path("tables").mkdir(mode=0o755)
+    s.path("tables/verrufen").write_text("übel@elsewhere.test\n*@*.schlimm.рф\n")
     s.start()
     s.path("tables/routes").write_text(ROUTES)
     yield s

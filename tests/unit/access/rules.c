@@ -163,6 +163,22 @@ Test(access, a_domain_with_a_star_is_its_subdomains)
 	cr_assert_not(is_refused(from("a@b.bad.example")));
 }
 
+/* As smtpd has them: the domain is an A-label already. */
+Test(access, an_address_that_is_not_ascii_is_matched_however_it_is_spelled)
+{
+	cr_assert(read_rules("refuse from *@b\303\274cher.example *@*.\320\277\320\276\321\207\321\202\320\260.\321\200\321\204 "
+			     "j\303\266rg@example.net J\303\226RG.*@example.net"));
+	cr_assert(is_refused(from("a@xn--bcher-kva.example")));
+	cr_assert(is_refused(from("\303\204@xn--bcher-kva.example")));
+	cr_assert(is_refused(from("a@mail.xn--80a1acny.xn--p1ai")));
+	cr_assert(is_refused(from("J\303\226RG@example.net")));
+	cr_assert(is_refused(from("jo\314\210rg@example.net")));
+	cr_assert(is_refused(from("j\303\266rg.m\303\274ller@example.net")));
+	cr_assert_not(is_refused(from("jorg@example.net")));
+	cr_assert_not(is_refused(from("a@xn--80a1acny.xn--p1ai")));
+	cr_assert_not(read_rules("refuse from *@b\303\274*.example"));
+}
+
 Test(access, the_null_sender_is_written_as_in_the_protocol)
 {
 	cr_assert(read_rules("refuse from <>"));

@@ -92,6 +92,28 @@ Test(spelling, where_an_address_is_looked_up_case_and_composition_do_not_count)
 	folds_to("\377A@example.org", "\377a@example.org");
 }
 
+static void pattern_becomes(const char *text, const char *expected)
+{
+	struct buf out = buf_with_limit(1024);
+
+	cr_expect_eq(address_pattern_fold(slice_string(text), &out), expected != NULL, "%s", text);
+	if (expected != NULL)
+		cr_expect(slice_equal(buf_slice(&out), slice_string(expected)), "%.*s", (int)out.len, out.data);
+	buf_free(&out);
+}
+
+Test(spelling, a_pattern_is_spelled_like_what_it_is_to_match)
+{
+	pattern_becomes("*@Example.org", "*@example.org");
+	pattern_becomes("J\303\226*@example.org", "j\303\266*@example.org");
+	pattern_becomes("*@B\303\274cher.example", "*@xn--bcher-kva.example");
+	pattern_becomes("*@*.b\303\274cher.example", "*@*.xn--bcher-kva.example");
+	pattern_becomes("*@*", "*@*");
+	pattern_becomes("*@*\303\274.example", NULL);
+	pattern_becomes("*@b\303\274*.example", NULL);
+	pattern_becomes("*@\303\274..example", NULL);
+}
+
 Test(spelling, folding_twice_is_folding_once)
 {
 	static const char *const names[] = {"\304\260stanbul", "\316\243\316\221\316\243", "\307\205",
