@@ -8,6 +8,7 @@
  */
 #include <unistd.h>
 
+#include "message/header.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/smtpd/fake_house.h"
 
@@ -64,6 +65,29 @@ static void check_commit(const struct fake_commit *commit)
 		strncmp(commit->prepend, "X-Fake: yes\r\n", 13) == 0);
 }
 
+/* A user's message, as its readers get it, says once whom it is from, and shows no Bcc. */
+static void check_submission(const struct fake_commit *commit)
+{
+	struct buf whole = buf_with_limit(sizeof commit->prepend + sizeof commit->content);
+	bool is_account = strchr(commit->login, '@') != NULL;
+	struct header_field field;
+	struct header_walk walk;
+	size_t authors = 0;
+
+	if (commit->login[0] == '\0')
+		return;
+	buf_append_string(&whole, commit->prepend);
+	buf_append_string(&whole, commit->content);
+	walk = header_walk_over(buf_slice(&whole));
+	while (header_next(&walk, &field)) {
+		authors += slice_equal_nocase(field.name, SLICE("From"));
+		REQUIRE(!slice_equal_nocase(field.name, SLICE("Bcc")));
+		REQUIRE(!slice_equal_nocase(field.name, SLICE("Resent-Bcc")));
+	}
+	REQUIRE(authors == 1 || (authors > 1 && !is_account));
+	buf_free(&whole);
+}
+
 static void send_pieces(const uint8_t *data, size_t size, size_t piece)
 {
 	while (size > 0 && fake.session_is_open) {
@@ -108,8 +132,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake.holds_answers = false;
 	fake_run();
 	check_replies();
-	for (unsigned i = 0; i < fake.commits_count && i < FAKE_COMMITS_MAX; i++)
+	for (unsigned i = 0; i < fake.commits_count && i < FAKE_COMMITS_MAX; i++) {
 		check_commit(&fake.commits[i]);
+		check_submission(&fake.commits[i]);
+	}
 	fake_close();
 	REQUIRE(!fake.session_is_open);
 	return 0;
