@@ -240,3 +240,19 @@ void dns_reverse_name(const struct resolver_address *address, char name[REVERSE_
 		    name + at, REVERSE_NAME_MAX - at, "%x.%x.", o[i] & 15u, o[i] >> 4);
 	snprintf(name + at, REVERSE_NAME_MAX - at, "ip6.arpa");
 }
+
+size_t dns_text(struct slice data, char *text, size_t size)
+{
+	struct cursor in = cursor_over(data);
+	size_t len = 0;
+	int string;
+
+	while ((string = cursor_next(&in)) >= 0) {
+		struct slice part = slice_part(cursor_rest(&in), 0, (size_t)string);
+
+		cursor_skip(&in, part.len);
+		for (size_t i = 0; i < part.len && len < size; i++)
+			text[len++] = part.data[i] < ' ' || part.data[i] > '~' ? '?' : part.data[i];
+	}
+	return len;
+}

@@ -69,6 +69,12 @@ void answer_finish_hosts(struct resolver_hosts *hosts, bool by_mx);
 /* Whether an A or AAAA answer holds the address. */
 bool answer_has_address(const struct dns_answer *answer, const struct resolver_address *address);
 
+/*
+ * A TXT record's data as one text (RFC 1035, 3.3.14: strings, each behind its
+ * length), cut at the end of `text`; what cannot be printed becomes '?'.  Its length.
+ */
+size_t dns_text(struct slice data, char *text, size_t size);
+
 enum { REVERSE_NAME_MAX = 80 };
 /* The name under which an address's PTR record stands (RFC 1035, 3.5; RFC 3596, 2.5). */
 void dns_reverse_name(const struct resolver_address *address, char name[REVERSE_NAME_MAX]);

@@ -59,22 +59,6 @@ static void free_asked(struct asked *asked)
 	free(asked);
 }
 
-size_t records_text(struct slice data, char *text, size_t size)
-{
-	struct cursor in = cursor_over(data);
-	size_t len = 0;
-	int string;
-
-	while ((string = cursor_next(&in)) >= 0) {
-		struct slice part = slice_part(cursor_rest(&in), 0, (size_t)string);
-
-		cursor_skip(&in, part.len);
-		for (size_t i = 0; i < part.len && len < size; i++)
-			text[len++] = part.data[i] < ' ' || part.data[i] > '~' ? '?' : part.data[i];
-	}
-	return len;
-}
-
 static void on_answer(void *context, const struct dns_answer *answer)
 {
 	static char texts[RESOLVER_RECORDS_MAX][RESOLVER_RECORD_MAX];
@@ -86,7 +70,7 @@ static void on_answer(void *context, const struct dns_answer *answer)
 		struct slice record = answer->records[i];
 
 		if (asked->type == RESOLVER_TXT)
-			record = slice_of(texts[records.count], records_text(record, texts[records.count], RESOLVER_RECORD_MAX));
+			record = slice_of(texts[records.count], dns_text(record, texts[records.count], RESOLVER_RECORD_MAX));
 		else if (record.len != 4)
 			continue;
 		records.records[records.count++] = record;

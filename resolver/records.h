@@ -19,10 +19,4 @@ void records_ask(struct channel *channel, uint32_t request, enum resolver_type t
 /* Whoever asked over that channel is gone. */
 void records_forget(const struct channel *channel);
 
-/*
- * A TXT record's data as one text (RFC 1035, 3.3.14: strings, each behind its
- * length), cut at the end of `text`; octets that are no text become '?'.
- */
-size_t records_text(struct slice data, char *text, size_t size);
-
 #endif

@@ -134,20 +134,23 @@ struct verdict gate_policy_verdict(const struct policy_answer *answer)
 
 /* --- what becomes of a verdict ------------------------------------------------------ */
 
-void gate_keep(struct session *s, const struct verdict *verdict, struct slice fields)
+bool gate_keep(struct session *s, const struct verdict *verdict, struct slice fields)
 {
 	struct transaction *transaction = s->transaction;
+	bool is_held = verdict->answer == VERDICT_HOLD || s->gate.for_all == VERDICT_HOLD;
+	bool is_discarded = verdict->answer == VERDICT_DISCARD || s->gate.for_all == VERDICT_DISCARD;
 
-	if (transaction == NULL)
-		return;
-	/* Where memory is too short for the reason, the commit fails: nothing is let through for that. */
-	if (verdict->answer == VERDICT_HOLD)
-		transaction_hold(transaction, slice_string(verdict->text[0] != '\0' ? verdict->text : verdict->by));
-	if (verdict->answer == VERDICT_DISCARD)
-		transaction->is_discarded = true;
+	if (transaction == NULL) {
+		if (is_held || is_discarded)
+			s->gate.for_all = is_discarded ? VERDICT_DISCARD : VERDICT_HOLD;
+		return true;
+	}
+	transaction->is_discarded = transaction->is_discarded || is_discarded;
 	/* What has no room any more is no reason to refuse the message. */
 	if (fields.len > 0 && transaction->fields.len + fields.len <= TRANSACTION_FIELDS_MAX)
 		buf_append_slice(&transaction->fields, fields);
+	return !is_held ||
+	       transaction_hold(transaction, slice_string(verdict->text[0] != '\0' ? verdict->text : verdict->by));
 }
 
 void gate_log(struct session *s, enum gate_stage stage, const struct verdict *verdict, struct slice recipient)
@@ -181,16 +184,17 @@ void gate_refuse(struct session *s, const struct verdict *against)
 
 static void conclude(struct session *s, const struct verdict *verdict, struct slice fields)
 {
+	const struct verdict failed = verdict_of(VERDICT_DEFER, 451, "4.3.0", NULL, "gate");
 	gate_done *done = s->gate.done;
 
 	s->gate.done = NULL;
 	gate_log(s, (enum gate_stage)s->gate.stage, verdict, SLICE(""));
-	if (verdict_is_against(verdict)) {
+	if (verdict_is_against(verdict))
 		done(s, verdict);
-	} else {
-		gate_keep(s, verdict, fields);
+	else if (gate_keep(s, verdict, fields))
 		done(s, NULL);
-	}
+	else
+		done(s, &failed);
 }
 
 /* What `done` has begun may be another question already. */

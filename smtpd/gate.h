@@ -56,6 +56,7 @@ struct gate {
 	uint8_t stage;          /* of it */
 	bool waits_for_name;    /* of the client; then the question goes to policy */
 	bool is_known_to_policy;
+	uint8_t for_all;        /* VERDICT_HOLD or VERDICT_DISCARD was said before there was a message */
 	int32_t score;          /* of the client in DNS lists; see policy_answer */
 	char *listed;           /* what to say to it where that is too high; or NULL */
 };
@@ -100,8 +101,12 @@ bool gate_ask_policy(struct session *s, struct question *question, enum gate_sta
     struct slice recipient, struct verdict *verdict);
 /* What policy said (NULL: lost), as a verdict. */
 struct verdict gate_policy_verdict(const struct policy_answer *answer);
-/* A verdict that lets the message go on: remember what it wants done with it. */
-void gate_keep(struct session *s, const struct verdict *verdict, struct slice fields);
+/*
+ * A verdict that lets the message go on: remember what it wants done with it; before there
+ * is one, with all messages of the session.  False: it is to be held, and that cannot be
+ * remembered; so it must not go on.
+ */
+bool gate_keep(struct session *s, const struct verdict *verdict, struct slice fields);
 /* The log line of a verdict against the session, or for a message that is held or discarded. */
 void gate_log(struct session *s, enum gate_stage stage, const struct verdict *verdict, struct slice recipient);
 

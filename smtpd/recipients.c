@@ -41,6 +41,10 @@ static void accept_recipient(struct session *s, struct session_recipient *recipi
 {
 	const char *text = recipient->verdict.text;
 
+	if (!gate_keep(s, &recipient->verdict, slice_string(recipient->fields))) {
+		recipient->verdict = verdict_of(VERDICT_DEFER, 451, "4.3.0", NULL, "gate");
+		return;
+	}
 	if (!transaction_add_recipient(s->transaction, &recipient->accepted)) {
 		recipient->verdict = verdict_of(
 		    VERDICT_DEFER, 452, "4.5.3", "Too many recipients", NULL);
@@ -48,7 +52,6 @@ static void accept_recipient(struct session *s, struct session_recipient *recipi
 		return;
 	}
 	gate_log(s, GATE_RCPT, &recipient->verdict, recipient->accepted.address);
-	gate_keep(s, &recipient->verdict, slice_string(recipient->fields));
 	reply(s, 250, "2.1.5", "%s", text[0] == '\0' || recipient->is_gates ? "Ok" : text);
 }
 

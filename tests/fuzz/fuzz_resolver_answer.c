@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct dns_answer answer = {.status = RESOLVER_OK};
 	struct cursor c = cursor_over(slice_of(data, size));
 	struct address_list v4, v6;
-	char name[RESOLVER_NAME_MAX + 1];
+	char name[RESOLVER_NAME_MAX + 1], text[64];
 
 	while (!cursor_done(&c) && answer.count < DNS_RECORDS_MAX) {
 		size_t len = (size_t)cursor_next(&c);
@@ -29,6 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		answer.records[answer.count++] = record;
 		if (dns_name_text(record, name))
 			REQUIRE(name[0] == '\0' || dns_name_is_valid(slice_string(name)));
+		len = dns_text(record, text, sizeof text);
+		REQUIRE(len <= sizeof text && len <= record.len);
+		for (size_t i = 0; i < len; i++)
+			REQUIRE(text[i] >= ' ' && text[i] <= '~');
 	}
 	answer_take_mx(&answer, middle_below, &hosts);
 	REQUIRE(hosts.count <= RESOLVER_HOSTS_MAX);

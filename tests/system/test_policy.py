@@ -243,6 +243,16 @@ def test_421_and_521_end_the_connection(make_suite, service):
                 c.noop()
 
 
+def test_hold_takes_the_message_and_shows_it_to_the_administrator(make_suite, service):
+    a = service(lambda request: "HOLD looks odd")
+    s = make_suite(extra=STRANGERS + "policy.services %s,stage=message\n" % a.name)
+    assert send(s) == {}
+    wait_until(lambda: [(m["state"], m["hold_reason"]) for m in s.queue()] == [("held", "looks odd")])
+    assert s.messages("bob") == []
+    s.petrel("queue", "release", "--all")
+    wait_until(lambda: len(s.messages("bob")) == 1)
+
+
 def test_discard_says_250_and_stores_nothing(make_suite, service):
     a = service(lambda request: "DISCARD" if request["sender"].startswith("spam") else "PREPEND X-Seen: yes")
     s = make_suite(extra=STRANGERS + "policy.services %s\n" % a.name)

@@ -307,3 +307,16 @@ Test(reverse_name, is_confirmed_by_the_address_among_the_answers)
 	answer.status = RESOLVER_TEMPORARY;
 	cr_assert_not(answer_has_address(&answer, &here));
 }
+
+Test(dns_text, is_the_strings_of_a_record_put_together_and_printable)
+{
+	char text[16];
+
+	cr_assert_eq(dns_text(SLICE("\3abc\0\2de"), text, sizeof text), 5);
+	cr_assert(slice_equal(slice_of(text, 5), SLICE("abcde")));
+	cr_assert_eq(dns_text(SLICE("\4a\nb\377"), text, sizeof text), 4);
+	cr_assert(slice_equal(slice_of(text, 4), SLICE("a?b?")));
+	cr_assert_eq(dns_text(SLICE("\377ab"), text, sizeof text), 2, "a length beyond the record's end");
+	cr_assert_eq(dns_text(SLICE("\20aaaaaaaaaaaaaaaa\20bbbbbbbbbbbbbbbb"), text, sizeof text), 16);
+	cr_assert_eq(dns_text(SLICE(""), text, sizeof text), 0);
+}

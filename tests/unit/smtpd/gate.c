@@ -264,6 +264,18 @@ Test(gate, the_greeting_waits_for_the_verdict_and_may_be_a_refusal)
 	cr_assert(fake_is_closed());
 }
 
+Test(gate, what_is_said_of_a_client_before_its_first_message_holds_for_all_of_them)
+{
+	open_with("dnslists.lists dnsbl.test.example");
+	fake.connect_verdict = verdict_of(VERDICT_DISCARD, 0, NULL, NULL, "test");
+	begin();
+	for (int i = 0; i < 2; i++)
+		PLAY({"MAIL FROM:<a@crepes.fr>\r\n", "250\n"}, {"RCPT TO:<bob@hamburger.edu>\r\n", "250\n"},
+		    {"DATA\r\n", "354\n"}, {"x\r\n.\r\n", "250 2.0.0\n"});
+	cr_assert_eq(fake.commits_count, 0);
+	cr_assert_eq(fake.aborted, 2);
+}
+
 /* --- the answer's encoding --------------------------------------------------------- */
 
 Test(verdicts, a_reply_says_the_same_as_the_verdict)
