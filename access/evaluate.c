@@ -206,6 +206,9 @@ static void print_fact(
 	case CONDITION_TLS:
 		buf_printf(out, "there is %s", facts->is_secured ? "TLS" : "no TLS");
 		break;
+	case CONDITION_SCORE:
+		buf_printf(out, "the score is %lld", (long long)facts->score);
+		break;
 	case CONDITION_EARLY:
 		buf_printf(out, "the client %s", facts->is_early ? "talked early" : "waited for the greeting");
 		break;

@@ -169,6 +169,8 @@ static enum access_truth pattern_holds(enum access_condition_kind kind,
 		return truth(facts->login.len > 0) == ACCESS_TRUE
 			   ? address_is(pattern, facts->login, facts, wants)
 			   : ACCESS_FALSE;
+	case CONDITION_SCORE:
+		return truth(facts->score >= pattern->score);
 	default:
 		return truth(pattern->number == (unsigned)facts->service);
 	}
@@ -182,6 +184,7 @@ static enum access_stage known_from(
 {
 	switch (condition->kind) {
 	case CONDITION_HELO:
+	case CONDITION_SCORE: /* they are asked before the greeting, and answer later */
 		return ACCESS_HELO;
 	case CONDITION_FROM:
 		return ACCESS_MAIL;

@@ -34,6 +34,7 @@ static const char *const condition_words[CONDITION_COUNT] = {
     [CONDITION_TLS] = "tls",
     [CONDITION_EARLY] = "early",
     [CONDITION_PIPELINING] = "pipelining",
+    [CONDITION_SCORE] = "score",
 };
 
 /* What the client is told unless the rule says otherwise. */
@@ -270,6 +271,20 @@ static bool service_pattern(struct parser *p, struct access_pattern *pattern)
 	return true;
 }
 
+/* A number, with or without a minus. */
+static bool score_pattern(struct parser *p, struct access_pattern *pattern)
+{
+	struct slice word = buf_slice(&p->word);
+	bool is_negative = word.data[0] == '-';
+	uint64_t number;
+
+	if (!slice_number(slice_from(word, is_negative), 1000000, &number))
+		return fail(p, "score: \"%.*s\" is not a number", SLICE_PRINTF(word));
+	pattern->kind = PATTERN_SCORE;
+	pattern->score = is_negative ? -(int64_t)number : (int64_t)number;
+	return true;
+}
+
 static bool read_pattern(
     struct parser *p, enum access_condition_kind kind, struct access_pattern *pattern)
 {
@@ -282,7 +297,7 @@ static bool read_pattern(
 		return fail(p, "%s: an empty word matches nothing", condition_words[kind]);
 	if (word.len > 1 && word.data[word.len - 1] == ',')
 		return fail(p, "no commas between words, as in \"%.*s\"", SLICE_PRINTF(word));
-	if (!p->is_quoted && kind != CONDITION_SERVICE && word.len > 2 && word.data[0] == '<' &&
+	if (!p->is_quoted && kind != CONDITION_SERVICE && kind != CONDITION_SCORE && word.len > 2 && word.data[0] == '<' &&
 	    word.data[word.len - 1] == '>')
 		return table_pattern(p, kind, slice_part(word, 1, word.len - 2), pattern);
 	switch (kind) {
@@ -292,6 +307,8 @@ static bool read_pattern(
 		return helo_pattern(p, pattern) && spell_pattern(p, kind, pattern);
 	case CONDITION_SERVICE:
 		return service_pattern(p, pattern);
+	case CONDITION_SCORE:
+		return score_pattern(p, pattern);
 	default:
 		return address_pattern(p, condition_words[kind], pattern) &&
 		       spell_pattern(p, kind, pattern);

@@ -16,6 +16,7 @@ enum access_condition_kind {
 	CONDITION_TLS,
 	CONDITION_EARLY,
 	CONDITION_PIPELINING,
+	CONDITION_SCORE,
 	CONDITION_COUNT
 };
 
@@ -28,12 +29,14 @@ enum access_pattern_kind {
 	PATTERN_LITERAL, /* HELO [192.0.2.1], or without the brackets */
 	PATTERN_BARE,    /* a HELO without a dot */
 	PATTERN_MINE,    /* a HELO that is our own name */
-	PATTERN_SERVICE
+	PATTERN_SERVICE,
+	PATTERN_SCORE
 };
 
 struct access_pattern {
 	uint8_t kind; /* enum access_pattern_kind */
 	uint8_t number; /* of the table, or the service */
+	int64_t score;  /* at least */
 	struct network network;
 	char *text; /* as written, or folded (spelling.h) */
 };

@@ -82,6 +82,7 @@ struct access_facts {
 	bool is_early;      /* it talked before it was greeted */
 	bool is_pipelining; /* it sent commands ahead before it was allowed to */
 	bool is_secured;    /* TLS */
+	int64_t score;      /* what DNS lists say of the client, weighted; from HELO on */
 	struct slice login; /* empty: none */
 	struct slice helo;  /* from HELO on */
 	struct slice hostname; /* our own name */

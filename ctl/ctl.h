@@ -26,6 +26,7 @@ int ctl_queue(const struct ctl *ctl, int argc, char **argv);
 int ctl_greylist(const struct ctl *ctl, int argc, char **argv);
 int ctl_user(const struct ctl *ctl, int argc, char **argv);
 int ctl_table(const struct ctl *ctl, int argc, char **argv);
+int ctl_test(const struct ctl *ctl, int argc, char **argv);
 int ctl_trace(const struct ctl *ctl, int argc, char **argv);
 
 /* Read and check the configuration, and point `settings` at it; says what is wrong on standard error.  NULL then. */

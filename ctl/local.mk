@@ -15,6 +15,7 @@ ctl_petrel_SOURCES = \
 	ctl/queue.c \
 	ctl/suite.c \
 	ctl/table.c \
+	ctl/test.c \
 	ctl/trace.c \
 	ctl/user.c \
 	master/directories.c master/directories.h \

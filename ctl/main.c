@@ -29,6 +29,7 @@ static const struct {
     {"greylist", ctl_greylist, "list|allow|forget [network]",                  "networks that the greylist knows"},
     {"user",   ctl_user,   "add|passwd|list|delete [arguments]",               "accounts and their passwords"},
     {"table",  ctl_table,  "build|query [arguments]",                          "lookup tables"},
+    {"test",   ctl_test,   "session --client address --to address [options]",  "what would become of a client's mail, and which rule says so"},
     {"trace",  ctl_trace,  "id|address",                                       "every line of a message's life, in order"},
 };
 

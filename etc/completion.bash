@@ -20,7 +20,7 @@ _petrel()
 
 	local words=
 	case $command:$sub in
-	:) words="start stop reload status check config queue greylist user table trace -c --json --help --version" ;;
+	:) words="start stop reload status check config queue greylist user table test trace -c --json --help --version" ;;
 	start:) words=-f ;;
 	status:) words="--certificates --tables --json" ;;
 	check:) words=--json ;;
@@ -34,6 +34,8 @@ _petrel()
 	table:) words="build query" ;;
 	table:build) words="accounts aliases routes senders domains" ;;
 	table:query) [[ $before != query ]] || words="accounts aliases routes senders domains" ;;
+	test:) words=session ;;
+	test:session) words="--client --name --helo --from --to --service --login --tls --early --score --json" ;;
 	trace:) words=$("$program" "${options[@]}" user list 2>/dev/null) ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

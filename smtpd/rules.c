@@ -52,6 +52,7 @@ struct access_facts rules_facts(const struct gate_question *question)
 	    .name = slice_string(s->client_name),
 	    .is_early = s->client.talked_early,
 	    .is_pipelining = s->is_pipelining,
+	    .score = s->gate.score,
 	    .is_secured = session_is_secured(s),
 	    .login = slice_string(s->login),
 	    .helo = slice_string(s->helo),

@@ -1,6 +1,7 @@
 """Who may send what here: access rules, limits for clients and networks, early talkers, probes."""
 
 import base64
+import json
 import os
 import re
 import signal
@@ -109,6 +110,69 @@ def test_a_death_of_lookup_in_between_refuses_nobody_for_good(ruled):
         os.kill(pid, signal.SIGKILL)
         assert c.reply().startswith("451 4.4.3")
     wait_until(lambda: sent(ruled, mail="evil@elsewhere.test")[0] == 554)
+
+
+# --- petrel test session ----------------------------------------------------------------------
+
+
+def trial(suite, *arguments, check=None):
+    done = suite.petrel("test", "session", *arguments, check=False)
+    if check is not None:
+        assert done.returncode == check, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_trial_says_which_rule_decides_and_why_the_others_do_not(ruled):
+    number = ruled.conf.read_text().splitlines().index("    accept  to postmaster@example.test") + 1
+    said = trial(ruled, "--client", "192.0.2.1", "--name", "x.test", "--helo", "localhost",
+                 "--from", "a@b.test", "--to", "bob@example.test", check=69)
+    assert "petrel.conf:%d: accept to postmaster@example.test\n" % number in said
+    assert "no: to: the recipient is <bob@example.test>" in said
+    assert 'petrel.conf:%d: refuse helo localhost *.invalid say "You are not me"\n            matches\n' % (number + 1) in said
+    assert "decided by petrel.conf:%d\n" % (number + 1) in said
+    assert "refused: 550 5.7.1 You are not me\n" in said
+    # What stands below was not looked at.
+    assert "slow.test" not in said
+
+
+@pytest.mark.parametrize("helo, mail, to", [
+    ("client.test", "alice@elsewhere.test", "bob@example.test"),
+    ("localhost", "alice@elsewhere.test", "bob@example.test"),
+    ("x.invalid", "alice@elsewhere.test", "postmaster@example.test"),
+    ("client.test", "a@slow.test", "bob@example.test"),
+    ("client.test", "evil@elsewhere.test", "bob@example.test"),
+    ("client.test", "x@a.worse.test", "bob@example.test"),
+    ("client.test", "a@nowhere.test", "bob@example.test"),
+    ("client.test", "a@b.test", "nobody@example.test"),
+    ("client.test", "a@b.test", "x@elsewhere.test"),
+    ("client.test", "", "bob@example.test"),
+])
+def test_a_trial_and_a_session_come_to_the_same(ruled, helo, mail, to):
+    code, text = sent(ruled, helo, mail, to)
+    tried = json.loads(ruled.petrel("--json", "test", "session", "--client", STRANGER, "--helo", helo, "--from", mail,
+                                    "--to", to, check=False).stdout)["recipients"][0]
+    if code == 250:
+        assert tried["answer"] in ("accepted", "discarded") and tried["reply"].startswith("250 ")
+    else:
+        assert tried["reply"] == "%d %s" % (code, text)
+
+
+def test_the_exit_status_of_a_trial_says_what_became_of_it(ruled):
+    who = ["--client", "192.0.2.1", "--name", "unknown", "--from", "a@b.test"]
+    assert "accepted: 250" in trial(ruled, *who, "--to", "bob@example.test", check=0)
+    assert "decided by lookup" in trial(ruled, *who, "--to", "nobody@example.test", check=69)
+    trial(ruled, *who, "--from", "a@slow.test", "--to", "bob@example.test", check=75)
+    trial(ruled, *who, "--to", "bob@example.test", "--to", "nobody@example.test", check=69)
+    said = trial(ruled, *who, "--service", "submission", "--to", "bob@example.test", check=69)
+    assert "530 5.7.0 Authentication required" in said
+    said = trial(ruled, *who, "--service", "submission", "--login", "alice@example.test", "--to", "x@y.test", check=69)
+    assert "decided by the table senders" in said
+    trial(ruled, "--client", "192.0.2.1", "--name", "unknown", "--service", "submission", "--login", "alice@example.test",
+          "--from", "alice@example.test", "--to", "x@y.test", check=0)
+    assert "smtp.early-talkers" in trial(ruled, *who, "--early", "--to", "bob@example.test", check=69)
+    trial(ruled, "--client", "192.0.2", "--to", "bob@example.test", check=64)
+    trial(ruled, "--client", "192.0.2.1", check=64)
+    trial(ruled, *who, "--to", "not an address", check=64)
 
 
 # --- limits -------------------------------------------------------------------------------

@@ -218,6 +218,20 @@ Test(access, a_helo_may_be_a_literal_a_bare_name_or_ours)
 	cr_assert_not(is_refused(helo("mail.example.org")));
 }
 
+Test(access, a_score_is_at_least_what_the_rule_says)
+{
+	struct access_facts facts = stranger();
+
+	cr_assert(read_rules("refuse score 3\naccept not score -1"));
+	facts.score = 3;
+	cr_assert(is_refused(facts));
+	facts.score = 2;
+	cr_assert_eq(action_on(facts), ACCESS_NO_RULE);
+	facts.score = -2;
+	cr_assert_eq(action_on(facts), ACCESS_ACCEPT);
+	expect_error("refuse score much", "petrel.conf:2: access: score: \"much\" is not a number");
+}
+
 Test(access, what_the_client_is_told_can_be_said)
 {
 	struct access_verdict verdict;
@@ -372,7 +386,7 @@ Test(access, an_error_names_file_line_and_word)
 	    "discard, tarpit or note");
 	expect_error("refuse cliet 10.0.0.1",
 	    "petrel.conf:2: access: \"cliet\" is no condition; write client, helo, from, to, login, service, "
-	    "tls, early or pipelining");
+	    "tls, early, pipelining or score");
 	expect_error("refuse client 10.0.0.0/33",
 	    "petrel.conf:2: access: \"10.0.0.0/33\" is not a network; write 192.0.2.0/24, 2001:db8::/32 or one address");
 	expect_error("refuse client 10.0.0",
