@@ -34,6 +34,11 @@ struct conf *ctl_read_configuration(const struct ctl *ctl);
 /* The same; `report` is called with each thing that is wrong. */
 struct conf *ctl_try_configuration(const struct ctl *ctl, conf_report report, void *context);
 
+/*
+ * Append what a person writes, an address, "@domain" or a domain, as the queue and
+ * the log have it (message/spelling.h); what is none of these stays as it is.
+ */
+void ctl_spell(struct slice text, struct buf *out);
 /* Whether mail for that domain ends here: a setting says so, or the table domains. */
 bool ctl_is_local_domain(struct slice domain);
 

@@ -1,10 +1,11 @@
 /*
- * domains.c - which domains end here, as lookup will see it.
+ * domains.c - which domains end here, as lookup will see it, and how they and addresses are spelled.
  */
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "ctl/ctl.h"
+#include "message/address.h"
 #include "message/spelling.h"
 #include "table/entry.h"
 #include "table/table.h"
@@ -45,4 +46,21 @@ bool ctl_is_local_domain(struct slice domain)
 		if (is_same(settings->domains.words[i], ascii))
 			return true;
 	return is_same(settings->hostname, ascii) || is_in_table(ascii);
+}
+
+void ctl_spell(struct slice text, struct buf *out)
+{
+	bool has_at = slice_starts_with(text, SLICE("@"));
+	struct address address;
+	char ascii[DOMAIN_TEXT_MAX];
+	size_t before = out->len;
+
+	if (domain_to_ascii(has_at ? slice_from(text, 1) : text, ascii)) {
+		buf_printf(out, "%s%s", has_at ? "@" : "", ascii);
+		return;
+	}
+	if (address_parse(text, ADDRESS_LENIENT | ADDRESS_NOT_NULL, &address) && address_write_house(&address, out))
+		return;
+	out->len = before;
+	buf_append_slice(out, text);
 }

@@ -147,6 +147,15 @@ static bool on_detail(struct message *m, void *context)
 	return true;
 }
 
+/* As the queue has it.  It lives as long as the program, like the word that it is made of. */
+static struct slice spell(const char *word)
+{
+	struct buf out = buf_with_limit(4096);
+
+	ctl_spell(slice_string(word), &out);
+	return out.overflowed ? slice_string(word) : buf_slice(&out);
+}
+
 /* Turn "id", "--from a", "--to a", "--site s", "a domain" into a filter. */
 static bool parse_filter(struct admin_filter *f, int argc, char **argv)
 {
@@ -157,13 +166,13 @@ static bool parse_filter(struct admin_filter *f, int argc, char **argv)
 						     NULL;
 
 		if (field != NULL && i + 1 < argc) {
-			*field = slice_string(argv[++i]);
+			*field = spell(argv[++i]);
 			continue;
 		}
 		if (field == NULL && message_id_parse(slice_string(argv[i]), &f->id))
 			continue;
 		if (field == NULL && argv[i][0] != '-' && strchr(argv[i], '@') == NULL && strchr(argv[i], '.') != NULL) {
-			f->site = slice_string(argv[i]);
+			f->site = spell(argv[i]);
 			continue;
 		}
 		ctl_fail(EX_USAGE, "queue: \"%s\" is neither a message's id nor a domain nor an option that takes a value", argv[i]);

@@ -148,9 +148,27 @@ static bool read_all(struct trace *t, void (*each)(struct trace *, struct slice)
 	return false;
 }
 
+/* An address as common/log.c writes it: what is not ASCII as "\\xd0". */
+static void spell_as_logged(struct slice address, struct buf *out)
+{
+	struct buf house = buf_with_limit(4096);
+
+	ctl_spell(address, &house);
+	for (size_t i = 0; i < house.len; i++) {
+		unsigned char c = (unsigned char)house.data[i];
+
+		if (c < ' ' || c > '~')
+			buf_printf(out, "\\x%02x", c);
+		else
+			buf_append_octet(out, (char)c);
+	}
+	buf_free(&house);
+}
+
 int ctl_trace(const struct ctl *ctl, int argc, char **argv)
 {
 	struct trace t = {.ctl = ctl, .out = buf_with_limit(65536)};
+	struct buf spelled = buf_with_limit(65536);
 	struct conf *conf;
 	message_id id;
 	int status = EX_OK;
@@ -167,10 +185,12 @@ int ctl_trace(const struct ctl *ctl, int argc, char **argv)
 	t.ids = calloc(IDS_MAX, sizeof t.ids[0]);
 	if (t.ids == NULL)
 		return EX_OSERR;
-	if (message_id_parse(slice_string(argv[0]), &id))
+	if (message_id_parse(slice_string(argv[0]), &id)) {
 		add_id(&t, id);
-	else
-		t.address = slice_string(argv[0]);
+	} else {
+		spell_as_logged(slice_string(argv[0]), &spelled);
+		t.address = buf_slice(&spelled);
+	}
 	if ((t.address.len > 0 && !read_all(&t, collect)) || !read_all(&t, print))
 		status = EX_NOINPUT;
 	if (ctl->json && t.lines > 0)
@@ -180,6 +200,7 @@ int ctl_trace(const struct ctl *ctl, int argc, char **argv)
 	if (status == EX_OK && t.lines == 0)
 		status = ctl_fail(EX_NOINPUT, "trace: no line of the log is about %s", argv[0]);
 	buf_free(&t.out);
+	buf_free(&spelled);
 	free(t.ids);
 	conf_free(conf);
 	return status;

@@ -250,6 +250,18 @@ def test_a_refusal_by_the_other_host_is_reported_with_the_original_address(outbo
     assert b"with UTF8SMTP" in octets, "the original's trace"
 
 
+def test_the_queue_and_the_log_are_asked_in_any_spelling(outbound):
+    host = able(MAIL="450 4.7.1 later")
+    suite = outbound(host)
+    send(suite, JOERG, [IVAN])
+    wait_until(lambda: [q for q in suite.queue() if q["state"] == "deferred"])
+    for asked in (["--to", IVAN], ["--to", "@ПОЧТА.рф"], ["--from", JOERG], ["почта.рф"], ["--to", "@xn--80a1acny.xn--p1ai"]):
+        assert len(suite.petrel_json("queue", "list", *asked)) == 1, asked
+    assert suite.petrel_json("queue", "list", "--to", "@бочка.рф") == []
+    for asked in (IVAN, "иван@ПОЧТА.рф", JOERG):
+        wait_until(lambda: "deferred" in suite.petrel("trace", asked, check=False).stdout)
+
+
 def test_what_waits_in_the_queue_is_still_so_after_a_crash(outbound):
     host = able(MAIL="450 4.7.1 later")
     suite = outbound(host)
