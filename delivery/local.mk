@@ -26,6 +26,7 @@ dist_man_MANS += man/petrel-delivery-maildir.8 man/petrel-delivery-smtp.8
 # delivery/smtp
 pkglibexec_PROGRAMS += delivery/delivery-smtp
 delivery_smtp_engine = \
+	delivery/smtp/broken_tls.c delivery/smtp/broken_tls.h \
 	delivery/smtp/command.c delivery/smtp/command.h \
 	delivery/smtp/content.c delivery/smtp/content.h \
 	delivery/smtp/dialogue.c delivery/smtp/dialogue.h \

@@ -14,8 +14,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/process.h"
+#include "delivery/smtp/broken_tls.h"
 #include "delivery/smtp/connection.h"
 #include "delivery/smtp/pool.h"
 
@@ -32,6 +34,8 @@ struct delivery {
 	struct route route;
 	unsigned at; /* the target being tried */
 	struct connection *connection;
+	bool has_asked_another;
+	char remote[TARGET_NAME_MAX]; /* who put it off, while another is asked */
 	bool is_reuse; /* the connection was there before: its end says nothing about the host */
 	struct channel *resolver; /* while a question is open */
 	uint32_t question;
@@ -88,6 +92,18 @@ static void delivery_drop(struct delivery *d)
 	delivery_free(d);
 }
 
+static void try_hosts(struct delivery *d);
+static void find_hosts(struct delivery *d);
+
+/* Why it has not gone yet.  While some host may take it later, what others never will counts for nothing. */
+static void keep_reason(struct delivery *d, const char *status, const char *text)
+{
+	if (d->status[0] == '4' && status[0] == '5')
+		return;
+	snprintf(d->status, sizeof d->status, "%s", status);
+	snprintf(d->text, sizeof d->text, "%s", text);
+}
+
 /* --- the report ------------------------------------------------------------------ */
 
 static void write_result(
@@ -99,7 +115,7 @@ static void write_result(
 	    .reuse = reuse,
 	    .site_failed = site_failed,
 	    .passes_dsn = c != NULL && (c->dialogue.offers & OFFERS_DSN) != 0,
-	    .remote = c == NULL ? slice_of("", 0) : slice_string(c->name),
+	    .remote = slice_string(c == NULL ? d->remote : c->name),
 	    .tls = c == NULL ? slice_of("", 0) : slice_string(c->tls),
 	    .count = results == NULL ? 0 : d->transaction.count,
 	    .recipients = results,
@@ -135,6 +151,17 @@ static void log_unreported(const struct delivery *d, const struct connection *c)
 	}
 }
 
+/* What a host has said of a recipient before another was asked stands, where that one says nothing. */
+static void keep_words(struct delivery *d)
+{
+	for (uint32_t i = 0; i < d->transaction.count; i++) {
+		struct transaction_recipient *r = &d->transaction.recipients[i];
+
+		if (d->has_asked_another && r->state == RECIPIENT_OPEN && r->text != NULL)
+			r->state = RECIPIENT_SETTLED;
+	}
+}
+
 /*
  * Nothing more to try: what is still open waits or fails, and the job is
  * reported.  A site that has settled some of the recipients has not failed.
@@ -142,6 +169,7 @@ static void log_unreported(const struct delivery *d, const struct connection *c)
 static void give_up(struct delivery *d, enum delivery_outcome outcome, const char *status,
     const char *text, bool site_failed)
 {
+	keep_words(d);
 	site_failed =
 	    site_failed && transaction_open_count(&d->transaction) == d->transaction.count;
 	transaction_settle_rest(&d->transaction, outcome, status, text);
@@ -150,10 +178,61 @@ static void give_up(struct delivery *d, enum delivery_outcome outcome, const cha
 	delivery_free(d);
 }
 
+/* The first address behind this one that is another host's. */
+static unsigned other_host(const struct delivery *d)
+{
+	const struct target *targets = d->route.targets;
+	unsigned at = d->at;
+
+	while (at < d->route.count &&
+	       slice_equal_nocase(
+		   slice_string(targets[at].host), slice_string(targets[d->at].host)))
+		at++;
+	return at;
+}
+
+/*
+ * This host has put off everybody before it took anything: it may be busy, or be
+ * wary of strangers, and another of the site's is not (RFC 5321, 5.1).  One other is asked.
+ */
+static bool may_ask_another(const struct delivery *d)
+{
+	if (d->qmgr == NULL || d->is_reuse || d->has_asked_another || d->transaction.is_begun ||
+	    process_is_stopping() || other_host(d) >= d->route.count)
+		return false;
+	for (uint32_t i = 0; i < d->transaction.count; i++)
+		if (d->transaction.recipients[i].outcome != DELIVERY_DEFERRED)
+			return false;
+	return true;
+}
+
+static void ask_another(struct delivery *d, struct connection *c)
+{
+	const struct transaction_recipient *first = &d->transaction.recipients[0];
+
+	d->has_asked_another = true;
+	snprintf(d->remote, sizeof d->remote, "%s", c->name);
+	keep_reason(d, first->status, first->text);
+	for (uint32_t i = 0; i < d->transaction.count; i++)
+		d->transaction.recipients[i].state = RECIPIENT_OPEN;
+	log_info("put-off", log_id(d->job.id), log_string("relay", c->name),
+	    log_string("text", first->text));
+	d->connection = NULL;
+	connection_end(c);
+	d->at = other_host(d);
+	try_hosts(d);
+}
+
 static void on_settled(struct connection *c, void *context)
 {
 	struct delivery *d = context;
-	bool reuse = d->qmgr != NULL && !process_is_stopping() && connection_is_usable(c) &&
+	bool reuse;
+
+	if (may_ask_another(d)) {
+		ask_another(d, c);
+		return;
+	}
+	reuse = d->qmgr != NULL && !process_is_stopping() && connection_is_usable(c) &&
 		     c->messages < (unsigned)settings->delivery.connection_messages &&
 		     !dialogue_is_used_up(&c->dialogue);
 
@@ -170,18 +249,6 @@ static void on_settled(struct connection *c, void *context)
 }
 
 /* --- trying hosts ------------------------------------------------------------------ */
-
-static void try_hosts(struct delivery *d);
-static void find_hosts(struct delivery *d);
-
-/* Why it has not gone yet.  While some host may take it later, what others never will counts for nothing. */
-static void keep_reason(struct delivery *d, const char *status, const char *text)
-{
-	if (d->status[0] == '4' && status[0] == '5')
-		return;
-	snprintf(d->status, sizeof d->status, "%s", status);
-	snprintf(d->text, sizeof d->text, "%s", text);
-}
 
 static void on_refused(struct connection *c, const char *status, const char *text, void *context)
 {
@@ -203,6 +270,7 @@ static void on_refused(struct connection *c, const char *status, const char *tex
 		log_info("tls-failed", log_id(d->job.id), log_string("relay", c->name),
 		    log_string("reason", text));
 		target->in_clear = true;
+		broken_tls_note(target, clock_monotonic_us());
 	} else {
 		d->at++;
 	}
@@ -218,6 +286,9 @@ static void try_hosts(struct delivery *d)
 		struct target *target = &d->route.targets[d->at];
 		char name[TARGET_NAME_MAX];
 
+		if (d->policy.least == PROTECTION_NONE && d->policy.uses_tls &&
+		    broken_tls_is_noted(target, clock_monotonic_us()))
+			target->in_clear = true;
 		if (connection_count() >= delivery_slots())
 			pool_end_oldest();
 		d->connection = connection_open(base, target, d->job.site, d->policy);

@@ -424,6 +424,7 @@ static enum dialogue_action on_rcpt(struct dialogue *d, struct transaction_recip
 		return out_of_step(d, "the reply to RCPT makes no sense");
 	if (class == 2) {
 		r->state = RECIPIENT_ACCEPTED;
+		d->transaction->is_begun = true;
 		d->accepted++;
 		return DO_WAIT;
 	}

@@ -26,6 +26,7 @@ struct transaction_text;
 struct transaction {
 	const struct delivery_job *job;
 	bool needs_8bitmime; /* the content has octets above 127 and was declared so */
+	bool is_begun;       /* some host has accepted a recipient */
 	bool needs_smtputf8; /* the sender or the header has */
 	bool has_utf8_recipients; /* some recipients have: they alone need SMTPUTF8 */
 	uint32_t count;

@@ -22,6 +22,7 @@ static struct host {
 	struct event *event;
 	const char *ehlo;    /* the lines of its reply to EHLO */
 	const char *to_rcpt; /* replies; NULL: 250 */
+	unsigned wary_of;    /* that is said in so many connections, the first ones; 0: in all */
 	const char *to_end;
 	bool hangs_up;        /* after each message, without a word */
 	bool is_silent;       /* to the end of a message */
@@ -56,7 +57,8 @@ static void command(struct client *c, const char *line)
 	snprintf(host.said + used, sizeof host.said - used, "%s\n", line);
 	if (strncmp(line, "EHLO", 4) == 0) {
 		stream_printf(c->stream, "%s", host.ehlo);
-	} else if (strncmp(line, "RCPT", 4) == 0 && host.to_rcpt != NULL) {
+	} else if (strncmp(line, "RCPT", 4) == 0 && host.to_rcpt != NULL &&
+		   (host.wary_of == 0 || host.connections <= host.wary_of)) {
 		stream_printf(c->stream, "%s\r\n", host.to_rcpt);
 	} else if (strcmp(line, "STARTTLS") == 0) {
 		stream_printf(c->stream, "220 go\r\n");
@@ -227,6 +229,8 @@ TestSuite(delivery_smtp, .init = start, .fini = stop, .timeout = 20);
 /* These start it themselves, with settings of their own. */
 TestSuite(delivery_smtp_set, .fini = stop, .timeout = 20);
 
+static uint8_t tls; /* what the sender of the next message wants */
+
 static void give(uint64_t number, const char *site, int content_fd, uint64_t size)
 {
 	char here[64];
@@ -236,6 +240,7 @@ static void give(uint64_t number, const char *site, int content_fd, uint64_t siz
 	    .size = size,
 	    .sender = SLICE("alice@example.org"),
 	    .prepend = SLICE("Received: x\r\n"),
+	    .tls = tls,
 	    .recipients = recipients,
 	    .recipient_count = 2,
 	};
@@ -343,6 +348,62 @@ Test(delivery_smtp, a_site_without_a_host_that_answers_is_told_from_a_message_th
 	cr_assert_str_eq(qmgr.outcomes[0].text, "554 5.7.1 spam");
 }
 
+Test(delivery_smtp, where_a_host_puts_everybody_off_one_other_is_asked)
+{
+	host.to_rcpt = "450 4.7.1 greylisted";
+	host.wary_of = 1;
+	host_is_at("mx1.example.net", 10, 1);
+	host_is_at("mx2.example.net", 20, 1);
+	deliver(1, "mx:example.net");
+	both_are(DELIVERY_DELIVERED, "2.0.0");
+	cr_assert_eq(strncmp(qmgr.remote, "mx2.example.net[", 16), 0, "%s", qmgr.remote);
+	cr_assert_eq(host.connections, 2);
+}
+
+Test(delivery_smtp, no_more_than_one_other_is_asked_and_none_where_it_is_refused)
+{
+	host.to_rcpt = "450 4.7.1 greylisted";
+	host_is_at("mx1.example.net", 10, 1);
+	host_is_at("mx2.example.net", 20, 1);
+	host_is_at("mx3.example.net", 30, 1);
+	deliver(1, "mx:example.net");
+	both_are(DELIVERY_DEFERRED, "4.7.1");
+	cr_assert_eq(host.connections, 2);
+	cr_assert_not(qmgr.site_failed);
+	host.to_rcpt = "550 5.1.1 no such user";
+	deliver(2, "mx:other.example");
+	both_are(DELIVERY_FAILED, "5.1.1");
+	cr_assert_eq(host.connections, 3);
+}
+
+Test(delivery_smtp, where_the_other_host_gives_no_session_the_first_ones_word_stands)
+{
+	host.to_rcpt = "450 4.7.1 greylisted";
+	host_is_at("mx1.example.net", 10, 1);
+	host_is_at("mx2.example.net", 20, 2); /* nobody listens there */
+	deliver(1, "mx:example.net");
+	both_are(DELIVERY_DEFERRED, "4.7.1");
+	cr_assert_str_eq(qmgr.outcomes[0].text, "450 4.7.1 greylisted");
+	cr_assert_eq(strncmp(qmgr.remote, "mx1.example.net[", 16), 0, "%s", qmgr.remote);
+	cr_assert_not(qmgr.site_failed);
+}
+
+Test(delivery_smtp, a_message_that_requires_TLS_does_not_go_where_the_DNS_may_be_forged)
+{
+	tls = TLS_REQUIRED;
+	host_is_at("mx1.example.net", 10, 1);
+	deliver(1, "mx:example.net");
+	both_are(DELIVERY_FAILED, "5.7.10");
+	cr_assert_eq(host.connections, 0);
+	hosts.secure = true;
+	deliver(2, "mx:example.net");
+	both_are(DELIVERY_FAILED, "5.7.10");
+	cr_assert_eq(host.connections, 1, "its host offers no TLS");
+	cr_assert_not(qmgr.site_failed);
+	cr_assert_eq(host.messages, 0);
+	tls = TLS_AS_SET;
+}
+
 Test(delivery_smtp, a_domain_that_does_not_exist_or_takes_no_mail_fails)
 {
 	hosts.status = RESOLVER_NO_NAME;
@@ -365,6 +426,22 @@ Test(delivery_smtp,
 	both_are(DELIVERY_DELIVERED, "2.0.0");
 	cr_assert_eq(host.connections, 2);
 	cr_assert_null(strstr(host.said, "STARTTLS"), "%s", host.said);
+}
+
+Test(delivery_smtp_set, a_host_whose_TLS_fails_is_remembered_for_those_who_do_not_ask_for_it)
+{
+	start_with("delivery.connection-messages 1\n");
+	host.ehlo = "250-mx.example.net\r\n250 STARTTLS\r\n";
+	deliver(1, NULL);
+	cr_assert_eq(host.connections, 2);
+	deliver(2, NULL);
+	both_are(DELIVERY_DELIVERED, "2.0.0");
+	cr_assert_eq(host.connections, 3, "it was not tried again");
+	tls = TLS_REQUIRED;
+	deliver(3, NULL);
+	both_are(DELIVERY_DEFERRED, "4.7.5");
+	cr_assert_eq(host.messages, 2);
+	tls = TLS_AS_SET;
 }
 
 Test(delivery_smtp_set, where_TLS_is_required_a_failed_handshake_defers)
