@@ -172,3 +172,44 @@ void certificates_find(const struct certificates *c, enum certificate_kind kind,
 	     i < c->count && compare(&c->listings[i], &wanted) == 0; i++)
 		each(c->listings[i].account, context);
 }
+
+/* --- changing the file ------------------------------------------------------------------- */
+
+/* Is this line about that account?  A malformed one is about nobody. */
+static bool is_of(struct slice line, const char *account)
+{
+	struct cursor in = cursor_over(line);
+	char named[CREDENTIALS_ACCOUNT_MAX + 1];
+
+	return credentials_canonical(take_word(&in), named) && strcmp(named, account) == 0;
+}
+
+bool certificates_remove(struct slice text, struct slice account, struct buf *out)
+{
+	struct cursor in = cursor_over(text);
+	char canonical[CREDENTIALS_ACCOUNT_MAX + 1];
+
+	if (!credentials_canonical(account, canonical))
+		return buf_append_slice(out, text);
+	while (!cursor_done(&in)) {
+		const char *start = in.at;
+		struct slice line = cursor_take_until(&in, '\n');
+
+		cursor_accept(&in, '\n');
+		if (!is_of(line, canonical) && !buf_append_slice(out, cursor_since(&in, start)))
+			return false;
+	}
+	return true;
+}
+
+bool certificates_add(struct slice text, struct slice account,
+    const uint8_t digest[CERTIFICATE_DIGEST], struct buf *out)
+{
+	bool is_whole = text.len == 0 || text.data[text.len - 1] == '\n';
+
+	buf_append_slice(out, text);
+	buf_printf(out, "%s%.*s certificate ", is_whole ? "" : "\n", SLICE_PRINTF(account));
+	for (size_t i = 0; i < CERTIFICATE_DIGEST; i++)
+		buf_printf(out, "%02x", digest[i]);
+	return buf_append_octet(out, '\n');
+}

@@ -35,4 +35,13 @@ void certificates_find(const struct certificates *, enum certificate_kind,
     const uint8_t digest[CERTIFICATE_DIGEST], void (*each)(const char *account, void *context),
     void *context);
 
+/*
+ * The text of a file without an account's lines; comments and all other lines stay as
+ * they are.  False where `out` is full.
+ */
+bool certificates_remove(struct slice text, struct slice account, struct buf *out);
+/* The text with another line at its end.  False where `out` is full. */
+bool certificates_add(struct slice text, struct slice account,
+    const uint8_t digest[CERTIFICATE_DIGEST], struct buf *out);
+
 #endif

@@ -1,6 +1,7 @@
 # ctl/: the commands that people and programs run.
 sbin_PROGRAMS += ctl/petrel
 ctl_petrel_SOURCES = \
+	ctl/certificate.c ctl/certificate.h \
 	ctl/check.c ctl/check.h \
 	ctl/check_tls.c \
 	ctl/config.c \

@@ -27,7 +27,7 @@ static const struct {
     {"config", ctl_config, "[--defaults] [setting ...]",                       "the settings in force, and where each comes from"},
     {"queue",  ctl_queue,  "list|show|flush|hold|release|delete [arguments]",  "look at and change the queue"},
     {"greylist", ctl_greylist, "list|allow|forget [network]",                  "networks that the greylist knows"},
-    {"user",   ctl_user,   "add|passwd|list|delete [arguments]",               "accounts and their passwords"},
+    {"user",   ctl_user,   "add|passwd|certificate|list|delete [arguments]",   "accounts and what they log in by"},
     {"table",  ctl_table,  "build|query [arguments]",                          "lookup tables"},
     {"test",   ctl_test,   "session --client address --to address [options]",  "what would become of a client's mail, and which rule says so"},
     {"trace",  ctl_trace,  "id|address",                                       "every line of a message's life, in order"},

@@ -18,6 +18,7 @@
 
 #include "auth/credentials.h"
 #include "common/io.h"
+#include "ctl/certificate.h"
 #include "ctl/ctl.h"
 #include "ctl/edit.h"
 #include "master/directories.h"
@@ -31,6 +32,7 @@ struct change {
 	char account[CREDENTIALS_ACCOUNT_MAX + 1];
 	struct buf credential;
 	struct slice options; /* of the accounts line */
+	const char *file;     /* with a certificate */
 	bool found;
 };
 
@@ -247,7 +249,17 @@ static int passwd(struct change *change)
 	return EX_OK;
 }
 
-/* The credentials go first: nobody logs in to an account that is half gone. */
+static int list_certificate(struct change *change)
+{
+	if (!edit_file(settings->directory.tables, "accounts", 0644, check_account_exists, change))
+		return EX_NOUSER;
+	return certificate_list(change->account, change->file);
+}
+
+/*
+ * The credentials go first: nobody logs in to an account that is half gone; and its
+ * certificates, so that they are not those of another who gets the name.
+ */
 static int delete(struct change *change)
 {
 	char path[MAILBOX_PATH_MAX], whole[PATH_MAX];
@@ -255,6 +267,7 @@ static int delete(struct change *change)
 	if (!edit_file(settings->directory.tables, "accounts", 0644, check_account_exists, change))
 		return EX_NOUSER;
 	if (!edit_file(settings->directory.auth, "credentials", 0600, set_credential, change) ||
+	    !certificate_forget(change->account) ||
 	    !edit_file(settings->directory.tables, "accounts", 0644, delete_account, change))
 		return EX_CANTCREAT;
 	if (account_mailbox_path(slice_string(change->account), path) &&
@@ -333,20 +346,25 @@ static int dispatch(const struct ctl *ctl, int argc, char **argv, struct change 
 	if (argc == 1 && strcmp(argv[0], "list") == 0)
 		return list(ctl);
 	if (argc < 2)
-		return ctl_fail(EX_USAGE, "user: wants add, passwd or delete and an address, or list");
+		return ctl_fail(EX_USAGE, "user: wants add, passwd, certificate or delete and an address, or list");
 	if (!credentials_canonical(slice_string(argv[1]), change->account))
 		return ctl_fail(EX_DATAERR, "user: \"%s\" is not an account's address (name@domain)", argv[1]);
 	if (argc == 3 && strcmp(argv[0], "add") == 0) {
 		change->options = slice_string(argv[2]);
 		if (!account_options_parse(change->options, &options, &why))
 			return ctl_fail(EX_DATAERR, "user add: %.*s", (int)why.len, why.data);
+	} else if (strcmp(argv[0], "certificate") == 0) {
+		if (argc != 3)
+			return ctl_fail(EX_USAGE, "user certificate: wants an address and a file");
+		change->file = argv[2];
+		return list_certificate(change);
 	} else if (argc != 2) {
 		return ctl_fail(EX_USAGE, "user %s: unexpected \"%s\"", argv[0], argv[2]);
 	}
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
 		if (strcmp(argv[0], verbs[i].name) == 0)
 			return verbs[i].run(change);
-	return ctl_fail(EX_USAGE, "user: there is no \"%s\"; it is add, passwd, list or delete", argv[0]);
+	return ctl_fail(EX_USAGE, "user: there is no \"%s\"; it is add, passwd, certificate, list or delete", argv[0]);
 }
 
 int ctl_user(const struct ctl *ctl, int argc, char **argv)

@@ -29,8 +29,8 @@ _petrel()
 	queue:show) words=$("$program" "${options[@]}" queue list 2>/dev/null | sed -n 's/^\([0-9a-z]\{13\}\) .*/\1/p') ;;
 	queue:*) words="--from --to --site --all --json $("$program" "${options[@]}" queue list 2>/dev/null | sed -n 's/^\([0-9a-z]\{13\}\) .*/\1/p')" ;;
 	greylist:) words="list allow forget --json" ;;
-	user:) words="add passwd list delete" ;;
-	user:passwd | user:delete) words=$("$program" "${options[@]}" user list 2>/dev/null) ;;
+	user:) words="add passwd certificate list delete" ;;
+	user:passwd | user:certificate | user:delete) words=$("$program" "${options[@]}" user list 2>/dev/null) ;;
 	table:) words="build query" ;;
 	table:build) words="accounts aliases routes senders domains" ;;
 	table:query) [[ $before != query ]] || words="accounts aliases routes senders domains" ;;

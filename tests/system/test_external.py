@@ -464,6 +464,37 @@ def test_pythons_own_clients_log_in_by_certificate(suite, alice):
     wait_until(lambda: len(suite.messages("bob")) == 1)
 
 
+def test_the_control_command_lists_a_certificate_and_forgets_it_with_its_account(suite, authority, directory):
+    beacon_is_out(suite)
+    alice, stranger = authority.user("alice"), Authority(directory, "Stranger").user("alice")
+    assert suite.petrel("user", "certificate", "alice@example.test", str(alice.certificate)).stderr == ""
+    assert "do not stand for it" in suite.petrel("user", "certificate", "alice@example.test", str(stranger.certificate)).stderr
+    before = suite.path("auth/certificates").read_text()
+    assert len(before.splitlines()) == 2
+    suite.petrel("user", "certificate", "ALICE@example.test", str(alice.certificate))
+    assert suite.path("auth/certificates").read_text() == before, "it was listed already"
+    if suite.privileged:
+        assert suite.path("auth/certificates").stat().st_mode & 0o777 == 0o600
+        assert suite.path("auth/certificates").owner() == "petrela"
+
+    def logs_in():
+        c = Client(suite, "smtp", alice)
+        c.mechanisms()
+        return c.is_in(c.external())
+
+    assert logs_in()
+    for wrong in (["carol@example.test", alice.certificate], ["alice@example.test", alice.key], ["alice@example.test", directory / "none"],
+                  ["alice@example.test"]):
+        assert suite.petrel("user", "certificate", *map(str, wrong), check=False).returncode != 0
+    suite.petrel("user", "certificate", "bob@example.test", str(alice.certificate))
+    suite.petrel("user", "delete", "alice@example.test")
+    suite.add_user("alice@example.test", "another's")
+    assert [line.split()[0] for line in suite.path("auth/certificates").read_text().splitlines()] == ["bob@example.test"]
+    c = Client(suite, "smtp", alice)
+    c.mechanisms()
+    assert c.is_refused(c.external("alice@example.test"))
+
+
 def test_the_control_command_finds_authorities_that_are_none(make_suite, directory):
     bad = directory / "bad.pem"
     bad.write_text("nothing\n")

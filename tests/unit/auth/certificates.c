@@ -61,6 +61,24 @@ Test(certificates, an_empty_file_lists_nobody)
 	certificates_free(c);
 }
 
+Test(certificates, a_line_is_added_and_an_accounts_lines_are_removed_and_all_else_stays)
+{
+	struct buf with = buf_with_limit(4096), without = buf_with_limit(4096);
+	uint8_t digest[CERTIFICATE_DIGEST];
+	struct slice old = SLICE("# comment\n\nbob@example.org key " ONES "\nnonsense");
+
+	memset(digest, 0x11, sizeof digest);
+	cr_assert(certificates_add(old, SLICE("alice@example.org"), digest, &with));
+	cr_assert(slice_equal(buf_slice(&with),
+	    SLICE("# comment\n\nbob@example.org key " ONES
+		  "\nnonsense\nalice@example.org certificate " ONES "\n")));
+	cr_assert(certificates_remove(buf_slice(&with), SLICE("BOB@example.org"), &without));
+	cr_assert(slice_equal(buf_slice(&without),
+	    SLICE("# comment\n\nnonsense\nalice@example.org certificate " ONES "\n")));
+	buf_free(&with);
+	buf_free(&without);
+}
+
 Test(certificates, an_error_names_its_line)
 {
 	static const char *const lines[] = {
