@@ -86,7 +86,7 @@ def test_nothing_but_crlf_dot_crlf_ends_a_message(suite, one_by_one):
 
 
 def test_in_a_chunk_only_its_size_ends_it(suite):
-    client = Client(suite)
+    client, accepted, before = Client(suite), 0, len(suite.messages("bob"))
     client.say(b"EHLO x\r\n")
     client.reply()
     for lookalike in LOOKALIKES + [END_MARK]:
@@ -96,6 +96,8 @@ def test_in_a_chunk_only_its_size_ends_it(suite):
         client.say(b"BDAT %d LAST\r\n" % len(content) + content + b"VRFY end\r\n")
         assert client.reply().startswith(b"550 5.6.0 " if bad else b"250 2.0.0 Ok: queued"), lookalike
         assert client.reply().startswith(b"252 ")
+        accepted += not bad
+    wait_until(lambda: len(suite.messages("bob")) == before + accepted)
     assert not suite.messages("alice")
 
 
