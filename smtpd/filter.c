@@ -10,6 +10,7 @@
 #include "common/conf.h"
 #include "common/log.h"
 #include "message/address.h"
+#include "message/spelling.h"
 #include "smtpd/data.h"
 #include "smtpd/gate.h"
 #include "smtpd/session.h"
@@ -111,7 +112,7 @@ static void change_recipients(struct session *s)
 
 /* --- what the milters made of it ------------------------------------------------------ */
 
-/* The canonical form of what a milter wrote; false where it is no address. */
+/* What a milter wrote in the form inside the house (spelling.h); false where it is no address. */
 static bool canonical(struct slice text, bool may_be_null, struct buf *out)
 {
 	struct buf path = buf_with_limit(ENVELOPE_ADDRESS_MAX + 2);
@@ -125,7 +126,7 @@ static bool canonical(struct slice text, bool may_be_null, struct buf *out)
 	buf_append_octet(&path, '>');
 	good = !path.overflowed &&
 	       address_parse_path(buf_slice(&path), flags, &address) == (ssize_t)path.len &&
-	       (address.is_null || address_write_canonical(&address, out));
+	       (address.is_null || address_write_house(&address, out));
 	buf_free(&path);
 	return good;
 }
