@@ -692,6 +692,16 @@ Test(session, who_waits_for_us_is_not_slow)
 	expect("\r\n.\r\n", "250 2.0.0\n");
 }
 
+Test(session, a_program_on_this_host_may_take_its_time)
+{
+	fake_set("smtp.data-rate 100\nsmtp.data-rate-window 1s");
+	fake_connect_user(1000, "carol");
+	fake_say("MAIL FROM:<carol>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n");
+	expect("a few octets\r\n", "");
+	wait_seconds(1);
+	expect("and a few more\r\n.\r\n", "250 2.0.0\n");
+}
+
 Test(session, the_end_of_a_message_is_not_waited_for_for_ever)
 {
 	static char text[60001];
