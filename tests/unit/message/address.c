@@ -239,3 +239,42 @@ Test(address, xtext_hides_what_a_parameter_cannot_hold)
 	cr_assert_not(xtext_decode(SLICE("a+0D+0Ab"), &out), "no line break comes in encoded");
 	buf_free(&out);
 }
+
+static void utf8_address_is(const char *written, bool may_be_8bit, const char *address)
+{
+	struct buf out = buf_with_limit(100);
+	bool good = utf8_address_decode(slice_string(written), may_be_8bit, &out);
+
+	cr_expect_eq(good, address != NULL, "%s", written);
+	if (address != NULL)
+		cr_expect(slice_equal(buf_slice(&out), slice_string(address)), "%s", written);
+	buf_free(&out);
+}
+
+Test(address, one_of_type_utf8_has_escapes_of_its_own)
+{
+	struct buf out = buf_with_limit(100);
+
+	utf8_address_is("j\\x{F6}rg@b.test", false, "j\303\266rg@b.test");
+	utf8_address_is("j\\x{f6}rg@b.test", false, "j\303\266rg@b.test");
+	utf8_address_is("\\x{1F426}\\x{2B}\\x{3D}\\x{5C}\\x{20}", false, "\360\237\220\246+=\\ ");
+	utf8_address_is("j\303\266rg@b.test", true, "j\303\266rg@b.test");
+	utf8_address_is("j\303\266rg@b.test", false, NULL);
+	cr_assert(utf8_address_encode(SLICE("j\303\266 +x@b.test"), false, &out));
+	cr_assert(slice_equal(buf_slice(&out), SLICE("j\\x{F6}\\x{20}\\x{2B}x@b.test")));
+	buf_clear(&out);
+	cr_assert(utf8_address_encode(SLICE("j\303\266 +x@b.test"), true, &out));
+	cr_assert(slice_equal(buf_slice(&out), SLICE("j\303\266\\x{20}\\x{2B}x@b.test")));
+	cr_assert_not(utf8_address_encode(SLICE("\377"), true, &out));
+	buf_free(&out);
+}
+
+Test(address, nothing_comes_in_by_those_escapes)
+{
+	static const char *const bad[] = {"a+b", "a=b", "a\\b", "\\x{A}", "\\x{0A}", "\\x{0D}\\x{0A}",
+	    "\\x{00}", "\\x{7F}", "\\x{85}", "\\x{D800}", "\\x{110000}", "\\x{00F6}", "\\x{F6", "\\x{}",
+	    "\\x", "\\", "\\x{G1}", "\\u{F6}", "a b", "\\x{1234567}", "\300\257"};
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		utf8_address_is(bad[i], true, NULL);
+}

@@ -209,6 +209,29 @@ Test(dsn, addresses_beyond_ascii_take_the_forms_of_rfc_6533)
 	assert_field(recipient_fields(), "Final-Recipient", "utf-8; j\303\274rgen@b.test");
 }
 
+Test(dsn, addresses_of_type_utf8_are_escaped_as_rfc_6533_has_it)
+{
+	recipient.original_recipient = SLICE("utf-8;j\303\274rgen+x@b.test");
+	write_and_parse();
+	assert_field(recipient_fields(), "Original-Recipient", "utf-8;j\303\274rgen\\x{2B}x@b.test");
+	assert_field(recipient_fields(), "Final-Recipient", "rfc822; bob@b.test");
+	cr_assert(mime_is(&mime.parts[2], SLICE("message"), SLICE("global-delivery-status")));
+}
+
+Test(dsn, a_header_that_is_utf8_is_returned_as_such)
+{
+	dsn.message = SLICE("Subject: Gr\303\266\303\237e\n");
+	write_and_parse();
+	cr_assert(mime_is(&mime.parts[3], SLICE("text"), SLICE("rfc822-headers")));
+	dsn.smtputf8 = true;
+	write_and_parse();
+	cr_assert(mime_is(&mime.parts[2], SLICE("message"), SLICE("global-delivery-status")));
+	cr_assert(mime_is(&mime.parts[3], SLICE("message"), SLICE("global-headers")));
+	dsn.return_full = true;
+	write_and_parse();
+	cr_assert(mime_is(&mime.parts[3], SLICE("message"), SLICE("global")));
+}
+
 Test(dsn, eight_bit_words_of_the_other_side_do_not_make_the_account_eight_bit)
 {
 	recipient.diagnostic = SLICE("550 \303\251 \377");

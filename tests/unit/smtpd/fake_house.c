@@ -265,6 +265,7 @@ static bool ask_commit(struct question *question, struct spool_file *file, uint6
 	commit->size = size;
 	commit->body = envelope->body;
 	commit->ret = envelope->ret;
+	commit->smtputf8 = envelope->smtputf8;
 	commit->tls = envelope->tls;
 	commit->priority = envelope->priority;
 	commit->release_us = envelope->release_us;

@@ -29,6 +29,7 @@ struct fake_commit {
 	char client[512];
 	uint8_t body;
 	uint8_t ret;
+	bool smtputf8;
 	uint8_t tls;
 	int8_t priority;
 	uint64_t release_us;

@@ -91,3 +91,41 @@ Test(parameters, of_rcpt_that_are_malformed_are_refused)
 	expect(".\r\n", "250 2.0.0\n");
 	cr_assert_str_eq(fake.commits[0].recipients, "bob@hamburger.edu");
 }
+
+/* SMTPUTF8 (RFC 6531). */
+
+#define IWAN "MAIL FROM:<\320\270\320\262\320\260\320\275@\320\277\320\276\321\207\321\202\320\260.\321\200\321\204>"
+
+Test(parameters, an_address_that_is_not_ascii_is_kept_with_its_domain_as_an_a_label)
+{
+	PLAY({IWAN " SMTPUTF8\r\n", "250 2.1.0\n"},
+	    {"RCPT TO:<B\303\266b@Hamburger.EDU> ORCPT=utf-8;B\\x{F6}b@hamburger.edu\r\n", "250 2.1.5\n"},
+	    {RCPT " ORCPT=rfc822;b+C3+B6b@hamburger.edu\r\n", "250 2.1.5\n"},
+	    {"DATA\r\n", "354 \n"}, {".\r\n", "250 2.0.0\n"});
+	cr_assert(fake.commits[0].smtputf8);
+	cr_assert_str_eq(fake.commits[0].sender,
+	    "\320\270\320\262\320\260\320\275@xn--80a1acny.xn--p1ai");
+	cr_assert_str_eq(fake.commits[0].recipients, "B\303\266b@hamburger.edu bob@hamburger.edu");
+	cr_assert_str_eq(fake.commits[0].original[0], "utf-8;B\303\266b@hamburger.edu");
+	cr_assert_str_eq(fake.commits[0].original[1], "utf-8;b\303\266b@hamburger.edu");
+	cr_assert_not_null(strstr(fake.commits[0].prepend, "with UTF8SMTP "));
+	cr_assert_null(strchr(fake.commits[0].prepend, '\303'), "the trace alone keeps no host from taking it");
+}
+
+Test(parameters, the_next_message_is_ascii_again)
+{
+	PLAY({IWAN " SMTPUTF8\r\n", "250 2.1.0\n"}, {"RSET\r\n", "250 2.0.0\n"},
+	    {MAIL "\r\n", "250 2.1.0\n"}, {"RCPT TO:<b\303\266b@hamburger.edu>\r\n", "553 5.6.7\n"},
+	    {RCPT "\r\n", "250 2.1.5\n"}, {"DATA\r\n", "354 \n"}, {".\r\n", "250 2.0.0\n"});
+	cr_assert_not(fake.commits[0].smtputf8);
+	cr_assert_not_null(strstr(fake.commits[0].prepend, "with ESMTP "));
+}
+
+Test(parameters, what_is_neither_ascii_nor_utf8_is_no_command)
+{
+	PLAY({"MAIL FROM:<j\366rg@crepes.fr> SMTPUTF8\r\n", "500 5.5.2\n"},
+	    {"MAIL FROM:<\300\257@crepes.fr> SMTPUTF8\r\n", "500 5.5.2\n"},
+	    {"MAIL FROM:<\355\240\200@crepes.fr> SMTPUTF8\r\n", "500 5.5.2\n"},
+	    {"NOOP \377\r\n", "500 5.5.2\n"}, {MAIL " SMTPUTF8=1\r\n", "501 5.5.4\n"},
+	    {"MAIL FROM:<a@\342\204\200.fr> SMTPUTF8\r\n", "501 5.1.7\n"});
+}
