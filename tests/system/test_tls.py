@@ -379,3 +379,39 @@ def test_what_is_sent_in_the_clear_behind_starttls_is_thrown_away(suite, port, o
     first = tls.recv(4096)
     assert first.startswith(clean) and first.count(b"\r\n") == 1, first
     tls.close()
+
+
+# --- memory -------------------------------------------------------------------------
+
+
+def memory(suite):
+    """Octets that the smtpd processes have for themselves, shared pages by their share."""
+    total = 0
+    for process in suite.processes():
+        if process["process"] == "smtpd":
+            with open("/proc/%d/smaps_rollup" % process["pid"]) as f:
+                total += int(re.search(r"^Pss: +(\d+)", f.read(), re.M).group(1)) * 1024
+    return total
+
+
+@pytest.mark.skipif("ASAN_OPTIONS" in os.environ, reason="the sanitizers' memory is not the program's")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into the processes' memory")
+@pytest.mark.parametrize("port, count, most", [("mx", 1000, 8 * 1024), ("submissions", 400, 40 * 1024)])
+def test_an_idle_connection_costs_little_memory(suite, port, count, most):
+    context = ssl._create_unverified_context()
+
+    def connect(n):
+        s = socket.create_connection((suite.address, suite.ports[port]), timeout=20, source_address=("127.0.0.%d" % (2 + n // 40), 0))
+        if port in IMPLICIT:
+            s = context.wrap_socket(s)
+        assert s.recv(4096).startswith(b"220")
+        s.sendall(b"EHLO client.example\r\n")
+        assert s.recv(4096).startswith(b"250")
+        return s
+    held = [connect(n) for n in range(40)]  # what the first ones need is everybody's
+    before = memory(suite)
+    held += [connect(n) for n in range(40, 40 + count)]
+    each = (memory(suite) - before) / count
+    for s in held:
+        s.close()
+    assert each < most, "%d octets each" % each
