@@ -61,10 +61,15 @@ static void accept_login(struct session *s, const struct auth_result *result)
 		reply(s, 235, "2.7.0", "Authentication successful");
 }
 
+static void say_refused(struct session *s)
+{
+	reply(s, 535, "5.7.8", "Authentication credentials invalid");
+}
+
 static void refuse_login(struct session *s)
 {
 	limits_note_auth_failure(s);
-	reply(s, 535, "5.7.8", "Authentication credentials invalid");
+	say_refused(s);
 }
 
 static void end_with(struct session *s, const struct auth_result *result)
@@ -87,6 +92,13 @@ static void end_with(struct session *s, const struct auth_result *result)
 		reply(s, 454, "4.7.0", "Temporary authentication failure");
 }
 
+/* It counts now: the client need not wait for the reply that says so. */
+static void tell_why(struct session *s)
+{
+	limits_note_auth_failure(s);
+	send_challenge(s);
+}
+
 static void login_answered(void *asker, const struct auth_result *result)
 {
 	struct session *s = asker;
@@ -96,7 +108,7 @@ static void login_answered(void *asker, const struct auth_result *result)
 		send_challenge(s);
 	else if (result != NULL && result->verdict == AUTH_REFUSED &&
 		 sasl_refused(s->sasl, result->challenge))
-		send_challenge(s);
+		tell_why(s);
 	else
 		end_with(s, result);
 	session_unblock(s);
@@ -141,7 +153,7 @@ static void go_on(struct session *s, enum sasl_next next, struct auth_question *
 		break;
 	case SASL_REFUSED:
 		finish(s);
-		reply(s, 535, "5.7.8", "Authentication credentials invalid");
+		say_refused(s);
 		break;
 	case SASL_MALFORMED:
 		malformed(s);

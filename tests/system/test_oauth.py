@@ -15,6 +15,7 @@ import urllib.parse
 import pytest
 
 from suite import PASSWORDS, SLOW, make_certificate, wait_until
+from test_access import STRANGERS
 from test_clients import TEXT, deliver, run
 from test_external import REFUSED, Client
 from test_scram import PROTOCOLS
@@ -466,6 +467,19 @@ def test_guessing_tokens_makes_the_network_wait_and_no_account(make_suite, serve
     c.mechanisms()
     assert c.is_in(c.begin("OAUTHBEARER", message("OAUTHBEARER", "good", "alice")))
     assert time.monotonic() - began < 3 * SLOW
+
+
+def test_a_refused_token_counts_though_the_client_does_not_wait_to_hear_so(make_suite, server, certificate, directory):
+    suite = make_suite(extra=conf(server, certificate, directory) + STRANGERS + "limits { client { auth-failures 3 } }\n")
+    for _ in range(3):
+        c = Client(suite, "smtp")
+        c.mechanisms()
+        challenge(c, c.begin("OAUTHBEARER", message("OAUTHBEARER", "guess")))
+        c.send("*")
+        assert c.line().startswith("501 ")
+    c = Client(suite, "smtp")
+    c.mechanisms()
+    assert c.begin("OAUTHBEARER", message("OAUTHBEARER", "good")).startswith("421 ")
 
 
 # --- other people's clients --------------------------------------------------------------------------
