@@ -39,3 +39,14 @@ endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_delegation
 tests_fuzz_fuzz_delegation_LDADD = libpolicy.a $(FUZZ_LIBS)
+
+# The real process, with a test in master's, smtpd's and resolver's place.
+if HAVE_CRITERION
+check_PROGRAMS += tests/unit/test_policy_daemon
+TESTS += tests/unit/test_policy_daemon
+tests_unit_test_policy_daemon_SOURCES = tests/unit/daemon/policy.c \
+	tests/unit/daemon/daemon.c tests/unit/daemon/daemon.h
+tests_unit_test_policy_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_policy_daemon_LDADD = $(COMMON_LIBS) $(UNIT_LIBS)
+EXTRA_tests_unit_test_policy_daemon_DEPENDENCIES = policy/policy$(EXEEXT)
+endif
