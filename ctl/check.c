@@ -19,6 +19,7 @@
 #include "ctl/check.h"
 #include "ctl/ctl.h"
 #include "master/listeners.h"
+#include "message/spelling.h"
 #include "table/entry.h"
 #include "table/table.h"
 
@@ -56,6 +57,16 @@ static void check_names(struct findings *f)
 		find(f, false, "hostname: \"%s\" has no domain; other hosts may refuse mail from it", settings->hostname);
 	if (settings->domains.count == 0)
 		find(f, false, "domains: none, so no mail is taken for delivery here");
+}
+
+/* A name in another script has to have A-labels (IDNA2008), or no mail for it is known as ours. */
+static void check_domains(struct findings *f)
+{
+	char ascii[DOMAIN_TEXT_MAX];
+
+	for (size_t i = 0; i < settings->domains.count; i++)
+		if (!domain_to_ascii(slice_string(settings->domains.words[i]), ascii))
+			find(f, true, "domains: \"%s\" is no domain name", settings->domains.words[i]);
 }
 
 static void check_user(struct findings *f, const char *setting, const char *name)
@@ -293,6 +304,7 @@ static void check_directories(struct findings *f)
 static void check_all(struct findings *f)
 {
 	check_names(f);
+	check_domains(f);
 	check_users(f);
 	check_tls(f);
 	check_logins(f);

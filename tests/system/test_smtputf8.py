@@ -146,6 +146,14 @@ def test_sendmail_leaves_such_a_message_for_later_too(utf8):
     wait_until(lambda: mailbox(utf8, JOERGS))
 
 
+def test_a_domain_that_idna_does_not_know_is_found_by_the_check(make_suite):
+    suite = make_suite(domain="example.test bücher.test ℀.test", start=False)
+    done = suite.petrel("check", check=False)
+    assert done.returncode != 0
+    assert 'domains: "℀.test" is no domain name' in done.stdout + done.stderr
+    assert "bücher" not in done.stdout + done.stderr
+
+
 # --- to other hosts --------------------------------------------------------------------------
 
 
