@@ -19,7 +19,17 @@ smtp { size-limit 64K
  errors-limit 10
  tarpit-delay 0
  xclient-networks { 127.0.0.1/32 } }
-access { refuse from *@böse.test böse@elsewhere.test <verrufen> }
+access { disconnect helo goodbye.test
+ disconnect from <> helo literal say "421 4.7.9 Not here"
+ refuse from *@böse.test böse@elsewhere.test <verrufen>
+ accept to alice@example.test helo *.refused.test
+ refuse helo *.refused.test say "554 5.7.9 Not you"
+ defer from *@slow.test
+ defer helo named.test client *.dyn.test unknown not client 127.0.0.0/8 not login
+ refuse from *@secure.test not tls
+ refuse from *@nobob.test to bob@*
+ refuse from *@refused.test service mx
+ discard from *@nowhere.test }
 """
 # Nothing of what is accepted for other hosts leaves this one.
 ROUTES = "* smtp:[127.0.0.1]:1\n"
