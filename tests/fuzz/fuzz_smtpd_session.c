@@ -19,7 +19,8 @@ enum {
 	HOLDS_ANSWERS = 8,
 	QUEUE_IS_FULL = 16,
 	IS_RELAY = 32,
-	HAS_POLICY = 64
+	HAS_POLICY = 64,
+	HAS_RULES = 128 /* and speaks for others by XCLIENT */
 };
 
 static void check_replies(void)
@@ -116,6 +117,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake_open();
 	fake_set("auth.cleartext always\nsmtp.size-limit 64K\nsmtp.recipients-limit "
 		 "100\nsmtp.received-limit 5");
+	if ((mood & HAS_RULES) != 0)
+		fake_set("smtp { xclient-networks { 192.0.2.0/24 203.0.113.0/24 127.0.0.0/8 }\n"
+			 " unknown-recipients-limit 3\n refuse-at earliest }\n"
+			 "access { accept helo accept.example; disconnect helo bye.example\n"
+			 " refuse from <bad>; defer client unknown; note pipelining\n"
+			 " discard to carol@*; hold not tls }");
 	if ((mood & HAS_POLICY) != 0)
 		fake_set("policy.services { inet:127.0.0.1:1,for=all inet:127.0.0.1:2,for=all,stage=data "
 			 "inet:127.0.0.1:3,for=all,stage=message }");
