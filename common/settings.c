@@ -229,7 +229,7 @@ const struct conf_setting conf_table[] = {
     NUMBER("smtp.tarpit-sessions", smtp.tarpit_sessions, "1000", 0, 1000000,
 	"Sessions of one smtpd process that are made to wait at a time; others are not."),
     NUMBER("smtp.unknown-recipients-limit", smtp.unknown_recipients_limit, "20", 1, 10000,
-	"Recipients of one session that there are not; from then on it is told of none whether there is one."),
+	"Recipients of one session that there are not, since its last message; from then on it is told of none whether there is one."),
 
     LIST_OF(dnslist, "dnslists.lists", dnslists.lists, NULL,
 	"Lists of hosts in the DNS that are asked about strangers: domain, or domain=127.0.0.[2..11]*weight as Postfix's postscreen has it."),

@@ -188,7 +188,7 @@ static void reply_committed(struct session *s, message_id id, enum queue_verdict
 	switch (verdict) {
 	case QUEUE_ACCEPTED:
 		message_id_format(id, text);
-		s->errors = 0;
+		s->errors = s->unknown_recipients = 0;
 		s->message_count++;
 		reply(s, 250, "2.0.0", "Ok: queued as %s", text);
 		break;

@@ -117,7 +117,7 @@ struct session {
 	bool is_submission;     /* TLS and AUTH before MAIL */
 	uint64_t number;        /* of this session in this process, for auth's log */
 	struct event *timer;    /* the client's silence */
-	uint32_t unknown_recipients; /* that it has tried */
+	uint32_t unknown_recipients; /* that it has tried since the last message that was taken */
 	uint32_t unanswered_recipients; /* that it has tried since it is not told any more */
 	uint32_t errors;        /* refused commands since the last message that was taken */
 	uint32_t message_count; /* messages taken */

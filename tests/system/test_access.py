@@ -73,7 +73,7 @@ def test_the_first_rule_that_matches_decides_and_the_log_names_it(ruled):
     number = ruled.conf.read_text().splitlines().index(RULES.splitlines()[rule]) + 1
     assert "by=petrel.conf:%d " % number in line
     wait_until(lambda: len(ruled.messages("bob")) == 1)
-    assert ruled.log_lines("discarded id=", "from=a@nowhere.test")
+    wait_until(lambda: ruled.log_lines("discarded id=", "from=a@nowhere.test"))
     assert ruled.log_lines("access-note by=petrel.conf:", "client=" + STRANGER)
 
 
@@ -110,6 +110,15 @@ def test_a_death_of_lookup_in_between_refuses_nobody_for_good(ruled):
         os.kill(pid, signal.SIGKILL)
         assert c.reply().startswith("451 4.4.3")
     wait_until(lambda: sent(ruled, mail="evil@elsewhere.test")[0] == 554)
+
+
+def test_a_message_that_a_rule_holds_waits_until_it_is_released(make_suite):
+    suite = make_suite(extra=STRANGERS + "access { hold from *@odd.test }")
+    assert sent(suite, mail="a@odd.test")[0] == 250
+    held = wait_until(lambda: [m for m in suite.queue() if m["sender"] == "a@odd.test"])
+    assert held[0]["state"] == "held" and not suite.messages("bob")
+    suite.petrel("queue", "release", held[0]["id"])
+    wait_until(lambda: suite.messages("bob"))
 
 
 # --- petrel test session ----------------------------------------------------------------------

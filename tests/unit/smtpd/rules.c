@@ -193,6 +193,18 @@ Test(rules, asking_for_many_at_once_tells_no_more)
 	expect("DATA\r\n", "554 5.5.1\n");
 }
 
+Test(rules, who_brings_a_message_in_between_begins_anew)
+{
+	begin("smtp.unknown-recipients-limit 2\n");
+	expect("HELO crepes.fr\r\n", "250 \n");
+	for (int i = 0; i < 3; i++) {
+		mail();
+		expect("RCPT TO:<nobody@hamburger.edu>\r\n", "550 5.1.1\n");
+		PLAY({"RCPT TO:<bob@hamburger.edu>\r\n", "250 2.1.5\n"}, {"DATA\r\n", "354\n"},
+		    {"Subject: x\r\n\r\nx\r\n.\r\n", "250 2.0.0\n"});
+	}
+}
+
 Test(rules, a_user_may_mistype_as_often_as_it_takes)
 {
 	fake_set("auth.cleartext always\nsmtp.unknown-recipients-limit 2\n");
