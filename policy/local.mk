@@ -32,13 +32,19 @@ TESTS += tests/unit/test_policy
 tests_unit_test_policy_SOURCES = tests/unit/policy/delegation.c \
 	tests/unit/policy/dnslist.c \
 	tests/unit/policy/greybook.c \
-	tests/unit/policy/greylist.c
+	tests/unit/policy/greylist.c \
+	tests/unit/policy/milter_header.c \
+	tests/unit/policy/milter_protocol.c \
+	tests/unit/policy/milter_talk.c
 tests_unit_test_policy_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_policy_LDADD = libpolicy.a $(DB_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
+tests_unit_test_policy_LDADD = libpolicy.a libmessage.a $(DB_LIBS) $(COMMON_LIBS) $(UNIT_LIBS)
 endif
 
 FUZZ_TARGETS += tests/fuzz/fuzz_delegation
 tests_fuzz_fuzz_delegation_LDADD = libpolicy.a $(FUZZ_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz_milter
+tests_fuzz_fuzz_milter_LDADD = libpolicy.a libmessage.a $(FUZZ_LIBS)
 
 # The real process, with a test in master's, smtpd's and resolver's place.
 if HAVE_CRITERION
