@@ -44,6 +44,7 @@ check_PROGRAMS += tests/unit/test_common
 TESTS += tests/unit/test_common
 tests_unit_test_common_SOURCES = tests/unit/common/channel.c \
 	tests/unit/common/channel_answers.c tests/unit/common/channel_delivery.c \
+	tests/unit/common/channel_filter.c \
 	tests/unit/common/channel_queue.c tests/unit/common/codec.c \
 	tests/unit/common/conf.c tests/unit/common/io.c tests/unit/common/log.c \
 	tests/unit/common/network.c tests/unit/common/proxy.c \

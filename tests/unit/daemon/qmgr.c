@@ -1063,6 +1063,114 @@ Test(qmgr_daemon, an_aborted_file_goes_away)
 	stop();
 }
 
+static int read_file = -1;
+static unsigned read_answers;
+
+static bool on_readable(struct message *answer, void *context)
+{
+	(void)context;
+	cr_assert_not_null(answer);
+	cr_assert_eq(answer->type, QUEUE_READABLE);
+	read_file = message_take_descriptor(answer, 0);
+	read_answers++;
+	return true;
+}
+
+Test(qmgr_daemon, what_is_being_received_can_be_read_and_not_written_by_who_is_to_read_it)
+{
+	char content[64];
+
+	start();
+	open_files(1);
+	cr_assert_eq(write(opened_files[0], "some octets", 11), 11);
+	write_u64(channel_call(smtpd, QUEUE_READ, on_readable, NULL, NULL), opened_ids[0]);
+	channel_end(smtpd);
+	run_until(&read_answers, 1);
+	cr_assert_eq(read(read_file, content, sizeof content), 11);
+	cr_assert_eq(write(read_file, "x", 1), -1);
+	close(read_file);
+	stop();
+}
+
+static void replace(message_id id, message_id other)
+{
+	struct writer *w = channel_begin(smtpd, QUEUE_REPLACE, 0);
+
+	write_u64(w, id);
+	write_u64(w, other);
+	channel_end(smtpd);
+}
+
+Test(qmgr_daemon, what_replaces_a_content_is_delivered_under_the_first_ones_identifier)
+{
+	static const char other[] = "Subject: HELLO\r\n\r\nTWO LINES\r\nOF TEXT\r\n";
+	const char *const recipients[] = {"alice@here.test", NULL};
+	unsigned before = answers;
+
+	start();
+	open_files(2);
+	cr_assert_eq(write(opened_files[1], other, strlen(other)), (ssize_t)strlen(other));
+	replace(opened_ids[0], opened_ids[1]);
+	commit_to(0, text, "eve@there.test", recipients);
+	run_until(&answers, before + 1);
+	cr_assert_eq(verdicts[QUEUE_ACCEPTED], answers);
+	run_until(&delivery_count, 1);
+	cr_assert_eq(deliveries[0].id, opened_ids[0]);
+	cr_assert_not_null(strstr(deliveries[0].content, other));
+	run_until_empty();
+	cr_assert_eq(files_in("tmp"), 0);
+	cr_assert_not(smtpd_is_gone);
+	stop();
+}
+
+Test(qmgr_daemon, a_replaced_content_outlives_a_kill_after_its_acceptance)
+{
+	static const char other[] = "Subject: HELLO\r\n\r\nTWO LINES\r\nOF TEXT\r\n";
+	const char *const recipients[] = {"alice@here.test", NULL};
+	unsigned before = answers;
+
+	start();
+	agents_are_mute = true;
+	open_files(2);
+	cr_assert_eq(write(opened_files[1], other, strlen(other)), (ssize_t)strlen(other));
+	replace(opened_ids[0], opened_ids[1]);
+	commit_to(0, text, "eve@there.test", recipients);
+	run_until(&answers, before + 1);
+	kill_it();
+	agents_are_mute = false;
+	delivery_count = 0;
+	start();
+	run_until(&delivery_count, 1);
+	cr_assert_not_null(strstr(deliveries[0].content, other));
+	run_until_empty();
+	stop();
+}
+
+static bool on_lost(struct message *answer, void *context)
+{
+	(void)context;
+	cr_assert_null(answer);
+	return true;
+}
+
+Test(qmgr_daemon, nobody_reads_or_replaces_what_is_not_its_own)
+{
+	for (int what = 0; what < 4; what++) {
+		smtpd_is_gone = false;
+		start();
+		open_files(2);
+		if (what == 0) {
+			write_u64(channel_call(smtpd, QUEUE_READ, on_lost, NULL, NULL), opened_ids[1] + 99);
+			channel_end(smtpd);
+		} else {
+			replace(opened_ids[0] + (what == 1 ? 99 : 0),
+			    what == 2 ? opened_ids[1] + 99 : opened_ids[what == 3 ? 0 : 1]);
+		}
+		daemon_run_until(&d, &smtpd_is_gone);
+		stop();
+	}
+}
+
 Test(qmgr_daemon, a_full_queue_opens_no_files)
 {
 	configure("queue.messages-limit 1\n");
