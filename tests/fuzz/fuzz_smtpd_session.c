@@ -57,6 +57,9 @@ static void check_commit(const struct fake_commit *commit)
 	if (len > 0 && len == commit->size)
 		REQUIRE(commit->content[len - 1] == '\n');
 	REQUIRE(commit->recipients[0] != '\0');
+	REQUIRE(commit->priority >= PRIORITY_LOWEST &&
+		commit->priority <= settings->submission.priority_limit);
+	REQUIRE(commit->tls <= TLS_NOT_REQUIRED);
 	REQUIRE(envelope_text_is_clean(slice_string(commit->envid), ENVELOPE_TEXT_MAX));
 	for (size_t i = 0; i < FAKE_RECIPIENTS_SEEN; i++) {
 		REQUIRE(envelope_notify_is_valid(commit->notify[i]));
