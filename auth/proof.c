@@ -19,6 +19,7 @@ enum handshake { /* RFC 8446, B.3 */
 	MESSAGE_HASH = 254
 };
 
+enum { OWN_CHAIN_MAX = 32 }; /* certificates that a server of ours may show */
 enum { RANDOM = 32, SESSION_ID_MAX = 32, CONTEXT_MAX = 98 + PROOF_HASH_MAX };
 
 /* A HelloRetryRequest is a ServerHello with this in it (RFC 8446, 4.1.3). */
@@ -188,7 +189,7 @@ static bool take_hellos(struct cursor *in, struct hello *hello, size_t *first_en
 bool proof_read(struct slice transcript, struct proof *out, const char **fault)
 {
 	struct cursor in = cursor_over(transcript);
-	struct slice servers[AUTHORITIES_CHAIN_MAX + 1], body;
+	struct slice servers[OWN_CHAIN_MAX], body;
 	struct hello hello;
 	size_t first_end, count;
 
@@ -202,7 +203,7 @@ bool proof_read(struct slice transcript, struct proof *out, const char **fault)
 		return false;
 	*fault = "the server's part is malformed";
 	if (!take_message(&in, CERTIFICATE, &body) ||
-	    !read_certificates(body, servers, sizeof servers / sizeof servers[0], &count) ||
+	    !read_certificates(body, servers, OWN_CHAIN_MAX, &count) ||
 	    !take_message(&in, CERTIFICATE_VERIFY, &body) || !take_message(&in, FINISHED, &body))
 		return false;
 	out->server = servers[0];

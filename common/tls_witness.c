@@ -111,6 +111,7 @@ bool stream_ask_certificate(
 	SSL_set0_CA_list(ssl, names);
 	SSL_set_verify(ssl, SSL_VERIFY_PEER, on_certificate);
 	SSL_set_verify_depth(ssl, AUTHORITIES_CHAIN_MAX);
+	SSL_set_max_cert_list(ssl, TLS_SHOWN_MAX);
 	SSL_set_msg_callback(ssl, on_message);
 	SSL_set_msg_callback_arg(ssl, w);
 	return true;

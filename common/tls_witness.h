@@ -28,6 +28,8 @@ enum {
 	TLS_BEACON = 32,
 	TLS_BEACON_EXTENSION = 0xff50, /* for private use (RFC 8446, 11) */
 	TLS_TRANSCRIPT_MAX = 64 * 1024,
+	TLS_SHOWN_MAX =
+	    32 * 1024, /* octets of a client's certificates; beyond it there is no handshake */
 	TLS_SIGNATURE_MAX = 2048, /* of a client: RSA with 16384 bits */
 };
 

@@ -250,6 +250,25 @@ def test_malformed_and_cancelled_exchanges_end_in_the_right_code(suite, authorit
     c.works()
 
 
+def test_more_certificates_than_anybody_needs_end_the_handshake_and_nothing_else(suite, authority):
+    alice = authority.user("alice")
+    listed(suite, "alice@example.test certificate " + alice.sha256())
+    beacon_is_out(suite)
+    one = alice.certificate.read_text()
+    alice.certificate.write_text(one + authority.certificate.read_text() * 6)
+    c = Client(suite, "imap", alice)
+    assert c.is_in(c.external())
+    alice.certificate.write_text(one + authority.certificate.read_text() * 100)
+    with pytest.raises((ssl.SSLError, OSError, AssertionError)):
+        c = Client(suite, "imap", alice)
+        assert c.greeting
+    wait_until(lambda: suite.log_lines("imapd", "tls-failed", "excessive message size"))
+    alice.certificate.write_text(one)
+    c = Client(suite, "imap", alice)
+    assert c.is_in(c.external())
+    assert all(p["restarts"] == 0 for p in suite.processes())
+
+
 def test_a_handshake_logs_in_once(suite, authority):
     alice = authority.user("alice")
     listed(suite, "alice@example.test certificate " + alice.sha256())
