@@ -294,7 +294,9 @@ void sequence_resolve(struct sequence *sequence, uint32_t largest)
 		range->first = first < last ? first : last;
 		range->last = first < last ? last : first;
 	}
-	qsort(sequence->ranges, sequence->count, sizeof *sequence->ranges, compare_ranges);
+	/* "$" has no ranges. */
+	if (sequence->count > 1)
+		qsort(sequence->ranges, sequence->count, sizeof *sequence->ranges, compare_ranges);
 	for (size_t i = 0; i < sequence->count; i++) {
 		struct range next = sequence->ranges[i];
 		struct range *before = kept == 0 ? NULL : &sequence->ranges[kept - 1];
