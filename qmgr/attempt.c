@@ -119,13 +119,18 @@ void attempt_pump(void)
 
 void attempt_now(struct mail *mail)
 {
-	if (mail->state != MAIL_WAITING || attempt_is_held(mail))
+	if (mail->state != MAIL_WAITING || attempt_is_held(mail) || attempt_is_scheduled(mail))
 		return;
 	if (mail->loaded != NULL)
 		mail->loaded->is_wanted_now =
 		    true; /* its last update is still on its way to the disk */
 	else
 		attempt_wait(mail, 0);
+}
+
+bool attempt_is_scheduled(const struct mail *mail)
+{
+	return mail->release_us > clock_wall_us();
 }
 
 uint64_t attempt_due_us(const struct mail *mail)
@@ -505,6 +510,7 @@ static void wait_for_release(struct mail *mail)
 {
 	uint64_t release_us = mail->loaded->envelope.release_us;
 
+	mail->release_us = release_us;
 	if (queue.is_closed)
 		return;
 	if (mail->file.place != SPOOL_CUR) {

@@ -292,7 +292,7 @@ static void act(struct client *c, struct mail *mail)
 		list(c, mail);
 		return;
 	case ADMIN_QUEUE_FLUSH:
-		if (mail->state != MAIL_WAITING)
+		if (mail->state != MAIL_WAITING || attempt_is_scheduled(mail))
 			return;
 		attempt_now(mail);
 		break;

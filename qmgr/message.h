@@ -53,6 +53,7 @@ struct mail {
 	 * long ago, may be gone again with the power; 0: none.  (Wall time.)
 	 */
 	uint64_t doubtful_us;
+	uint64_t release_us; /* its sender wants it to wait until then, as far as is known; 0: no */
 	struct loaded *loaded;
 };
 

@@ -87,8 +87,10 @@ void attempt_pump(void);
 void attempt_wait(struct mail *mail, uint64_t until_us);
 /* Until when it waits; 0 where it does not. */
 uint64_t attempt_due_us(const struct mail *mail);
-/* Try at the next opportunity: an administrator's word. */
+/* Try at the next opportunity: an administrator's word.  Nothing happens to what is held or scheduled. */
 void attempt_now(struct mail *mail);
+/* Its sender wants it to wait, and the time has not come. */
+bool attempt_is_scheduled(const struct mail *mail);
 /* Delete, hold or release; at once, or when a running attempt is over. */
 void attempt_delete(struct mail *mail);
 void attempt_hold(struct mail *mail);

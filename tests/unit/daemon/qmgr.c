@@ -1369,7 +1369,7 @@ Test(qmgr_daemon, nothing_is_delivered_before_the_time_that_the_sender_wants)
 	cr_assert_eq(entry_state, ADMIN_SCHEDULED);
 	show(id);
 	cr_assert_not_null(strstr(detail, "\nNot-Before: "));
-	command(ADMIN_QUEUE_FLUSH, all);
+	cr_assert_eq(command(ADMIN_QUEUE_FLUSH, all), 0, "what is scheduled is not flushed");
 	daemon_run_for(&d, 300);
 	cr_assert_eq(delivery_count, 0, "neither a restart nor a flush is the time");
 	channel_free(admin);
