@@ -119,20 +119,23 @@ bool dnslist_parse(struct slice word, struct dnslist *list)
 
 /* --- questions and answers ------------------------------------------------------------ */
 
-bool dnslist_name(const struct dnslist *list, const struct host_address *host, char name[DNSLIST_NAME_MAX])
+bool dnslist_name(
+    const struct dnslist *list, const struct host_address *host, char name[DNSLIST_NAME_MAX])
 {
 	const uint8_t *o = host->octets;
 	size_t at = 0;
 	int len;
 
 	if (host->family == AF_INET) {
-		len = snprintf(name, DNSLIST_NAME_MAX, "%u.%u.%u.%u.%s", o[3], o[2], o[1], o[0], list->domain);
+		len = snprintf(
+		    name, DNSLIST_NAME_MAX, "%u.%u.%u.%u.%s", o[3], o[2], o[1], o[0], list->domain);
 		return len > 0 && len < DNSLIST_NAME_MAX;
 	}
 	if (host->family != AF_INET6)
 		return false;
 	for (int i = 15; i >= 0; i--)
-		at += (size_t)snprintf(name + at, DNSLIST_NAME_MAX - at, "%x.%x.", o[i] & 0xf, o[i] >> 4);
+		at += (size_t)snprintf(
+		    name + at, DNSLIST_NAME_MAX - at, "%x.%x.", o[i] & 0xf, o[i] >> 4);
 	len = snprintf(name + at, DNSLIST_NAME_MAX - at, "%s", list->domain);
 	return len > 0 && (size_t)len < DNSLIST_NAME_MAX - at;
 }

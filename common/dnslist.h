@@ -25,12 +25,13 @@ struct dnslist {
 bool dnslist_parse(struct slice word, struct dnslist *list);
 
 /* The name that tells of a host: its octets, or digits, backwards in front of the domain. */
-bool dnslist_name(const struct dnslist *list, const struct host_address *host, char name[DNSLIST_NAME_MAX]);
+bool dnslist_name(
+    const struct dnslist *list, const struct host_address *host, char name[DNSLIST_NAME_MAX]);
 
 enum dnslist_answer {
 	DNSLIST_LISTED,
 	DNSLIST_NOT_LISTED, /* listed, but not as one that counts */
-	DNSLIST_ERROR       /* not an answer about the host: 127.255.255.x, or outside 127.0.0.0/8 */
+	DNSLIST_ERROR /* not an answer about the host: 127.255.255.x, or outside 127.0.0.0/8 */
 };
 /* What one of its A records says. */
 enum dnslist_answer dnslist_judge(const struct dnslist *list, const uint8_t octets[4]);

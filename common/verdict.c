@@ -35,8 +35,8 @@ static void set_text(const char *from, char *to, size_t size)
 	slice_copy(slice_part(text, 0, size - 1), to, size);
 }
 
-struct verdict verdict_of(enum verdict_answer answer, unsigned code, const char *status,
-    const char *text, const char *by)
+struct verdict verdict_of(
+    enum verdict_answer answer, unsigned code, const char *status, const char *text, const char *by)
 {
 	struct verdict verdict = {.answer = (uint8_t)answer, .code = (uint16_t)code};
 

@@ -43,7 +43,8 @@ struct verdict {
 	uint16_t code;               /* of the reply; 0: the usual one of the answer */
 	char status[12];             /* enhanced status code: "5.7.1"; empty: the usual one */
 	char text[VERDICT_TEXT_MAX]; /* of the reply; empty: the usual one */
-	char by[VERDICT_BY_MAX];     /* the rule or service that decided: "greylist", "inet:127.0.0.1:10023" */
+	char by
+	    [VERDICT_BY_MAX]; /* the rule or service that decided: "greylist", "inet:127.0.0.1:10023" */
 };
 
 /* Fill one in; texts that are too long are cut, and NULL is an empty one. */

@@ -16,6 +16,7 @@
 #include "auth/credentials.h"
 #include "common/authorities.h"
 #include "common/io.h"
+#include "common/policy_service.h"
 #include "ctl/check.h"
 #include "ctl/ctl.h"
 #include "master/listeners.h"
@@ -67,6 +68,24 @@ static void check_domains(struct findings *f)
 	for (size_t i = 0; i < settings->domains.count; i++)
 		if (!domain_to_ascii(slice_string(settings->domains.words[i]), ascii))
 			find(f, true, "domains: \"%s\" is no domain name", settings->domains.words[i]);
+}
+
+/* What would be asked of nobody, or of somebody who is not there. */
+static void check_policy(struct findings *f)
+{
+	struct policy_service service;
+	struct stat st;
+
+	if (settings->greylist.clients == GREYLIST_SUSPECTS && settings->dnslists.lists.count == 0)
+		find(f, false, "greylist.clients: without dnslists.lists nobody is a suspect");
+	for (size_t i = 0; i < settings->policy.services.count; i++) {
+		if (!policy_service_parse(slice_string(settings->policy.services.words[i]), &service) || service.address.path[0] == '\0')
+			continue;
+		if (stat(service.address.path, &st) == -1)
+			find(f, false, "policy.services: %s: %s; the service does not run, perhaps", service.address.path, strerror(errno));
+		else if (!S_ISSOCK(st.st_mode))
+			find(f, false, "policy.services: %s is not a socket", service.address.path);
+	}
 }
 
 static void check_user(struct findings *f, const char *setting, const char *name)
@@ -305,6 +324,7 @@ static void check_all(struct findings *f)
 {
 	check_names(f);
 	check_domains(f);
+	check_policy(f);
 	check_users(f);
 	check_tls(f);
 	check_logins(f);

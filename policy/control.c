@@ -35,7 +35,8 @@ struct client {
 
 static unsigned client_count;
 
-static const char no_greylist[] = "there is no greylist: greylist.clients is nobody, or it is not usable";
+static const char no_greylist[] =
+    "there is no greylist: greylist.clients is nobody, or it is not usable";
 
 static void free_client(struct client *c)
 {
@@ -106,7 +107,8 @@ static bool read_network(struct message *m, char network[GREYLIST_NETWORK_TEXT])
 
 static void change(struct client *c, struct message *m)
 {
-	struct grey_entry allowed = {.last_s = clock_wall_us() / 1000000, .count = GREYLIST_ALLOWED};
+	struct grey_entry allowed = {
+	    .last_s = clock_wall_us() / 1000000, .count = GREYLIST_ALLOWED};
 	char network[GREYLIST_NETWORK_TEXT];
 	bool was_there = true;
 
@@ -114,9 +116,11 @@ static void change(struct client *c, struct message *m)
 	if (!greybook_is_open()) {
 		done(c, EX_UNAVAILABLE, no_greylist);
 	} else if (!read_network(m, network)) {
-		done(c, EX_DATAERR, "give an address, or a whole network: 192.0.2.0/24, 2001:db8::/64");
-	} else if (m->type == ADMIN_GREYLIST_ALLOW ? !greybook_set_network(network, &allowed)
-						   : !greybook_forget_network(network, &was_there)) {
+		done(c, EX_DATAERR,
+		    "give an address, or a whole network: 192.0.2.0/24, 2001:db8::/64");
+	} else if (m->type == ADMIN_GREYLIST_ALLOW
+		       ? !greybook_set_network(network, &allowed)
+		       : !greybook_forget_network(network, &was_there)) {
 		done(c, EX_IOERR, "the greylist cannot be written");
 	} else {
 		log_info(m->type == ADMIN_GREYLIST_ALLOW ? "greylist-allowed" : "greylist-forgot",
@@ -166,7 +170,8 @@ static bool take_look(struct client *c, struct message *m)
 
 static void look(struct client *c, struct message *m)
 {
-	static const struct judge lists = {"dnslists", dnslists_are_concerned, dnslists_ask, dnslists_forget};
+	static const struct judge lists = {
+	    "dnslists", dnslists_are_concerned, dnslists_ask, dnslists_forget};
 
 	if (!take_look(c, m)) {
 		done(c, EX_DATAERR, "a client's address is wanted");

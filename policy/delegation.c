@@ -55,7 +55,8 @@ static bool add_client(struct buf *out, const struct policy_question *q)
 	char address[HOST_ADDRESS_TEXT] = "";
 
 	host_address_print(&q->address, address);
-	return add(out, "helo_name", q->helo) && add(out, "client_address", slice_string(address)) &&
+	return add(out, "helo_name", q->helo) &&
+	       add(out, "client_address", slice_string(address)) &&
 	       add(out, "client_name", name_of(q)) && add(out, "reverse_client_name", name_of(q));
 }
 
@@ -82,8 +83,8 @@ static bool add_security(struct buf *out, const struct policy_question *q)
 	       add_number(out, "encryption_keysize", q->tls_bits);
 }
 
-bool delegation_write(struct buf *out, const struct policy_question *q, struct slice instance,
-    struct slice context)
+bool delegation_write(
+    struct buf *out, const struct policy_question *q, struct slice instance, struct slice context)
 {
 	return add(out, "request", SLICE("smtpd_access_policy")) &&
 	       add(out, "protocol_state", state_of(q)) &&
@@ -187,7 +188,8 @@ static void read_action(struct slice value, struct delegation_reply *reply)
 		read_status(reply);
 }
 
-enum delegation_state delegation_read(struct slice input, struct delegation_reply *reply, size_t *octets)
+enum delegation_state delegation_read(
+    struct slice input, struct delegation_reply *reply, size_t *octets)
 {
 	struct cursor in = cursor_over(slice_part(input, 0, DELEGATION_REPLY_MAX));
 	bool has_action = false;
@@ -197,7 +199,8 @@ enum delegation_state delegation_read(struct slice input, struct delegation_repl
 		ssize_t equals;
 
 		if (!cursor_accept(&in, '\n'))
-			return input.len < DELEGATION_REPLY_MAX ? DELEGATION_MORE : DELEGATION_MALFORMED;
+			return input.len < DELEGATION_REPLY_MAX ? DELEGATION_MORE
+								: DELEGATION_MALFORMED;
 		if (line.len > 0 && line.data[line.len - 1] == '\r')
 			line.len--;
 		if (line.len == 0)

@@ -36,19 +36,19 @@ enum delegation_action {
 	ACTION_DEFER_IF_REJECT, /* deferred where somebody else would refuse it */
 	ACTION_DISCARD,
 	ACTION_HOLD,
-	ACTION_PREPEND,         /* a header field */
-	ACTION_WARN,            /* to be logged */
+	ACTION_PREPEND, /* a header field */
+	ACTION_WARN,    /* to be logged */
 	ACTION_INFO,
-	ACTION_UNKNOWN          /* to be logged, and nothing else */
+	ACTION_UNKNOWN /* to be logged, and nothing else */
 };
 
 struct delegation_reply {
 	enum delegation_action action;
-	struct slice word;      /* the action as it was written */
-	struct slice text;      /* what stands behind it, without code and status */
-	unsigned code;          /* of the reply; 0: the usual one */
-	char status[12];        /* enhanced status code; empty: the usual one */
-	bool ends_connection;   /* 421, 521 */
+	struct slice word;    /* the action as it was written */
+	struct slice text;    /* what stands behind it, without code and status */
+	unsigned code;        /* of the reply; 0: the usual one */
+	char status[12];      /* enhanced status code; empty: the usual one */
+	bool ends_connection; /* 421, 521 */
 };
 
 enum delegation_state { DELEGATION_MORE, DELEGATION_READY, DELEGATION_MALFORMED };
@@ -57,6 +57,7 @@ enum delegation_state { DELEGATION_MORE, DELEGATION_READY, DELEGATION_MALFORMED 
  * Look at what a service has sent.  READY: *reply is filled in, its slices point
  * into `in`, and *octets of `in` are the reply.  MORE: it is not whole yet.
  */
-enum delegation_state delegation_read(struct slice in, struct delegation_reply *reply, size_t *octets);
+enum delegation_state delegation_read(
+    struct slice in, struct delegation_reply *reply, size_t *octets);
 
 #endif

@@ -62,7 +62,8 @@ struct stream *dial(const struct service_address *to, unsigned seconds,
 	if (new == NULL)
 		return NULL;
 	*new = (struct dial){handlers, context, done, 0};
-	write_string(channel_call(master, CONTROL_CONNECT, connected, new, &new->request), to->path);
+	write_string(
+	    channel_call(master, CONTROL_CONNECT, connected, new, &new->request), to->path);
 	if (channel_end(master))
 		*pending = new;
 	else

@@ -23,9 +23,9 @@ enum {
 	LISTS_MAX = 64,
 	CLIENTS_MAX = 65536,
 	BUCKETS = 16384,
-	TTL_LEAST_SECONDS = 60,   /* an answer is kept */
+	TTL_LEAST_SECONDS = 60, /* an answer is kept */
 	TTL_LONGEST_SECONDS = 3600,
-	TTL_FAILED_SECONDS = 10   /* what is known while a list does not answer */
+	TTL_FAILED_SECONDS = 10 /* what is known while a list does not answer */
 };
 
 struct list {
@@ -39,7 +39,7 @@ struct asked {
 	struct list *list;
 	struct channel *channel; /* NULL: nothing is under way */
 	uint32_t request;
-	bool is_awaited;         /* clients wait for it */
+	bool is_awaited; /* clients wait for it */
 	bool is_listed;
 	char why[160];
 };
@@ -48,11 +48,11 @@ struct client {
 	SLIST_ENTRY(client) bucket;
 	TAILQ_ENTRY(client) age;
 	struct host_address address;
-	uint64_t until_us;      /* what is known holds; 0: not all is known yet */
-	uint32_t ttl;           /* the shortest of the answers */
-	unsigned outstanding;   /* answers to come */
-	unsigned awaited;       /* of these, those that are waited for */
-	bool has_failed;        /* a list did not answer */
+	uint64_t until_us;    /* what is known holds; 0: not all is known yet */
+	uint32_t ttl;         /* the shortest of the answers */
+	unsigned outstanding; /* answers to come */
+	unsigned awaited;     /* of these, those that are waited for */
+	bool has_failed;      /* a list did not answer */
 	struct event *deadline;
 	struct inquiries waiting;
 	unsigned asked_count;
@@ -75,7 +75,8 @@ static bool on_why(struct message *m, void *context);
 static void list_fails(struct list *list, const char *reason)
 {
 	if (!list->is_failing)
-		log_warning("dnslist-failed", log_string("list", list->is.domain), log_string("reason", reason));
+		log_warning("dnslist-failed", log_string("list", list->is.domain),
+		    log_string("reason", reason));
 	list->is_failing = true;
 }
 
@@ -122,10 +123,11 @@ static void tell(struct inquiry *inquiry, const struct client *client)
 	inquiry->score = score_of(client);
 	host_address_print(&client->address, address);
 	if (asked != NULL)
-		snprintf(inquiry->listed, sizeof inquiry->listed, "Client [%s] is listed by %s%s%s", address,
-		    asked->list->is.domain, asked->why[0] == '\0' ? "" : ": ", asked->why);
+		snprintf(inquiry->listed, sizeof inquiry->listed, "Client [%s] is listed by %s%s%s",
+		    address, asked->list->is.domain, asked->why[0] == '\0' ? "" : ": ", asked->why);
 	if (inquiry->score != 0)
-		log_info("dnslists", log_string("client", address), log_signed("score", inquiry->score),
+		log_info("dnslists", log_string("client", address),
+		    log_signed("score", inquiry->score),
 		    log_string("list", asked == NULL ? "" : asked->list->is.domain));
 	inquiry_pass(inquiry);
 }
@@ -145,7 +147,8 @@ static void tell_all(struct client *client)
 
 static unsigned bucket_of(const struct host_address *address)
 {
-	return (unsigned)(siphash(hash_key, slice_of(address->octets, sizeof address->octets)) % BUCKETS);
+	return (unsigned)(siphash(hash_key, slice_of(address->octets, sizeof address->octets)) %
+			  BUCKETS);
 }
 
 static void free_client(struct client *client)
@@ -224,7 +227,8 @@ static void take_addresses(struct asked *asked, const struct resolver_records *r
 	for (unsigned i = 0; i < records->count; i++) {
 		const uint8_t *octets = (const uint8_t *)records->records[i].data;
 
-		switch (records->records[i].len != 4 ? DNSLIST_ERROR : dnslist_judge(&asked->list->is, octets)) {
+		switch (records->records[i].len != 4 ? DNSLIST_ERROR
+						     : dnslist_judge(&asked->list->is, octets)) {
 		case DNSLIST_LISTED:
 			asked->is_listed = true;
 			break;
@@ -264,7 +268,8 @@ static bool on_listed(struct message *m, void *context)
 		asked->client->has_failed = true;
 		list_fails(asked->list, "it does not answer");
 	}
-	if (!asked->is_listed || asked->list->is.weight <= 0 || !ask_resolver(asked, RESOLVER_TXT, on_why))
+	if (!asked->is_listed || asked->list->is.weight <= 0 ||
+	    !ask_resolver(asked, RESOLVER_TXT, on_why))
 		settle(asked);
 	return good;
 }
@@ -282,7 +287,8 @@ static bool on_why(struct message *m, void *context)
 		good = m->type == RESOLVER_RECORDS && resolver_records_read(&r, &records);
 	}
 	if (good && records.count > 0)
-		slice_copy(slice_part(records.records[0], 0, sizeof asked->why - 1), asked->why, sizeof asked->why);
+		slice_copy(slice_part(records.records[0], 0, sizeof asked->why - 1), asked->why,
+		    sizeof asked->why);
 	settle(asked);
 	return good;
 }
@@ -351,8 +357,8 @@ static void ask_all(struct client *client)
 
 bool dnslists_are_concerned(const struct policy_question *q)
 {
-	return list_count > 0 && q->stage == GATE_CONNECT && !q->is_trusted && q->service == SERVICE_MX &&
-	       q->address.family != 0;
+	return list_count > 0 && q->stage == GATE_CONNECT && !q->is_trusted &&
+	       q->service == SERVICE_MX && q->address.family != 0;
 }
 
 void dnslists_ask(struct inquiry *inquiry)
@@ -377,7 +383,8 @@ void dnslists_ask(struct inquiry *inquiry)
 		inquiry->state = client;
 		TAILQ_INSERT_TAIL(&client->waiting, inquiry, waiting);
 		if (!event_pending(client->deadline, EV_TIMEOUT, NULL))
-			event_add(client->deadline, &(struct timeval){.tv_sec = settings->dnslists.timeout});
+			event_add(client->deadline,
+			    &(struct timeval){.tv_sec = settings->dnslists.timeout});
 	}
 }
 

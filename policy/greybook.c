@@ -44,9 +44,9 @@ struct key {
 static DB_ENV *environment;
 static DB *book;
 static struct siphash_key hash_keys[2];
-static uint64_t count;      /* of entries, about */
-static struct key sweep_at; /* the last one that was looked at */
-static bool is_noted;       /* that there is no book */
+static uint64_t count;       /* of entries, about */
+static struct key sweep_at;  /* the last one that was looked at */
+static bool is_noted;        /* that there is no book */
 static unsigned error_count; /* since it was opened */
 
 static void on_error(const DB_ENV *of, const char *prefix, const char *text)
@@ -105,8 +105,10 @@ static void write_entry(struct buf *out, const struct grey_entry *entry)
 static struct grey_entry read_entry(const void *data, size_t len)
 {
 	struct reader r = reader_over(slice_of(data, len));
-	struct grey_entry entry = {
-	    .first_s = read_u64(&r), .last_s = read_u64(&r), .count = read_u32(&r), .has_passed = read_bool(&r)};
+	struct grey_entry entry = {.first_s = read_u64(&r),
+	    .last_s = read_u64(&r),
+	    .count = read_u32(&r),
+	    .has_passed = read_bool(&r)};
 
 	return reader_finished(&r) ? entry : (struct grey_entry){0};
 }
@@ -154,7 +156,8 @@ static int open_environment(void)
 		error = environment->log_set_config(environment, DB_LOG_AUTO_REMOVE, 1);
 	if (error == 0)
 		error = environment->open(environment, HOME,
-		    DB_CREATE | DB_PRIVATE | DB_RECOVER | DB_INIT_MPOOL | DB_INIT_LOG | DB_INIT_TXN, 0600);
+		    DB_CREATE | DB_PRIVATE | DB_RECOVER | DB_INIT_MPOOL | DB_INIT_LOG | DB_INIT_TXN,
+		    0600);
 	return error;
 }
 
@@ -165,7 +168,8 @@ static int open_database(void)
 	if (error == 0)
 		error = book->set_flags(book, DB_CHKSUM);
 	if (error == 0)
-		error = book->open(book, NULL, "greylist.db", NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT, 0600);
+		error = book->open(
+		    book, NULL, "greylist.db", NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT, 0600);
 	return error;
 }
 
@@ -227,7 +231,8 @@ static bool open_book(void)
 	if (error == EEXIST) {
 		set_aside("the last attempt to open it was the last of the process");
 		error = try_to_open();
-	} else if (error != 0 && error != ENOSPC && error != EACCES && error != EROFS && error != EMFILE) {
+	} else if (error != 0 && error != ENOSPC && error != EACCES && error != EROFS &&
+		   error != EMFILE) {
 		set_aside(db_strerror(error));
 		error = try_to_open();
 	}
@@ -319,7 +324,7 @@ static bool put(struct key *key, const struct grey_entry *entry, bool is_new)
 	return error == 0 || recover(error);
 }
 
-static bool delete(struct key *key, bool *was_there)
+static bool delete (struct key *key, bool *was_there)
 {
 	DBT name = dbt_of(key->octets, key->len);
 	int error;
@@ -403,7 +408,7 @@ void greybook_sweep(unsigned wanted, uint64_t now_s, const struct grey_terms *te
 	if (walk(&sweep_at, wanted, collect_stale, &stale) < wanted)
 		sweep_at.len = 0; /* round */
 	for (unsigned i = 0; i < stale.count; i++)
-		delete(&stale.keys[i], &was_there);
+		delete (&stale.keys[i], &was_there);
 }
 
 struct victim {
@@ -437,7 +442,7 @@ static void make_room(const struct key *near)
 		walk(&from, VICTIMS, choose_victim, &victim);
 	}
 	if (victim.is_there)
-		delete(&victim.key, &was_there);
+		delete (&victim.key, &was_there);
 }
 
 /* --- for the judge -------------------------------------------------------------------------- */
@@ -478,7 +483,7 @@ bool greybook_forget_network(const char *network, bool *was_there)
 {
 	struct key key = key_of_network(network);
 
-	return delete(&key, was_there);
+	return delete (&key, was_there);
 }
 
 struct listing {

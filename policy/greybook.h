@@ -32,7 +32,8 @@ bool greybook_forget_network(const char *network, bool *was_there);
  * at most `limit`.  Returns how many there were; fewer than `limit`: no more are.
  */
 unsigned greybook_networks(const char *after, unsigned limit,
-    void (*each)(const char *network, const struct grey_entry *entry, void *context), void *context);
+    void (*each)(const char *network, const struct grey_entry *entry, void *context),
+    void *context);
 
 /* Look at the next `count` entries, in turns round the book, and drop those that are stale. */
 void greybook_sweep(unsigned count, uint64_t now_s, const struct grey_terms *terms);

@@ -23,7 +23,8 @@ static uint64_t since(uint64_t then_s, uint64_t now_s)
 	return now_s > then_s ? now_s - then_s : 0;
 }
 
-static bool is_forgotten(const struct grey_entry *entry, uint64_t now_s, const struct grey_terms *terms)
+static bool is_forgotten(
+    const struct grey_entry *entry, uint64_t now_s, const struct grey_terms *terms)
 {
 	if (entry->first_s == 0)
 		return true;
@@ -32,7 +33,8 @@ static bool is_forgotten(const struct grey_entry *entry, uint64_t now_s, const s
 	return since(entry->first_s, now_s) > terms->delay_s + terms->window_s;
 }
 
-enum grey_step greylist_step(struct grey_entry *entry, uint64_t now_s, const struct grey_terms *terms)
+enum grey_step greylist_step(
+    struct grey_entry *entry, uint64_t now_s, const struct grey_terms *terms)
 {
 	bool was_set_back = !entry->has_passed && entry->first_s > now_s;
 
@@ -53,14 +55,16 @@ enum grey_step greylist_step(struct grey_entry *entry, uint64_t now_s, const str
 	return GREY_FIRST_PASS;
 }
 
-uint64_t greylist_wait(const struct grey_entry *entry, uint64_t now_s, const struct grey_terms *terms)
+uint64_t greylist_wait(
+    const struct grey_entry *entry, uint64_t now_s, const struct grey_terms *terms)
 {
 	uint64_t waited = since(entry->first_s, now_s);
 
 	return waited < terms->delay_s ? terms->delay_s - waited : 0;
 }
 
-bool greylist_allows(const struct grey_entry *network, uint64_t now_s, const struct grey_terms *terms)
+bool greylist_allows(
+    const struct grey_entry *network, uint64_t now_s, const struct grey_terms *terms)
 {
 	if (network->count == GREYLIST_ALLOWED)
 		return true;
@@ -78,7 +82,8 @@ void greylist_count(struct grey_entry *network, uint64_t now_s, const struct gre
 	network->count += network->count < GREYLIST_ALLOWED - 1;
 }
 
-bool greylist_is_stale(const struct grey_entry *entry, bool is_network, uint64_t now_s, const struct grey_terms *terms)
+bool greylist_is_stale(
+    const struct grey_entry *entry, bool is_network, uint64_t now_s, const struct grey_terms *terms)
 {
 	if (!is_network)
 		return is_forgotten(entry, now_s, terms);
@@ -87,7 +92,8 @@ bool greylist_is_stale(const struct grey_entry *entry, bool is_network, uint64_t
 
 void greylist_network(const struct host_address *address, char text[GREYLIST_NETWORK_TEXT])
 {
-	struct network network = network_of(address, address->family == AF_INET6 ? IPV6_BITS : IPV4_BITS);
+	struct network network =
+	    network_of(address, address->family == AF_INET6 ? IPV6_BITS : IPV4_BITS);
 	char base[HOST_ADDRESS_TEXT];
 
 	host_address_print(&network.base, base);
@@ -112,12 +118,14 @@ static bool add_sender(struct buf *out, struct slice sender)
 			good = buf_append_octet(out, is_digit ? '#' : (char)c);
 		was_digit = is_digit;
 	}
-	for (size_t i = local.len > 0 || at >= 0 ? (size_t)(at < 0 ? (ssize_t)sender.len : at) : 0; good && i < sender.len; i++)
+	for (size_t i = local.len > 0 || at >= 0 ? (size_t)(at < 0 ? (ssize_t)sender.len : at) : 0;
+	     good && i < sender.len; i++)
 		good = buf_append_octet(out, (char)octet_lower((unsigned char)sender.data[i]));
 	return good;
 }
 
-bool greylist_triplet(struct buf *out, const char *network, struct slice sender, struct slice recipient)
+bool greylist_triplet(
+    struct buf *out, const char *network, struct slice sender, struct slice recipient)
 {
 	bool good = buf_append_string(out, network) && buf_append_octet(out, '\0') &&
 		    add_sender(out, sender) && buf_append_octet(out, '\0');

@@ -20,8 +20,8 @@
 #include "policy/greybook.h"
 
 enum {
-	SWEEP_SECONDS = 10,        /* between two looks at a part of the book */
-	SWEEP_ENTRIES = 1000,      /* a part */
+	SWEEP_SECONDS = 10,   /* between two looks at a part of the book */
+	SWEEP_ENTRIES = 1000, /* a part */
 	SWEEPS_PER_CHECKPOINT = 12,
 	TRIPLET_MAX = 4096
 };
@@ -41,7 +41,8 @@ bool greylisting_prepare(void)
 {
 	directory = open(settings->directory.policy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory == -1)
-		log_error("cannot-open", log_string("directory", settings->directory.policy), log_errno(errno));
+		log_error("cannot-open", log_string("directory", settings->directory.policy),
+		    log_errno(errno));
 	return directory != -1;
 }
 
@@ -83,8 +84,8 @@ void greylisting_stop(void)
 
 bool greylisting_is_concerned(const struct policy_question *q)
 {
-	if (settings->greylist.clients == GREYLIST_NOBODY || q->is_trusted || q->service != SERVICE_MX ||
-	    q->address.family == 0 || q->score < 0)
+	if (settings->greylist.clients == GREYLIST_NOBODY || q->is_trusted ||
+	    q->service != SERVICE_MX || q->address.family == 0 || q->score < 0)
 		return false;
 	if (settings->greylist.clients == GREYLIST_SUSPECTS && q->score < settings->greylist.score)
 		return false;
@@ -98,8 +99,8 @@ static void add_field(struct inquiry *inquiry, uint64_t delay_s)
 {
 	struct buf field = buf_with_limit(512);
 
-	if (buf_printf(&field, "X-Greylist: delayed %llu seconds by Petrel at %s", (unsigned long long)delay_s,
-		settings->hostname))
+	if (buf_printf(&field, "X-Greylist: delayed %llu seconds by Petrel at %s",
+		(unsigned long long)delay_s, settings->hostname))
 		inquiry_add_field(inquiry, buf_slice(&field));
 	buf_free(&field);
 }
@@ -116,12 +117,14 @@ static void pass_first(struct inquiry *inquiry, const char *network, const struc
 		greylist_count(&known, now_s(), terms);
 		greybook_set_network(network, &known);
 		if (!was_allowed && greylist_allows(&known, now_s(), terms))
-			log_info("greylist-allows", log_string("network", network), log_number("successes", known.count));
+			log_info("greylist-allows", log_string("network", network),
+			    log_number("successes", known.count));
 	}
 	inquiry_pass(inquiry);
 }
 
-static void defer(struct inquiry *inquiry, const struct grey_entry *entry, const struct grey_terms *terms)
+static void defer(
+    struct inquiry *inquiry, const struct grey_entry *entry, const struct grey_terms *terms)
 {
 	struct verdict verdict = verdict_of(VERDICT_DEFER, 451, "4.7.1", NULL, "greylist");
 
@@ -142,7 +145,8 @@ static void judge_triplet(struct inquiry *inquiry, struct slice triplet, const c
 		return;
 	}
 	step = greylist_step(&entry, now_s(), &terms);
-	if (step != GREY_EARLY && !greybook_set_triplet(triplet, &entry, (uint64_t)settings->greylist.entries_limit))
+	if (step != GREY_EARLY &&
+	    !greybook_set_triplet(triplet, &entry, (uint64_t)settings->greylist.entries_limit))
 		inquiry_pass(inquiry);
 	else if (step == GREY_FIRST_PASS)
 		pass_first(inquiry, network, &entry, &terms);
@@ -196,7 +200,9 @@ enum admin_grey greylisting_look(const struct policy_question *question, uint64_
 		   greybook_triplet(buf_slice(&triplet), &entry)) {
 		enum grey_step step = greylist_step(&entry, now_s(), &terms);
 
-		grey = step == GREY_NEW ? ADMIN_GREY_NEW : step == GREY_EARLY ? ADMIN_GREY_EARLY : ADMIN_GREY_PASSES;
+		grey = step == GREY_NEW     ? ADMIN_GREY_NEW
+		       : step == GREY_EARLY ? ADMIN_GREY_EARLY
+					    : ADMIN_GREY_PASSES;
 		if (grey != ADMIN_GREY_PASSES)
 			*wait_s = greylist_wait(&entry, now_s(), &terms);
 	}

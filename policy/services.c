@@ -21,9 +21,9 @@
 #include "policy/dial.h"
 
 enum {
-	CONNECTIONS_MAX = 16,   /* to one service */
-	IDLE_SECONDS = 300,     /* that a connection without work is kept */
-	PAUSE_US = 1000 * 1000  /* before a service that could not be reached is tried again */
+	CONNECTIONS_MAX = 16,  /* to one service */
+	IDLE_SECONDS = 300,    /* that a connection without work is kept */
+	PAUSE_US = 1000 * 1000 /* before a service that could not be reached is tried again */
 };
 
 struct connection {
@@ -45,7 +45,7 @@ struct delegate {
 	unsigned connection_count;
 	TAILQ_HEAD(, connection) connections;
 	TAILQ_HEAD(, asking) waiting;
-	unsigned asking_count;         /* waiting or on a connection */
+	unsigned asking_count; /* waiting or on a connection */
 };
 
 /* An inquiry that this judge has. */
@@ -181,15 +181,18 @@ static void judge(struct asking *asking, const struct verdict *verdict)
 	inquiry_judged(inquiry, verdict);
 }
 
-static struct verdict verdict_by(
-    const struct delegate *service, enum verdict_answer answer, const struct delegation_reply *reply)
+static struct verdict verdict_by(const struct delegate *service, enum verdict_answer answer,
+    const struct delegation_reply *reply)
 {
 	char text[VERDICT_TEXT_MAX], by[VERDICT_BY_MAX];
 
 	slice_copy(slice_part(reply->text, 0, sizeof text - 1), text, sizeof text);
 	slice_copy(slice_part(service->setting.name, 0, sizeof by - 1), by, sizeof by);
 	return verdict_of(reply->ends_connection ? VERDICT_DISCONNECT : answer,
-	    reply->code != 0 ? reply->code : answer == VERDICT_DEFER ? 450 : 0, reply->status, text, by);
+	    reply->code != 0          ? reply->code
+	    : answer == VERDICT_DEFER ? 450
+				      : 0,
+	    reply->status, text, by);
 }
 
 static void log_words(const struct asking *asking, const struct delegation_reply *reply)
@@ -385,8 +388,10 @@ static void on_readable(struct stream *stream, void *context)
 
 static void on_closed(struct stream *stream, enum stream_end end, void *context)
 {
-	lose(context, end == STREAM_END_OF_INPUT || end == STREAM_CLOSED ? "it closed the connection"
-	    : end == STREAM_TIMED_OUT ? "timed out" : stream_error(stream));
+	lose(context, end == STREAM_END_OF_INPUT || end == STREAM_CLOSED
+			  ? "it closed the connection"
+		      : end == STREAM_TIMED_OUT ? "timed out"
+						: stream_error(stream));
 }
 
 static const struct stream_handlers handlers = {.readable = on_readable, .closed = on_closed};
@@ -473,7 +478,8 @@ static void run(struct delegate *service)
 		if (connection == NULL && service->connection_count == CONNECTIONS_MAX)
 			return;
 		if (connection == NULL && clock_monotonic_us() < service->paused_until_us)
-			fail(TAILQ_FIRST(&service->waiting), "it could not be reached a moment ago");
+			fail(
+			    TAILQ_FIRST(&service->waiting), "it could not be reached a moment ago");
 		else if (connection == NULL && (connection = add_connection(service)) == NULL)
 			fail(TAILQ_FIRST(&service->waiting), "out of memory");
 		else
@@ -527,7 +533,8 @@ void services_ask(struct inquiry *inquiry)
 	if (asking != NULL)
 		asking->deadline = evtimer_new(process_base(), on_deadline, asking);
 	if (asking == NULL || asking->deadline == NULL) {
-		const struct verdict failed = verdict_of(VERDICT_DEFER, 451, "4.3.0", NULL, "policy");
+		const struct verdict failed =
+		    verdict_of(VERDICT_DEFER, 451, "4.3.0", NULL, "policy");
 
 		free(asking);
 		inquiry_judged(inquiry, &failed);

@@ -36,7 +36,8 @@ void records_use(struct event_base *base, struct dns *dns, unsigned timeout_seco
 	timeout = timeout_seconds;
 }
 
-static void send_records(struct channel *channel, uint32_t request, const struct resolver_records *records)
+static void send_records(
+    struct channel *channel, uint32_t request, const struct resolver_records *records)
 {
 	resolver_records_write(channel_begin(channel, RESOLVER_RECORDS, request), records);
 	channel_end(channel);
@@ -70,7 +71,8 @@ static void on_answer(void *context, const struct dns_answer *answer)
 		struct slice record = answer->records[i];
 
 		if (asked->type == RESOLVER_TXT)
-			record = slice_of(texts[records.count], dns_text(record, texts[records.count], RESOLVER_RECORD_MAX));
+			record = slice_of(texts[records.count],
+			    dns_text(record, texts[records.count], RESOLVER_RECORD_MAX));
 		else if (record.len != 4)
 			continue;
 		records.records[records.count++] = record;
@@ -81,7 +83,8 @@ static void on_answer(void *context, const struct dns_answer *answer)
 
 static bool start(struct asked *asked)
 {
-	asked->query = dns_ask(current_dns, asked->name, asked->type == RESOLVER_TXT ? DNS_TXT : DNS_A, on_answer, asked);
+	asked->query = dns_ask(current_dns, asked->name,
+	    asked->type == RESOLVER_TXT ? DNS_TXT : DNS_A, on_answer, asked);
 	return asked->query != NULL;
 }
 
@@ -97,7 +100,8 @@ static void on_deadline(evutil_socket_t socket, short what, void *context)
 	give_up(context);
 }
 
-void records_ask(struct channel *channel, uint32_t request, enum resolver_type type, const char *name)
+void records_ask(
+    struct channel *channel, uint32_t request, enum resolver_type type, const char *name)
 {
 	struct timeval limit = {.tv_sec = (time_t)timeout};
 	struct asked *asked;

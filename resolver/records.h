@@ -15,7 +15,8 @@ void records_use(struct event_base *base, struct dns *dns, unsigned timeout_seco
 /* The same for what was asked already: it is asked anew. */
 void records_move(struct dns *dns);
 /* A call of RESOLVER_A or RESOLVER_TXT. */
-void records_ask(struct channel *channel, uint32_t request, enum resolver_type type, const char *name);
+void records_ask(
+    struct channel *channel, uint32_t request, enum resolver_type type, const char *name);
 /* Whoever asked over that channel is gone. */
 void records_forget(const struct channel *channel);
 

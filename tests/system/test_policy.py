@@ -496,3 +496,10 @@ def test_petrel_greylist_says_where_there_is_none(make_suite):
     s = make_suite()
     done = s.petrel("greylist", "list", check=False)
     assert done.returncode == 69 and "no greylist" in done.stderr
+
+
+def test_petrel_check_warns_of_a_service_that_is_not_there_and_of_suspects_without_lists(make_suite, directory):
+    s = make_suite(start=False, extra="policy.services unix:%s/absent\ngreylist.clients suspects\n" % directory)
+    said = s.petrel("check", check=False).stdout
+    assert "%s/absent: No such file or directory" % directory in said
+    assert "without dnslists.lists nobody is a suspect" in said
