@@ -30,9 +30,10 @@ enum {
 };
 
 struct filter_question {
-	struct policy_question about; /* stage GATE_MESSAGE; size: octets of the content; message: its identifier */
-	struct slice prepend;         /* what is to stand in front of the content; see struct envelope */
-	bool has_header;              /* the content begins with a header */
+	struct policy_question
+	    about; /* stage GATE_MESSAGE; size: octets of the content; message: its identifier */
+	struct slice prepend; /* what is to stand in front of the content; see struct envelope */
+	bool has_header;      /* the content begins with a header */
 	uint32_t recipient_count;
 	struct slice *recipients; /* that were accepted; allocated by filter_question_read */
 };
@@ -49,7 +50,7 @@ struct filter_answer {
 	uint64_t size;        /* octets of it */
 	struct slice prepend; /* in place of the question's */
 	bool has_sender;
-	struct slice sender;  /* as the milter wrote it, without brackets */
+	struct slice sender; /* as the milter wrote it, without brackets */
 	uint32_t change_count;
 	struct filter_recipient *changes; /* in their order; allocated by filter_answer_read */
 };

@@ -31,8 +31,8 @@ struct part {
 	struct milter *milter;
 	struct milter_link *link;
 	enum said said;
-	bool is_ready;     /* the link is */
-	bool is_done;      /* it does not want to hear more of this mail */
+	bool is_ready; /* the link is */
+	bool is_done;  /* it does not want to hear more of this mail */
 	bool has_failed;
 	bool was_retried;  /* on a fresh connection */
 	bool misses_rcpts; /* it has not been told of every recipient */
@@ -44,7 +44,7 @@ struct ask {
 	struct mail *mail;
 	enum gate_stage stage;
 	struct slice recipient;
-	size_t part;  /* whose turn it is */
+	size_t part;   /* whose turn it is */
 	bool is_begun; /* with that part */
 	bool is_said;  /* that part has been told what this question is about */
 
@@ -153,13 +153,14 @@ static bool learn(struct mail *mail, const struct policy_question *q)
 	buf_clear(&mail->texts);
 	*facts = (struct milter_facts){
 	    .hostname = keep(mail, slice_string(settings->hostname)),
-	    .service = is_local(q) ? SLICE("local")
-				   : slice_string(service_name((enum service)q->service)),
+	    .service =
+		is_local(q) ? SLICE("local") : slice_string(service_name((enum service)q->service)),
 	    .family = q->address.family,
 	    .client_name = keep(mail, q->client_name),
 	    .helo = keep(mail, q->helo),
 	    .tls_version = keep(mail, q->tls_protocol),
 	    .cipher = keep(mail, q->tls_cipher),
+	    .cipher_bits = q->tls_bits,
 	    .login = keep(mail, q->login),
 	    .auth_type = keep(mail, q->mechanism),
 	    .sender = keep(mail, q->sender),
@@ -189,8 +190,7 @@ static struct mail *mail_new(const struct channel *channel, const struct policy_
 	for (size_t i = 0; i < milters_count(); i++) {
 		struct milter *milter = milters_at(i);
 
-		if (!filter_takes(
-			milter_settings(milter), (enum service)q->service, is_local(q)))
+		if (!filter_takes(milter_settings(milter), (enum service)q->service, is_local(q)))
 			continue;
 		mail->parts[mail->part_count++] = (struct part){
 		    .mail = mail,
@@ -244,8 +244,8 @@ static void answer_filter(struct ask *ask, const struct verdict *verdict)
 	if (!verdict_is_against(verdict) && verdict->answer != VERDICT_DISCARD &&
 	    !milter_filter_answer(ask->filter, &answer)) {
 		log_warning("milters-added-too-much", log_slice("id", ask->mail->facts.id));
-		answer = (struct filter_answer){.verdict = verdict_of(VERDICT_DEFER, 451,
-		    "4.3.0", "The message cannot be filtered", "milters")};
+		answer = (struct filter_answer){.verdict = verdict_of(VERDICT_DEFER, 451, "4.3.0",
+						    "The message cannot be filtered", "milters")};
 	}
 	send_filter_answer(ask->channel, ask->request, &answer);
 }
@@ -287,14 +287,14 @@ static struct verdict verdict_of_words(const struct part *part, const struct mil
 		const char *status;
 		const char *text;
 	} usual[] = {
-	    [MILTER_SAYS_CONTINUE] = {VERDICT_NONE, 0, NULL, NULL},
-	    [MILTER_SAYS_ACCEPT] = {VERDICT_NONE, 0, NULL, NULL},
-	    [MILTER_SAYS_REJECT] = {VERDICT_REFUSE, 550, "5.7.1", "Refused by a mail filter"},
-	    [MILTER_SAYS_TEMPFAIL] =
-		{VERDICT_DEFER, 451, "4.7.1", "Not now, says a mail filter; try again later"},
-	    [MILTER_SAYS_DISCARD] = {VERDICT_DISCARD, 0, NULL, NULL},
-	    [MILTER_SAYS_SHUTDOWN] =
-		{VERDICT_DISCONNECT, 421, "4.7.0", "Sent away by a mail filter"},
+	    [MILTER_SAYS_CONTINUE] = {VERDICT_NONE,       0,   NULL,    NULL                      },
+	    [MILTER_SAYS_ACCEPT] = {VERDICT_NONE,       0,   NULL,    NULL                      },
+	    [MILTER_SAYS_REJECT] = {VERDICT_REFUSE,     550, "5.7.1", "Refused by a mail filter"},
+	    [MILTER_SAYS_TEMPFAIL] = {VERDICT_DEFER,      451, "4.7.1",
+				      "Not now, says a mail filter; try again later"              },
+	    [MILTER_SAYS_DISCARD] = {VERDICT_DISCARD,    0,   NULL,    NULL                      },
+	    [MILTER_SAYS_SHUTDOWN] = {VERDICT_DISCONNECT, 421, "4.7.0",
+				      "Sent away by a mail filter"                                },
 	};
 	bool has_code = says->code.code != 0;
 	/* A code of 421 says that the connection ends (RFC 5321, 3.8). */
@@ -304,8 +304,7 @@ static struct verdict verdict_of_words(const struct part *part, const struct mil
 
 	name_milter(part, by);
 	return verdict_of(answer, has_code ? says->code.code : usual[says->word].code,
-	    has_code && says->code.status[0] != '\0' ? says->code.status
-						     : usual[says->word].status,
+	    has_code && says->code.status[0] != '\0' ? says->code.status : usual[says->word].status,
 	    has_code && says->code.text[0] != '\0' ? says->code.text : usual[says->word].text, by);
 }
 
@@ -318,8 +317,8 @@ static struct verdict verdict_of_failure(const struct part *part)
 	if (milter_settings(part->milter)->on_failure == MILTER_FAILURE_REFUSE)
 		return verdict_of(
 		    VERDICT_REFUSE, 550, "5.3.0", "A mail filter is not to be had", by);
-	return verdict_of(VERDICT_DEFER, 451, "4.3.0",
-	    "A mail filter is not to be had now, try again later", by);
+	return verdict_of(
+	    VERDICT_DEFER, 451, "4.3.0", "A mail filter is not to be had now, try again later", by);
 }
 
 static struct verdict verdict_none(void)
@@ -335,9 +334,8 @@ static void part_fail(struct part *part, const char *why)
 	const struct conf_milter *milter = milter_settings(part->milter);
 	bool is_done_without = milter->on_failure == MILTER_FAILURE_ACCEPT;
 
-	log_warning("milter-failed", log_string("milter", milter->name),
-	    log_string("reason", why), log_slice("id", part->mail->facts.id),
-	    log_slice("from", part->mail->facts.sender),
+	log_warning("milter-failed", log_string("milter", milter->name), log_string("reason", why),
+	    log_slice("id", part->mail->facts.id), log_slice("from", part->mail->facts.sender),
 	    log_string("mail", is_done_without ? "goes on" : "does not go on"));
 	part_close(part);
 	part->is_done = is_done_without;
@@ -381,8 +379,7 @@ static enum step step_message(struct ask *ask, struct part *part, struct milter_
 		part->said = SAID_DATA;
 		return milter_talk_data(talk, facts) ? STEP_WAIT : STEP_ON;
 	}
-	switch (milter_filter_step(
-	    ask->filter, talk, facts, milter_link_has_room(part->link))) {
+	switch (milter_filter_step(ask->filter, talk, facts, milter_link_has_room(part->link))) {
 	case FILTER_GOES_ON:
 		return STEP_ON;
 	case FILTER_WAITS:
@@ -438,7 +435,7 @@ static void expect_answer(struct ask *ask, struct part *part)
 
 	if (ask->filter != NULL && part->said == SAID_DATA)
 		seconds = milter_filter_is_over(ask->filter) ? milter->end_timeout
-							      : milter->content_timeout;
+							     : milter->content_timeout;
 	milter_link_expect(part->link, seconds);
 }
 
@@ -448,8 +445,7 @@ static const struct milter_link_user link_user;
 static bool has_link(struct part *part)
 {
 	if (part->link == NULL) {
-		part->link =
-		    milter_link_open(part->milter, part->was_retried, &link_user, part);
+		part->link = milter_link_open(part->milter, part->was_retried, &link_user, part);
 		if (part->link == NULL)
 			part_fail(part, "no connection");
 		return false;
@@ -478,7 +474,8 @@ static void next_part(struct ask *ask)
 
 static struct verdict cannot_filter(void)
 {
-	return verdict_of(VERDICT_DEFER, 451, "4.3.0", "The message cannot be filtered now", "milters");
+	return verdict_of(
+	    VERDICT_DEFER, 451, "4.3.0", "The message cannot be filtered now", "milters");
 }
 
 /* Every milter is done with the message.  False: it is being written. */
@@ -725,8 +722,8 @@ static bool filter_begin(struct mail *mail, struct channel *channel, struct mess
 {
 	int content = message_take_descriptor(m, 0);
 	int target = message_take_descriptor(m, 1);
-	struct milter_filter *filter = milter_filter_new(
-	    question, content, target, (uint64_t)settings->smtp.size_limit);
+	struct milter_filter *filter =
+	    milter_filter_new(question, content, target, (uint64_t)settings->smtp.size_limit);
 	struct ask *ask = filter == NULL ? NULL : ask_new(mail, GATE_MESSAGE);
 
 	if (ask == NULL) {
@@ -748,8 +745,8 @@ static bool filter_begin(struct mail *mail, struct channel *channel, struct mess
 	}
 	event_add(ask->timer, &(struct timeval){.tv_sec = FILTER_SECONDS - 30});
 	if (filter->is_too_large) {
-		struct verdict verdict = verdict_of(VERDICT_REFUSE, 552, "5.3.4",
-		    "The message's header is too large", "milters");
+		struct verdict verdict = verdict_of(
+		    VERDICT_REFUSE, 552, "5.3.4", "The message's header is too large", "milters");
 
 		conclude(ask, &verdict);
 	} else if (TAILQ_FIRST(&mail->asks) == ask) {

@@ -64,8 +64,8 @@ static bool client(const struct milter_facts *f, struct slice rcpt, struct buf *
 		return false;
 	if (f->client_name.len > 0)
 		buf_printf(out, "%.*s ", SLICE_PRINTF(f->client_name));
-	return buf_printf(out, "[%s%.*s]", f->family == AF_INET6 ? "IPv6:" : "",
-	    SLICE_PRINTF(f->address));
+	return buf_printf(
+	    out, "[%s%.*s]", f->family == AF_INET6 ? "IPv6:" : "", SLICE_PRINTF(f->address));
 }
 
 static bool tls_version(const struct milter_facts *f, struct slice rcpt, struct buf *out)
@@ -149,27 +149,27 @@ static const struct {
 	unsigned stages; /* where it is sent unasked */
 	bool (*put)(const struct milter_facts *facts, struct slice recipient, struct buf *out);
 } macros[] = {
-    {"j",              AT(CONNECT),                                               hostname      },
-    {"_",              AT(CONNECT),                                               client        },
-    {"v",              AT(CONNECT),                                               version       },
-    {"{daemon_name}",  AT(CONNECT),                                               service       },
-    {"{client_addr}",  AT(CONNECT),                                               client_address},
-    {"{client_name}",  AT(CONNECT),                                               client_name   },
-    {"{client_ptr}",   AT(CONNECT),                                               client_name   },
-    {"{client_port}",  AT(CONNECT),                                               client_port   },
-    {"{tls_version}",  AT(HELO),                                                  tls_version   },
-    {"{cipher}",       AT(HELO),                                                  cipher        },
-    {"{cipher_bits}",  AT(HELO),                                                  cipher_bits   },
-    {"{cert_subject}", AT(HELO),                                                  subject       },
-    {"{auth_type}",    AT(MAIL),                                                  auth_type     },
-    {"{auth_authen}",  AT(MAIL),                                                  login         },
-    {"{mail_mailer}",  AT(MAIL),                                                  mailer        },
-    {"{mail_host}",    AT(MAIL),                                                  sender_host   },
-    {"{mail_addr}",    AT(MAIL),                                                  sender        },
-    {"{rcpt_mailer}",  AT(RCPT),                                                  mailer        },
-    {"{rcpt_host}",    AT(RCPT),                                                  recipient_host},
-    {"{rcpt_addr}",    AT(RCPT),                                                  recipient     },
-    {"i",              AT(MAIL) | AT(DATA) | AT(END_OF_HEADER) | AT(END_OF_BODY), identifier    },
+    {"j",	      AT(CONNECT),					       hostname      },
+    {"_",	      AT(CONNECT),					       client        },
+    {"v",	      AT(CONNECT),					       version       },
+    {"{daemon_name}",  AT(CONNECT),					       service       },
+    {"{client_addr}",  AT(CONNECT),					       client_address},
+    {"{client_name}",  AT(CONNECT),					       client_name   },
+    {"{client_ptr}",   AT(CONNECT),					       client_name   },
+    {"{client_port}",  AT(CONNECT),					       client_port   },
+    {"{tls_version}",  AT(HELO),						  tls_version   },
+    {"{cipher}",       AT(HELO),						  cipher        },
+    {"{cipher_bits}",  AT(HELO),						  cipher_bits   },
+    {"{cert_subject}", AT(HELO),						  subject       },
+    {"{auth_type}",    AT(MAIL),						  auth_type     },
+    {"{auth_authen}",  AT(MAIL),						  login         },
+    {"{mail_mailer}",  AT(MAIL),						  mailer        },
+    {"{mail_host}",    AT(MAIL),						  sender_host   },
+    {"{mail_addr}",    AT(MAIL),						  sender        },
+    {"{rcpt_mailer}",  AT(RCPT),						  mailer        },
+    {"{rcpt_host}",    AT(RCPT),						  recipient_host},
+    {"{rcpt_addr}",    AT(RCPT),						  recipient     },
+    {"i",	      AT(MAIL) | AT(DATA) | AT(END_OF_HEADER) | AT(END_OF_BODY), identifier    },
 };
 
 static bool is_asked(struct slice asked, struct slice name)

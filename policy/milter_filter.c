@@ -13,7 +13,8 @@
 enum {
 	READ_AT_ONCE = MILTER_CHUNK_MAX,
 	WRITTEN_AT_ONCE = 1024 * 1024, /* octets copied in one turn of the event loop */
-	RESULT_MAX = 2 * 1024 * 1024,  /* addresses that milters add and take away, and the prepend */
+	RESULT_MAX =
+	    2 * 1024 * 1024, /* addresses that milters add and take away, and the prepend */
 	TEXTS_MAX = MILTER_HEADER_MAX + ENVELOPE_PREPEND_MAX + 4 * 1024 * 1024
 };
 
@@ -95,8 +96,7 @@ static bool scratch_open(struct milter_scratch *scratch)
 {
 	if (scratch->file >= 0)
 		return true;
-	scratch->file = openat(
-	    scratch_directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	scratch->file = openat(scratch_directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	return scratch->file >= 0 || scratch_fail(scratch, "a new body that cannot be stored");
 }
 
@@ -153,13 +153,12 @@ static bool read_header(struct milter_filter *f, uint64_t *end)
 
 	*end = 0;
 	while (*end < f->size) {
-		size_t len = f->size - *end < READ_AT_ONCE ? (size_t)(f->size - *end)
-							   : (size_t)READ_AT_ONCE;
+		size_t len =
+		    f->size - *end < READ_AT_ONCE ? (size_t)(f->size - *end) : (size_t)READ_AT_ONCE;
 		struct slice text;
 		size_t header;
 
-		if (!read_piece(f->content, len, *end) ||
-		    !buf_append(&f->texts, piece, len))
+		if (!read_piece(f->content, len, *end) || !buf_append(&f->texts, piece, len))
 			return false;
 		*end += len;
 		text = slice_from(buf_slice(&f->texts), start);
@@ -197,8 +196,7 @@ static bool begin_texts(struct milter_filter *f, const struct filter_question *q
 	/* From here on nothing is appended, and slices may point. */
 	at = prepend;
 	for (size_t i = 0; i < q->recipient_count; i++) {
-		f->recipients[i] =
-		    slice_part(buf_slice(&f->texts), at, q->recipients[i].len);
+		f->recipients[i] = slice_part(buf_slice(&f->texts), at, q->recipients[i].len);
 		at += q->recipients[i].len;
 	}
 	f->recipient_count = q->recipient_count;
@@ -366,8 +364,7 @@ static bool keep_change(struct milter_filter *f, bool is_added, struct slice add
 		return false;
 	if (f->change_count == f->change_room) {
 		size_t room = f->change_room == 0 ? 8 : f->change_room * 2;
-		struct filter_recipient *grown =
-		    reallocarray(f->changes, room, sizeof *grown);
+		struct filter_recipient *grown = reallocarray(f->changes, room, sizeof *grown);
 
 		if (grown == NULL)
 			return false;
@@ -410,8 +407,8 @@ static bool keep_hold(struct milter_filter *f, struct slice reason, const char *
 	return true;
 }
 
-static bool apply(struct milter_filter *f, const struct milter_reply *edit, bool has_space,
-    const char *milter)
+static bool apply(
+    struct milter_filter *f, const struct milter_reply *edit, bool has_space, const char *milter)
 {
 	switch (edit->letter) {
 	case MILTER_ADD_HEADER:
@@ -436,8 +433,8 @@ static bool apply(struct milter_filter *f, const struct milter_reply *edit, bool
 	}
 }
 
-bool milter_filter_apply(struct milter_filter *f, const struct milter_talk *talk,
-    const char *milter, const char **why)
+bool milter_filter_apply(
+    struct milter_filter *f, const struct milter_talk *talk, const char *milter, const char **why)
 {
 	struct reader list = reader_over(buf_slice(&f->edits.list));
 	bool has_space = (talk->steps & MILTER_LEADING_SPACE) != 0;
@@ -467,7 +464,7 @@ bool milter_filter_apply(struct milter_filter *f, const struct milter_talk *talk
 
 /* --- what came out --------------------------------------------------------------------------- */
 
-/* More in front than an envelope takes: what is not ours has to go into the content. */
+/* Where only what stands in front is another, the content stays as it is. */
 bool milter_filter_is_changed(const struct milter_filter *f)
 {
 	return f->is_body_new || f->header.is_content_changed;

@@ -84,10 +84,10 @@ void milter_filter_free(struct milter_filter *filter);
 void milter_filter_begin(struct milter_filter *filter, bool is_new);
 
 enum milter_filter_step {
-	FILTER_GOES_ON,   /* ask again */
-	FILTER_WAITS,     /* for an answer */
+	FILTER_GOES_ON,    /* ask again */
+	FILTER_WAITS,      /* for an answer */
 	FILTER_NEEDS_ROOM, /* for the milter to take what was sent */
-	FILTER_FAILED     /* the content cannot be read */
+	FILTER_FAILED      /* the content cannot be read */
 };
 /* Tell the milter the next thing.  The talk awaits nothing. */
 enum milter_filter_step milter_filter_step(struct milter_filter *filter, struct milter_talk *talk,

@@ -147,8 +147,8 @@ static bool make_field(struct milter_header *header, struct slice name, struct s
 	walk = header_walk_over(whole);
 	if (whole.len == 0 || !header_next(&walk, &field))
 		return false;
-	*out = (struct milter_field){
-	    .name = field.name, .value = field.value, .whole = field.whole};
+	*out =
+	    (struct milter_field){.name = field.name, .value = field.value, .whole = field.whole};
 	return true;
 }
 
@@ -161,8 +161,8 @@ static size_t first_content(const struct milter_header *header)
 	return at;
 }
 
-static bool put_new(struct milter_header *header, size_t at, struct slice name, struct slice value,
-    bool has_space)
+static bool put_new(
+    struct milter_header *header, size_t at, struct slice name, struct slice value, bool has_space)
 {
 	struct milter_field field;
 

@@ -12,12 +12,7 @@
 
 enum { LEAVE_SECONDS = 5 }; /* for the goodbye to be taken */
 
-enum link_state {
-	LINK_CONNECTING,
-	LINK_NEGOTIATING,
-	LINK_USED,
-	LINK_IDLE
-};
+enum link_state { LINK_CONNECTING, LINK_NEGOTIATING, LINK_USED, LINK_IDLE };
 
 struct milter_link {
 	TAILQ_ENTRY(milter_link) entry; /* of the milter's idle ones, while it is one */
@@ -27,10 +22,10 @@ struct milter_link {
 	struct stream *stream;
 	struct milter_talk talk;
 	bool has_talk;
-	struct event *timer;  /* of whatever is awaited; of idleness */
-	struct event *woken;  /* an idle link is ready for its new user */
-	int64_t seconds;      /* that the timer was set to */
-	uint64_t progress;    /* of the talk, when its user came */
+	struct event *timer; /* of whatever is awaited; of idleness */
+	struct event *woken; /* an idle link is ready for its new user */
+	int64_t seconds;     /* that the timer was set to */
+	uint64_t progress;   /* of the talk, when its user came */
 	bool is_reused;
 	const struct milter_link_user *user;
 	void *context;
@@ -93,8 +88,7 @@ static struct milter *milter_new(const char *text)
 	TAILQ_INIT(&milter->idle);
 	milter->holders = 1;
 	milter->text = strdup(text);
-	if (milter->text != NULL &&
-	    conf_group_read(&conf_milter_group, text, &milter->settings))
+	if (milter->text != NULL && conf_group_read(&conf_milter_group, text, &milter->settings))
 		return milter;
 	free(milter->text);
 	free(milter);
@@ -153,12 +147,6 @@ bool milters_configure(struct event_base *event_base)
 	return good;
 }
 
-void milters_stop(void)
-{
-	while (milter_count > 0)
-		milter_retire(milters[--milter_count]);
-}
-
 /* --- a link's end ---------------------------------------------------------------------- */
 
 static void link_free(struct milter_link *link)
@@ -191,9 +179,8 @@ static void left(struct stream *stream, enum stream_end end, void *context)
 static void link_leave(struct milter_link *link)
 {
 	static const struct stream_handlers leaving = {.closed = left};
-	static const struct stream_limits limits = {.input = 1024,
-	    .output = MILTER_OUTPUT_WANTED,
-	    .write_seconds = LEAVE_SECONDS};
+	static const struct stream_limits limits = {
+	    .input = 1024, .output = MILTER_OUTPUT_WANTED, .write_seconds = LEAVE_SECONDS};
 
 	if (link->has_talk && link->stream != NULL) {
 		milter_talk_quit(&link->talk);
@@ -297,8 +284,8 @@ static void drained(struct stream *stream, void *context)
 static void closed(struct stream *stream, enum stream_end end, void *context)
 {
 	(void)stream;
-	link_fail(context, end == STREAM_END_OF_INPUT ? "it closed the connection"
-						      : "the connection was lost");
+	link_fail(context,
+	    end == STREAM_END_OF_INPUT ? "it closed the connection" : "the connection was lost");
 }
 
 static const struct stream_handlers handlers = {
@@ -341,8 +328,8 @@ static bool connect_link(struct milter_link *link)
 
 	if (!service_address_parse(slice_string(to->address), &address))
 		return false;
-	link->stream = dial(&address, (unsigned)to->connect_timeout, &handlers, link, dialled,
-	    &link->dialling);
+	link->stream = dial(
+	    &address, (unsigned)to->connect_timeout, &handlers, link, dialled, &link->dialling);
 	if (link->stream != NULL)
 		begin(link);
 	return link->stream != NULL || link->dialling != NULL;

@@ -24,12 +24,12 @@ enum {
 	MILTERS_MAX = 16,
 	MILTER_IDLE_LINKS = 16,   /* kept of one milter */
 	MILTER_IDLE_SECONDS = 60, /* for so long */
-	MILTER_OUTPUT_WANTED = 256 * 1024 /* octets that wait for a milter before its owner does, too */
+	MILTER_OUTPUT_WANTED =
+	    256 * 1024 /* octets that wait for a milter before its owner does, too */
 };
 
 /* Read the settings: at the start, and at each reload.  Messages that are under way keep the milters they have. */
 bool milters_configure(struct event_base *base);
-void milters_stop(void);
 
 /* The milters in their order. */
 size_t milters_count(void);

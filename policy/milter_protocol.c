@@ -212,8 +212,8 @@ static enum milter_read read_body(
 	piece = evbuffer_pullup(in, (ev_ssize_t)len);
 	if (piece == NULL)
 		return MILTER_READ_BROKEN;
-	*reply = (struct milter_reply){
-	    .letter = MILTER_REPLACE_BODY, .first = slice_of(piece, len)};
+	*reply =
+	    (struct milter_reply){.letter = MILTER_REPLACE_BODY, .first = slice_of(piece, len)};
 	reader->body_left -= (uint32_t)len;
 	reader->used = len;
 	return MILTER_READ_REPLY;
@@ -280,9 +280,8 @@ static bool take_status(struct cursor *in, struct slice *out)
 	uint64_t number;
 
 	if (!take_digits(&at, 1, &number) || (number != 4 && number != 5) ||
-	    !cursor_accept(&at, '.') || !take_digits(&at, 3, &number) ||
-	    !cursor_accept(&at, '.') || !take_digits(&at, 3, &number) ||
-	    (!cursor_done(&at) && cursor_peek(&at) != ' '))
+	    !cursor_accept(&at, '.') || !take_digits(&at, 3, &number) || !cursor_accept(&at, '.') ||
+	    !take_digits(&at, 3, &number) || (!cursor_done(&at) && cursor_peek(&at) != ' '))
 		return false;
 	*out = cursor_since(&at, start);
 	*in = at;

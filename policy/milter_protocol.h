@@ -20,11 +20,12 @@ struct evbuffer;
 enum {
 	MILTER_VERSION = 6,
 	MILTER_VERSION_MIN = 2,
-	MILTER_CHUNK_MAX = 65535,              /* octets of the body in one packet */
-	MILTER_PACKET_MAX = 65535 + 1,         /* octets of a reply with its letter, but for a new body */
-	MILTER_FRAME = 4,                      /* octets of the length */
-	MILTER_BODY_PACKET_MAX = 1 << 30,      /* of a reply that brings a new body: it is taken piecemeal */
-	MILTER_NAME_MAX = 255,                 /* octets of a header field's name */
+	MILTER_CHUNK_MAX = 65535,      /* octets of the body in one packet */
+	MILTER_PACKET_MAX = 65535 + 1, /* octets of a reply with its letter, but for a new body */
+	MILTER_FRAME = 4,              /* octets of the length */
+	MILTER_BODY_PACKET_MAX =
+	    1 << 30,           /* of a reply that brings a new body: it is taken piecemeal */
+	MILTER_NAME_MAX = 255, /* octets of a header field's name */
 	MILTER_STAGES = 7
 };
 
@@ -42,7 +43,8 @@ enum milter_command {
 	MILTER_END_OF_BODY = 'E',
 	MILTER_ABORT = 'A',
 	MILTER_QUIT = 'Q',
-	MILTER_QUIT_NEW_CONNECTION = 'K', /* forget this client; another follows on this connection */
+	MILTER_QUIT_NEW_CONNECTION =
+	    'K', /* forget this client; another follows on this connection */
 	MILTER_UNKNOWN = 'U'
 };
 
@@ -94,8 +96,8 @@ enum milter_step {
 	MILTER_SILENT_HEADER = 0x000080, /* from here on: sends no reply to ... */
 	MILTER_NO_UNKNOWN = 0x000100,
 	MILTER_NO_DATA = 0x000200,
-	MILTER_MAY_SKIP = 0x000400,          /* may say that it has seen enough of the body */
-	MILTER_REJECTED_RCPT = 0x000800,     /* wants to hear of refused recipients, too */
+	MILTER_MAY_SKIP = 0x000400,      /* may say that it has seen enough of the body */
+	MILTER_REJECTED_RCPT = 0x000800, /* wants to hear of refused recipients, too */
 	MILTER_SILENT_CONNECT = 0x001000,
 	MILTER_SILENT_HELO = 0x002000,
 	MILTER_SILENT_MAIL = 0x004000,
@@ -104,7 +106,8 @@ enum milter_step {
 	MILTER_SILENT_UNKNOWN = 0x020000,
 	MILTER_SILENT_END_OF_HEADER = 0x040000,
 	MILTER_SILENT_BODY = 0x080000,
-	MILTER_LEADING_SPACE = 0x100000, /* values of header fields keep the blank behind the colon */
+	MILTER_LEADING_SPACE =
+	    0x100000, /* values of header fields keep the blank behind the colon */
 	/*
 	 * Everything but MILTER_REJECTED_RCPT: milters are asked about recipients that
 	 * the house has accepted, and what it refuses costs them nothing.
@@ -149,17 +152,19 @@ struct milter_reply {
 	char letter;
 	/* MILTER_NEGOTIATE */
 	uint32_t version, actions, steps;
-	struct slice lists; /* what is left: number of a stage, text of names; see milter_next_list */
+	struct slice
+	    lists; /* what is left: number of a stage, text of names; see milter_next_list */
 	/* the others */
-	uint32_t index;      /* of a header field */
-	struct slice first;  /* address, name of a field, text of a reply, reason, or a piece of a body */
+	uint32_t index; /* of a header field */
+	struct slice
+	    first; /* address, name of a field, text of a reply, reason, or a piece of a body */
 	struct slice second; /* value of a field, or ESMTP parameters */
 };
 
 enum milter_read {
 	MILTER_READ_NOTHING, /* more has to come first */
 	MILTER_READ_REPLY,
-	MILTER_READ_BROKEN   /* what comes is no milter's; the connection is of no use any more */
+	MILTER_READ_BROKEN /* what comes is no milter's; the connection is of no use any more */
 };
 
 /* Where the reading of replies stands; {0} at first. */

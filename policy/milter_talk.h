@@ -28,11 +28,11 @@ enum {
 /* What a milter says to a command, after all. */
 enum milter_word {
 	MILTER_SAYS_CONTINUE,
-	MILTER_SAYS_ACCEPT,   /* it does not want to hear more of this message */
+	MILTER_SAYS_ACCEPT, /* it does not want to hear more of this message */
 	MILTER_SAYS_REJECT,
 	MILTER_SAYS_TEMPFAIL,
-	MILTER_SAYS_DISCARD,  /* take it and throw it away */
-	MILTER_SAYS_SHUTDOWN  /* send the client away */
+	MILTER_SAYS_DISCARD, /* take it and throw it away */
+	MILTER_SAYS_SHUTDOWN /* send the client away */
 };
 
 struct milter_says {
@@ -62,10 +62,10 @@ struct milter_talk {
 	unsigned lists; /* stages for which the milter named macros */
 	struct buf names[MILTER_STAGES];
 	struct milter_reader reader;
-	char awaited; /* the command that is unanswered; 0: none */
-	bool has_seen_enough; /* of the body */
-	bool is_behind_one;   /* the end of a message was answered, and by CONTINUE */
-	uint64_t progress;    /* replies taken: whether the milter lives */
+	char awaited;               /* the command that is unanswered; 0: none */
+	bool has_seen_enough;       /* of the body */
+	bool is_behind_one;         /* the end of a message was answered, and by CONTINUE */
+	uint64_t progress;          /* replies taken: whether the milter lives */
 	struct milter_edits *edits; /* at the end of the body */
 	struct milter_says says;
 	const char *problem;

@@ -74,8 +74,8 @@ static void recipient_answered(void *asker, const struct lookup_verdict *verdict
 		/* The client has no part in this: its mail does not fail for it. */
 		log_warning("recipient-not-added", log_id(s->transaction->file.id),
 		    log_slice("to", change->address), log_string("reason", verdict->text));
-	} else if (!transaction_add_recipient(s->transaction,
-		       &(struct envelope_recipient){.address = change->address})) {
+	} else if (!transaction_add_recipient(
+		       s->transaction, &(struct envelope_recipient){.address = change->address})) {
 		fail(s);
 		return;
 	}
@@ -90,7 +90,8 @@ static void change_recipients(struct session *s)
 	while (filter->changes_done < filter->change_count) {
 		const struct filter_recipient *change = &filter->changes[filter->changes_done];
 
-		if (change->is_added && !transaction_has_recipient(s->transaction, change->address)) {
+		if (change->is_added &&
+		    !transaction_has_recipient(s->transaction, change->address)) {
 			s->question.asker = s;
 			s->question.answered.verdict = recipient_answered;
 			/* The milter speaks for the administrator, who may send where he wants. */
@@ -175,8 +176,8 @@ static bool change_sender(struct session *s, struct slice sender)
 static void log_changes(const struct transaction *transaction, const struct filter_answer *answer)
 {
 	log_info("filtered", log_id(transaction->file.id),
-	    log_slice("from", transaction_sender(transaction)),
-	    log_number("size", answer->size), log_number("recipients-changed", answer->change_count),
+	    log_slice("from", transaction_sender(transaction)), log_number("size", answer->size),
+	    log_number("recipients-changed", answer->change_count),
 	    log_string("content", answer->has_content ? "changed" : "as it was"));
 }
 

@@ -175,7 +175,7 @@ def test_a_submission_is_shown_with_what_was_added_and_who_has_logged_in(make_su
         names = [name for name, _ in conversation.headers()]
         assert {b"Date", b"Message-ID", b"From", b"Subject"} <= set(names) and b"Received" not in names
         assert conversation.macros["M"]["{auth_authen}"] == "alice@example.test" and conversation.macros["M"]["{auth_type}"]
-        assert conversation.macros["H"]["{tls_version}"].startswith("TLSv1") and conversation.macros["H"]["{cipher}"]
+        assert conversation.macros["H"]["{tls_version}"].startswith("TLSv1") and conversation.macros["H"]["{cipher_bits}"] == "256"
 
 
 def test_only_the_services_that_the_settings_name_are_asked_for(make_suite, sockets):
@@ -636,4 +636,33 @@ def test_the_death_of_everything_after_250_loses_no_changed_message(make_suite, 
         wait_until(lambda: suite.messages("bob"))
         fields, body = own(suite.messages("bob")[0])
         assert b"Subject: changed" in fields and body == b"new body\n"
-        assert not list(suite.path("spool/tmp").iterdir()) or True
+
+
+def test_a_recipient_that_a_policy_service_accepted_is_told_to_milters_all_the_same(make_suite, sockets):
+    """A service's OK ends the questions about that recipient; what milters see of the message is whole."""
+    service = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                connection, _ = service.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rwb") as lines:
+                request = []
+                for line in lines:
+                    request.append(line)
+                    if line == b"\n":
+                        said = b"OK" if b"recipient=bob@example.test\n" in request else b"DUNNO"
+                        lines.write(b"action=" + said + b"\n\n")
+                        lines.flush()
+                        request = []
+
+    threading.Thread(target=serve, daemon=True).start()
+    with Milter(sockets(), E=[add_header("X-A", "b"), CONTINUE]) as milter:
+        suite = make_suite(extra=settings(milter) + "policy.services inet:127.0.0.1:%d,for=all\n" % service.getsockname()[1])
+        assert send(suite, to=("alice@example.test", "bob@example.test"))[0] == 250
+        assert milter.conversations[-1].all("R") == [b"<alice@example.test>\0", b"<bob@example.test>\0"]
+        assert b"X-A: b" in own(arrived(suite))[0]
+        arrived(suite, "alice")
+    service.close()

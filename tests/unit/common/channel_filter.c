@@ -6,11 +6,19 @@
 #include <criterion/criterion.h>
 
 static struct slice recipients[] = {SLICE("a@b.example"), SLICE("c@d.example")};
-static struct filter_recipient changes[] = {{true, SLICE("a@b.example")}, {false, SLICE("<c@d>")}};
+static struct filter_recipient changes[] = {
+    {true,  SLICE("a@b.example")},
+    {false, SLICE("<c@d>")      }
+};
 
 static const struct filter_question question = {
-    .about = {.stage = GATE_MESSAGE, .session = 7, .transaction = 2, .size = 1000, .message = 9,
-	.sender = SLICE("x@y.example"), .recipient_count = 2},
+    .about = {.stage = GATE_MESSAGE,
+	      .session = 7,
+	      .transaction = 2,
+	      .size = 1000,
+	      .message = 9,
+	      .sender = SLICE("x@y.example"),
+	      .recipient_count = 2},
     .prepend = SLICE("Received: by us\r\n"),
     .has_header = true,
     .recipient_count = 2,
@@ -77,7 +85,8 @@ Test(channel_filter, an_answer_arrives_as_it_was_given_and_no_part_of_it_does)
 
 Test(channel_filter, what_could_not_stand_in_an_envelope_is_not_taken)
 {
-	static const char *const prepends[] = {"X: y", "X: y\n", "X: y\r\n\r\nbody\r\n", "X: a\rb\r\n"};
+	static const char *const prepends[] = {
+	    "X: y", "X: y\n", "X: y\r\n\r\nbody\r\n", "X: a\rb\r\n"};
 	struct filter_recipient bad = {true, SLICE("a\r\nb")};
 
 	for (size_t i = 0; i < sizeof prepends / sizeof prepends[0] + 1; i++) {
@@ -104,7 +113,9 @@ Test(channel_filter, the_settings_say_whose_mail_a_milter_sees)
 
 	cr_assert_not_null(conf);
 	cr_assert_not(filter_is_wanted(&conf->values, SERVICE_MX, false), "nobody's, by default");
-	cr_assert(conf_read_text(conf, SLICE("milter a { address unix:/a; services submission }\n"), "x", error), "%s", error);
+	cr_assert(conf_read_text(conf, SLICE("milter a { address unix:/a; services submission }\n"),
+		      "x", error),
+	    "%s", error);
 	cr_assert_not(filter_is_wanted(&conf->values, SERVICE_MX, false));
 	cr_assert(filter_is_wanted(&conf->values, SERVICE_SUBMISSION, false));
 	cr_assert(filter_is_wanted(&conf->values, SERVICE_SUBMISSIONS, false));

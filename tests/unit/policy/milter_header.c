@@ -24,7 +24,7 @@ static const char *text(bool (*write)(const struct milter_header *, struct buf *
 	return copy;
 }
 
-#define FRONT() text(milter_header_write_prepend)
+#define FRONT()   text(milter_header_write_prepend)
 #define CONTENT() text(milter_header_write_content)
 
 static const char trace[] = "Received: by us\r\n";
@@ -45,10 +45,13 @@ Test(milter_header, our_trace_is_shown_to_nobody_and_others_are)
 	const struct milter_field *field;
 	size_t at = 0;
 
-	begin("Received-SPF: pass\r\nReceived: by us\r\nDate: today\r\n", "Received: by others\r\n\r\n");
-	cr_assert(slice_equal((field = milter_header_next(&header, &at))->name, SLICE("Received-SPF")));
+	begin("Received-SPF: pass\r\nReceived: by us\r\nDate: today\r\n",
+	    "Received: by others\r\n\r\n");
+	cr_assert(
+	    slice_equal((field = milter_header_next(&header, &at))->name, SLICE("Received-SPF")));
 	cr_assert(slice_equal((field = milter_header_next(&header, &at))->name, SLICE("Date")));
-	cr_assert(slice_equal((field = milter_header_next(&header, &at))->value, SLICE(" by others")));
+	cr_assert(
+	    slice_equal((field = milter_header_next(&header, &at))->value, SLICE(" by others")));
 	cr_assert_null(milter_header_next(&header, &at));
 	milter_header_free(&header);
 }
@@ -86,14 +89,24 @@ Test(milter_header, a_value_never_ends_its_field)
 {
 	static const struct {
 		const char *value, *field;
-	} values[] = {{"a", "X: a\r\n"}, {"a\nb", "X: a\r\n b\r\n"}, {"a\r\n\tb", "X: a\r\n\tb\r\n"},
-	    {"a\rb", "X: a\r\n b\r\n"}, {"a\n\nb", "X: a\r\n b\r\n"}, {"a\n \t\nb", "X: a\r\n b\r\n"},
-	    {"a\n", "X: a\r\n"}, {"\n\n\n", "X: \r\n"}, {"\r\n\r\nbody", "X: \r\n body\r\n"}};
+	} values[] = {
+	    {"a",            "X: a\r\n"        },
+            {"a\nb",         "X: a\r\n b\r\n"  },
+            {"a\r\n\tb",     "X: a\r\n\tb\r\n" },
+	    {"a\rb",         "X: a\r\n b\r\n"  },
+            {"a\n\nb",       "X: a\r\n b\r\n"  },
+	    {"a\n \t\nb",    "X: a\r\n b\r\n"  },
+            {"a\n",          "X: a\r\n"        },
+            {"\n\n\n",       "X: \r\n"         },
+	    {"\r\n\r\nbody", "X: \r\n body\r\n"}
+        };
 
 	for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
 		begin(trace, "A: 1\r\n\r\n");
-		cr_assert(milter_header_insert(&header, 1, SLICE("X"), slice_string(values[i].value), false));
-		cr_assert_str_eq(FRONT() + sizeof trace - 1, values[i].field, "%zu: %s", i, FRONT());
+		cr_assert(milter_header_insert(
+		    &header, 1, SLICE("X"), slice_string(values[i].value), false));
+		cr_assert_str_eq(
+		    FRONT() + sizeof trace - 1, values[i].field, "%zu: %s", i, FRONT());
 		milter_header_free(&header);
 	}
 }
@@ -123,7 +136,8 @@ Test(milter_header, there_is_a_limit_to_what_milters_add)
 
 	memset(value, 'x', sizeof value);
 	begin(trace, "A: 1\r\n\r\n");
-	while (added < 100 && milter_header_add(&header, SLICE("X"), slice_of(value, sizeof value), false))
+	while (added < 100 &&
+	       milter_header_add(&header, SLICE("X"), slice_of(value, sizeof value), false))
 		added++;
 	cr_assert(added > 10 && added < 20, "%u", added);
 	milter_header_free(&header);

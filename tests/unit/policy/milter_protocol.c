@@ -46,7 +46,8 @@ Test(milter_protocol, replies_have_the_fields_of_their_letter)
 	struct milter_reply reply;
 
 	cr_assert(milter_parse_reply(SLICE("hX-A\0b c\0"), &reply));
-	cr_assert(slice_equal(reply.first, SLICE("X-A")) && slice_equal(reply.second, SLICE("b c")));
+	cr_assert(
+	    slice_equal(reply.first, SLICE("X-A")) && slice_equal(reply.second, SLICE("b c")));
 	cr_assert(milter_parse_reply(SLICE("m\0\0\1\2Subject\0\0"), &reply));
 	cr_assert_eq(reply.index, 0x102);
 	cr_assert(slice_equal(reply.first, SLICE("Subject")) && reply.second.len == 0);
@@ -112,7 +113,8 @@ static const char *letters(struct slice stream, size_t step)
 
 		evbuffer_add(in, part.data, part.len);
 		while ((read = milter_read_reply(&reader, in, &reply)) == MILTER_READ_REPLY)
-			if (count < 200 && (count == 0 || reply.letter != 'b' || found[count - 1] != 'b'))
+			if (count < 200 &&
+			    (count == 0 || reply.letter != 'b' || found[count - 1] != 'b'))
 				found[count++] = reply.letter;
 		if (read == MILTER_READ_BROKEN) {
 			found[count++] = '!';
@@ -126,7 +128,8 @@ static const char *letters(struct slice stream, size_t step)
 
 Test(milter_protocol, replies_are_the_same_however_they_are_cut)
 {
-	struct slice stream = SLICE("\0\0\0\1c\0\0\0\1p\0\0\0\6hX\0ab\0\0\0\0\6bbody\n\0\0\0\1b\0\0\0\1a");
+	struct slice stream =
+	    SLICE("\0\0\0\1c\0\0\0\1p\0\0\0\6hX\0ab\0\0\0\0\6bbody\n\0\0\0\1b\0\0\0\1a");
 
 	for (size_t step = 1; step <= stream.len; step++)
 		cr_assert_str_eq(letters(stream, step), "cphba", "%zu", step);
@@ -137,9 +140,13 @@ Test(milter_protocol, a_length_that_cannot_be_breaks_the_stream)
 	cr_assert_str_eq(letters(SLICE("\0\0\0\0"), 4), "!");
 	cr_assert_str_eq(letters(SLICE("\0\1\0\1h"), 5), "!");
 	cr_assert_str_eq(letters(SLICE("\xff\xff\xff\xff"
-				       "c"), 5), "!");
+				       "c"),
+			     5),
+	    "!");
 	cr_assert_str_eq(letters(SLICE("\x7f\xff\xff\xff"
-				       "b"), 5), "!");
+				       "b"),
+			     5),
+	    "!");
 	cr_assert_str_eq(letters(SLICE("HTTP/1.1 400\r\n"), 1), "!");
 }
 
@@ -157,7 +164,8 @@ Test(milter_protocol, a_reply_code_is_taken_apart)
 	cr_assert_str_eq(code.text, "No status here");
 	cr_assert(milter_parse_code(SLICE("550 4.2.1 two minds"), &code));
 	cr_assert_str_eq(code.status, "", "a status of another class is none");
-	cr_assert(milter_parse_code(SLICE("550-5.7.1 one\r\n550-5.7.1 two\n550 5.7.1 three"), &code));
+	cr_assert(
+	    milter_parse_code(SLICE("550-5.7.1 one\r\n550-5.7.1 two\n550 5.7.1 three"), &code));
 	cr_assert_str_eq(code.text, "one two three");
 }
 
