@@ -46,6 +46,8 @@ class Postfix:
     def stop(self):
         subprocess.run(["postfix", "-c", self.conf, "stop"], capture_output=True)
 
+    close = stop  # as with the hosts of hosts.py
+
     def log(self):
         return self.logfile.read_text(errors="replace") if self.logfile.exists() else ""
 

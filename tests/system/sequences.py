@@ -154,7 +154,7 @@ def read(path):
     topic = path.stem
     default = {"service": "mx", "tls": False, "login": None}
     blocks = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         where = "%s:%d" % (path.name, number)
         if not line.strip() or line.startswith("#"):
             continue

@@ -12,6 +12,7 @@ import socket
 import pytest
 
 from hosts import Host, Odd
+from postfix import Postfix
 from suite import wait_until
 
 IVAN = "иван@почта.рф"
@@ -291,6 +292,20 @@ def test_an_alias_in_another_script_may_lead_to_ascii(outbound):
     send(suite, "a@elsewhere.test", ["büro@example.test"], b"Subject: plain\r\n\r\nhello\r\n")
     wait_until(lambda: host.messages)
     assert heard(host, "RCPT") == ["RCPT TO:<carol@elsewhere.test>"]
+
+
+@pytest.mark.root
+def test_a_postfix_host_takes_it(outbound, directory):
+    """It throws all mail away; what it was told is in its log."""
+    postfix = Postfix(directory / "postfix", 25, relayhost="", default_transport="discard:", smtputf8_enable="yes").start()
+    suite = outbound(postfix)
+    with smtplib.SMTP("127.0.0.1", suite.ports["mx"]) as c:
+        c.command_encoding = "utf-8"
+        c.ehlo()
+        c.sendmail(JOERG, [IVAN], CONTENT, ["SMTPUTF8", "BODY=8BITMIME"], ["ORCPT=utf-8;" + IVAN, "NOTIFY=FAILURE"])
+    wait_until(lambda: suite.log_lines("delivered", "xn--80a1acny.xn--p1ai"), 30)
+    wait_until(lambda: suite.queue() == [])
+    wait_until(lambda: postfix.lines("from=<jörg@example.test>") and postfix.lines("to=<иван@xn--80a1acny.xn--p1ai>", "status=sent"))
 
 
 def test_an_aiosmtpd_host_takes_it(outbound):
