@@ -41,7 +41,8 @@ struct site {
 	struct site_job_list ready[SITE_LEVELS];
 	uint32_t levels; /* a bit for each of these lists that is not empty */
 	unsigned ready_count;
-	unsigned taken;  /* how often it was asked for a job: whose turn it is, see SITE_FAIR_SHARE */
+	unsigned
+	    taken; /* how often it was asked for a job: whose turn it is, see SITE_FAIR_SHARE */
 	unsigned running;
 	unsigned limit;    /* how many may run now */
 	unsigned failures; /* in a row */

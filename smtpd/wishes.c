@@ -58,8 +58,7 @@ void wishes_offer(struct session *s)
 	buf_free(&latest);
 }
 
-static enum wish refuse(
-    struct session *s, unsigned code, const char *status, const char *text)
+static enum wish refuse(struct session *s, unsigned code, const char *status, const char *text)
 {
 	reply(s, code, status, "%s", text);
 	return WISH_REFUSED;

@@ -18,7 +18,7 @@ struct wishes {
 	uint64_t release_us; /* wall time; 0: none */
 	int8_t priority;     /* as it is granted */
 	bool is_lowered;     /* the client wanted a higher one */
-	uint8_t tls; /* enum envelope_tls */
+	uint8_t tls;         /* enum envelope_tls */
 };
 
 /* The lines of the reply to EHLO, but for the last one. */

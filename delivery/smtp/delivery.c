@@ -95,7 +95,10 @@ static void delivery_drop(struct delivery *d)
 static void try_hosts(struct delivery *d);
 static void find_hosts(struct delivery *d);
 
-/* Why it has not gone yet.  While some host may take it later, what others never will counts for nothing. */
+/*
+ * Why it has not gone yet.  While some host may take it later, what others never will
+ * counts for nothing.
+ */
 static void keep_reason(struct delivery *d, const char *status, const char *text)
 {
 	if (d->status[0] == '4' && status[0] == '5')
@@ -151,7 +154,10 @@ static void log_unreported(const struct delivery *d, const struct connection *c)
 	}
 }
 
-/* What a host has said of a recipient before another was asked stands, where that one says nothing. */
+/*
+ * What a host has said of a recipient before another was asked stands, where that one
+ * says nothing.
+ */
 static void keep_words(struct delivery *d)
 {
 	for (uint32_t i = 0; i < d->transaction.count; i++) {

@@ -6,8 +6,8 @@
 #include "message/date.h"
 #include "tests/unit/smtpd/dialogue.h"
 
-#define MAIL "MAIL FROM:<alice@hamburger.edu>"
-#define REST "RCPT TO:<x@elsewhere.example>\r\nDATA\r\n"
+#define MAIL    "MAIL FROM:<alice@hamburger.edu>"
+#define REST    "RCPT TO:<x@elsewhere.example>\r\nDATA\r\n"
 #define REST_OK "250 2.1.5\n354 \n"
 
 enum { SECOND_US = 1000000 };
@@ -63,7 +63,8 @@ static const char *timestamp(int64_t seconds, int zone_minutes)
 	/* In place of the Z. */
 	end = strlen(text) - 1;
 	if (zone_minutes != 0)
-		snprintf(text + end, sizeof text - end, "+%02d:%02d", zone_minutes / 60, zone_minutes % 60);
+		snprintf(text + end, sizeof text - end, "+%02d:%02d", zone_minutes / 60,
+		    zone_minutes % 60);
 	buf_free(&out);
 	return text;
 }
@@ -86,11 +87,12 @@ Test(wishes, a_message_may_be_wanted_to_leave_later)
 
 Test(wishes, a_time_that_makes_no_sense_is_refused)
 {
-	static const char *const bad[] = {"HOLDFOR", "HOLDFOR=", "HOLDFOR=0", "HOLDFOR=-1", "HOLDFOR=x",
-	    "HOLDFOR=1.5", "HOLDFOR=1000000000", "HOLDFOR=2592001", "HOLDFOR=99999999999999999999",
-	    "HOLDFOR=60 HOLDFOR=60", "HOLDUNTIL", "HOLDUNTIL=", "HOLDUNTIL=tomorrow",
-	    "HOLDUNTIL=2020-01-01T00:00:00Z", "HOLDUNTIL=9999-01-01T00:00:00Z",
-	    "HOLDUNTIL=2027-02-29T00:00:00Z", "HOLDFOR=60 HOLDUNTIL=2027-01-01T00:00:00Z"};
+	static const char *const bad[] = {"HOLDFOR", "HOLDFOR=", "HOLDFOR=0", "HOLDFOR=-1",
+	    "HOLDFOR=x", "HOLDFOR=1.5", "HOLDFOR=1000000000", "HOLDFOR=2592001",
+	    "HOLDFOR=99999999999999999999", "HOLDFOR=60 HOLDFOR=60", "HOLDUNTIL",
+	    "HOLDUNTIL=", "HOLDUNTIL=tomorrow", "HOLDUNTIL=2020-01-01T00:00:00Z",
+	    "HOLDUNTIL=9999-01-01T00:00:00Z", "HOLDUNTIL=2027-02-29T00:00:00Z",
+	    "HOLDFOR=60 HOLDUNTIL=2027-01-01T00:00:00Z"};
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		expect_refused(bad[i], "501 5.5.4\n");
@@ -101,7 +103,8 @@ Test(wishes, nobody_but_users_has_mail_wait, .init = fake_open)
 {
 	fake_connect(SERVICE_MX, "192.0.2.1");
 	fake_heard();
-	PLAY({"EHLO x\r\n", "250-\n250-PIPELINING\n250-SIZE\n250-8BITMIME\n250-CHUNKING\n250-DSN\n250-SMTPUTF8\n250-LIMITS\n250 \n"},
+	PLAY({"EHLO x\r\n", "250-\n250-PIPELINING\n250-SIZE\n250-8BITMIME\n250-CHUNKING\n250-"
+			    "DSN\n250-SMTPUTF8\n250-LIMITS\n250 \n"},
 	    {MAIL " HOLDFOR=60\r\n", "555 5.5.4\n"},
 	    {MAIL " HOLDUNTIL=2027-01-01T00:00:00Z\r\n", "555 5.5.4\n"},
 	    {MAIL " MT-PRIORITY=1\r\n", "555 5.5.4\n"});
@@ -114,7 +117,8 @@ static void without_future(void)
 
 Test(wishes, where_nothing_is_to_wait_it_is_not_offered, .init = without_future)
 {
-	expect("EHLO x\r\n", "250-\n250-\n250-\n250-\n250-\n250-DSN\n250-SMTPUTF8\n250-LIMITS\n250-MT-PRIORITY\n250 \n");
+	expect("EHLO x\r\n", "250-\n250-\n250-\n250-\n250-\n250-DSN\n250-SMTPUTF8\n250-LIMITS\n250-"
+			     "MT-PRIORITY\n250 \n");
 	expect_refused("HOLDFOR=60", "555 5.5.4\n");
 }
 
@@ -140,8 +144,8 @@ Test(wishes, a_priority_above_what_users_may_have_is_lowered_and_the_reply_says_
 
 Test(wishes, what_is_no_priority_is_refused)
 {
-	static const char *const bad[] = {"MT-PRIORITY", "MT-PRIORITY=10",
-	    "MT-PRIORITY=-10", "MT-PRIORITY=-0", "MT-PRIORITY=-", "MT-PRIORITY=1x", "MT-PRIORITY=01"};
+	static const char *const bad[] = {"MT-PRIORITY", "MT-PRIORITY=10", "MT-PRIORITY=-10",
+	    "MT-PRIORITY=-0", "MT-PRIORITY=-", "MT-PRIORITY=1x", "MT-PRIORITY=01"};
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		expect_refused(bad[i], "501 5.5.2\n");
@@ -160,7 +164,8 @@ static void listed(void)
 
 Test(wishes, listed_hosts_are_believed_about_the_priority, .init = listed)
 {
-	expect("EHLO x\r\n", "250-\n250-\n250-\n250-\n250-\n250-DSN\n250-SMTPUTF8\n250-LIMITS\n250-MT-PRIORITY MIXER\n250 \n");
+	expect("EHLO x\r\n", "250-\n250-\n250-\n250-\n250-\n250-DSN\n250-SMTPUTF8\n250-LIMITS\n250-"
+			     "MT-PRIORITY MIXER\n250 \n");
 	PLAY({"MAIL FROM:<a@b.example> MT-PRIORITY=9\r\n", "250 2.1.0\n"},
 	    {"RCPT TO:<bob@hamburger.edu>\r\nDATA\r\n", REST_OK},
 	    {"Subject: x\r\n\r\nx\r\n.\r\n", "250 2.0.0\n"});
@@ -169,7 +174,8 @@ Test(wishes, listed_hosts_are_believed_about_the_priority, .init = listed)
 
 Test(wishes, how_many_recipients_there_may_be_is_told)
 {
-	expect("EHLO x\r\n", "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250-LIMITS RCPTMAX=2000\n250-\n250-\n250 \n");
+	expect("EHLO x\r\n", "250-\n250-\n250-\n250-\n250-\n250-\n250-\n250-LIMITS "
+			     "RCPTMAX=2000\n250-\n250-\n250 \n");
 }
 
 static uint8_t tls_of(const char *text)
@@ -199,7 +205,8 @@ static void from_elsewhere(void)
 
 Test(wishes, a_header_that_wants_no_tls_is_seen_whoever_sends_it, .init = from_elsewhere)
 {
-	PLAY({"MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n", "250 2.1.0\n" REST_OK},
+	PLAY({"MAIL FROM:<a@b.example>\r\nRCPT TO:<bob@hamburger.edu>\r\nDATA\r\n",
+		 "250 2.1.0\n" REST_OK},
 	    {"Subject: x\r\nTLS-Required: No\r\n\r\nx\r\n.\r\n", "250 2.0.0\n"});
 	cr_assert_eq(fake.commits[0].tls, TLS_NOT_REQUIRED);
 }
