@@ -32,6 +32,8 @@ enum admin_type {
 	ADMIN_QUEUE,      /* answer ADMIN_GO from qmgr, which reads the commands below from then on */
 	ADMIN_POLICY,     /* likewise from policy */
 
+	ADMIN_TRIAL = 16, /* u8 service, string address; descriptor: a stream socket on which an smtpd will speak SMTP as with a client from there.  Answer: ADMIN_DONE */
+
 	/* client to qmgr */
 	ADMIN_QUEUE_LIST = 32, /* struct admin_filter; answer: ADMIN_QUEUE_ENTRY for each, then ADMIN_DONE */
 	ADMIN_QUEUE_SHOW,      /* u64 id; answer: ADMIN_QUEUE_DETAIL, ADMIN_DONE */

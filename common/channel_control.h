@@ -82,7 +82,8 @@ enum control_type {
 	CONTROL_SESSION_READY,     /* to the front daemon: struct control_session, one descriptor: channel to the session.  Without: refused for now */
 	CONTROL_SESSION_END,       /* to the session process: you may end */
 	/* an administrator's connection, from master to whom the command is for */
-	CONTROL_CLIENT = 96 /* struct control_client, one descriptor: the connection */
+	CONTROL_CLIENT = 96, /* struct control_client, one descriptor: the connection */
+	CONTROL_TRIAL /* to smtpd: u8 service, string address, one descriptor: the administrator wants to know what a client from there would hear */
 };
 
 /* How a process is to come into being. */

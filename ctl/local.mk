@@ -18,6 +18,7 @@ ctl_petrel_SOURCES = \
 	ctl/table.c \
 	ctl/test.c \
 	ctl/trace.c \
+	ctl/trial.c ctl/trial.h \
 	ctl/user.c \
 	master/directories.c master/directories.h \
 	master/listeners.c master/listeners.h \

@@ -2,8 +2,10 @@
  * test.c - petrel test session: what would become of a client's mail, and why.
  *
  * The rules, tables and look-ups are asked by the functions that smtpd and lookup
- * ask them with, of the files that they read.  What only a real session can tell
- * (greylist, DNS lists, services, counts) is named where it would be asked.
+ * ask them with, of the files that they read: that says why.  Where a suite is
+ * running, an smtpd is asked as well, by a session in which it takes us for that
+ * client (trial.h): that says what is so now, greylist, DNS lists and limits
+ * included.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -18,6 +20,7 @@
 #include "common/channel_policy.h"
 #include "common/log.h"
 #include "ctl/ctl.h"
+#include "ctl/trial.h"
 #include "lookup/directory.h"
 #include "lookup/lists.h"
 #include "lookup/verdict.h"
@@ -40,6 +43,7 @@ struct trial {
 	const char *recipients[RECIPIENTS_MAX];
 	size_t recipient_count;
 	bool may_relay;
+	bool is_early, has_score; /* what no running suite can be told */
 
 	struct access_rules *rules;
 	struct directory directory;
@@ -160,11 +164,12 @@ static int take_option(struct trial *t, int option, const char *value)
 		t->facts.is_secured = true;
 		break;
 	case 'e':
-		t->facts.is_early = true;
+		t->facts.is_early = t->is_early = true;
 		break;
 	case 'S':
 		if (!read_score(value, &t->facts.score))
 			return usage("--score wants a number, not", value);
+		t->has_score = true;
 		break;
 	default:
 		return EX_USAGE;
@@ -536,6 +541,140 @@ static enum verdict_answer try_recipient(struct trial *t, const char *recipient)
 	return outcome.answer;
 }
 
+/* --- what the running suite says ---------------------------------------------------------- */
+
+/* One exchange; false where the session is over, or worth nothing more. */
+static bool exchange(struct trial *t, int connection, const char *line, bool is_told,
+    enum verdict_answer *worst)
+{
+	struct trial_reply reply;
+	bool answered = trial_say(connection, line, &reply);
+	enum verdict_answer answer = !answered		? VERDICT_DEFER
+				     : reply.code >= 500 ? VERDICT_REFUSE
+				     : reply.code >= 400 ? VERDICT_DEFER
+							 : VERDICT_NONE;
+
+	if (answer > *worst)
+		*worst = answer;
+	if (!is_told && answer == VERDICT_NONE)
+		return true;
+	if (t->json) {
+		buf_append_string(&t->out, t->items++ == 0 ? "\n    {\"said\": " : ",\n    {\"said\": ");
+		json_string(&t->out, slice_string(line == NULL ? "" : line));
+		buf_append_string(&t->out, ", \"reply\": ");
+		json_string(&t->out, slice_string(reply.text));
+		buf_append_string(&t->out, ", \"decided_by\": ");
+		json_string(&t->out, slice_string(reply.by));
+		buf_append_octet(&t->out, '}');
+	} else {
+		buf_printf(&t->out, "          %s\n            %s%s%s%s\n",
+		    line == NULL ? "(connected)" : line, answered ? reply.text : "no answer",
+		    reply.by[0] == '\0' ? "" : " (", reply.by, reply.by[0] == '\0' ? "" : ")");
+	}
+	return answered && reply.code != 421 && reply.code != 521;
+}
+
+/* Who the client is beyond its address. */
+static void write_xclient(const struct trial *t, struct buf *line)
+{
+	const struct access_facts *facts = &t->facts;
+
+	buf_append_string(line, "XCLIENT PROTO=ESMTP");
+	if (facts->name_state != ACCESS_NAME_PENDING) {
+		buf_append_string(line, " NAME=");
+		if (facts->name.len > 0)
+			xtext_encode(facts->name, line);
+		else
+			buf_append_string(line, facts->name_state == ACCESS_NAME_FAILED ? "[TEMPUNAVAIL]" : "[UNAVAILABLE]");
+	}
+	if (facts->login.len > 0) {
+		buf_append_string(line, " LOGIN=");
+		xtext_encode(facts->login, line);
+	}
+}
+
+static bool say(struct trial *t, int connection, bool is_told, enum verdict_answer *worst,
+    const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+static bool say(struct trial *t, int connection, bool is_told, enum verdict_answer *worst,
+    const char *format, ...)
+{
+	struct buf line = buf_with_limit(1100);
+	va_list arguments;
+	bool goes_on;
+
+	va_start(arguments, format);
+	buf_vprintf(&line, format, arguments);
+	va_end(arguments);
+	goes_on = buf_append_octet(&line, '\0') && exchange(t, connection, line.data, is_told, worst);
+	buf_free(&line);
+	return goes_on;
+}
+
+static bool is_ascii(struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.data[i] > 0x7f)
+			return false;
+	return true;
+}
+
+static bool needs_utf8(const struct trial *t)
+{
+	bool is_plain = is_ascii(t->facts.from);
+
+	for (size_t i = 0; i < t->recipient_count; i++)
+		is_plain = is_plain && is_ascii(slice_string(t->recipients[i]));
+	return !is_plain;
+}
+
+static void converse(struct trial *t, int connection, enum verdict_answer *worst)
+{
+	const struct access_facts *facts = &t->facts;
+	struct buf line = buf_with_limit(1024);
+	bool goes_on = exchange(t, connection, NULL, false, worst);
+
+	write_xclient(t, &line);
+	goes_on = goes_on && say(t, connection, false, worst, "%.*s", (int)line.len, line.data) &&
+		  say(t, connection, false, worst, "EHLO %.*s", SLICE_PRINTF(facts->helo)) &&
+		  say(t, connection, true, worst, "MAIL FROM:<%.*s>%s", SLICE_PRINTF(facts->from),
+		      needs_utf8(t) ? " SMTPUTF8" : "");
+	buf_free(&line);
+	/* Without a sender there is nobody to be asked about recipients. */
+	goes_on = goes_on && *worst < VERDICT_DEFER;
+	for (size_t i = 0; goes_on && i < t->recipient_count; i++) {
+		buf_clear(&t->to);
+		if (read_address(slice_string(t->recipients[i]), ADDRESS_NOT_NULL | ADDRESS_POSTMASTER, &t->to))
+			goes_on = say(t, connection, true, worst, "RCPT TO:<%.*s>", (int)t->to.len, t->to.data);
+	}
+	if (goes_on)
+		(void)say(t, connection, false, worst, "QUIT");
+}
+
+/* False: none is running. */
+static bool ask_running(struct trial *t, enum verdict_answer *worst)
+{
+	char address[HOST_ADDRESS_TEXT];
+	enum verdict_answer found = VERDICT_NONE;
+	int connection;
+
+	host_address_print(&t->facts.client, address);
+	connection = trial_connect(t->facts.service, address);
+	if (connection == -1)
+		return false;
+	if (t->json)
+		buf_append_string(&t->out, ",\n \"running\": [");
+	else
+		buf_append_string(&t->out, "now       the running suite says\n");
+	t->items = 0;
+	converse(t, connection, &found);
+	if (t->json)
+		buf_append_string(&t->out, "]");
+	close(connection);
+	*worst = found;
+	return true;
+}
+
 static int status_of(enum verdict_answer worst)
 {
 	if (worst == VERDICT_ANSWER_COUNT)
@@ -576,7 +715,12 @@ static int run(struct trial *t)
 		worst = answer > worst ? answer : worst;
 	}
 	if (t->json)
-		buf_append_string(out, "]}\n");
+		buf_append_string(out, "]");
+	/* What it says counts, where it says anything. */
+	if (worst != VERDICT_ANSWER_COUNT && !t->is_early && !t->has_score)
+		(void)ask_running(t, &worst);
+	if (t->json)
+		buf_append_string(out, "}\n");
 	if (worst != VERDICT_ANSWER_COUNT)
 		ctl_print(out);
 	return status_of(worst);

@@ -157,6 +157,36 @@ static bool submit(struct client *c, struct message *m)
 	return true;
 }
 
+/* An smtpd is to treat this connection as if it came from another host. */
+static bool trial(struct client *c, struct message *m)
+{
+	struct child *child = children_any(ROLE_SMTPD);
+	struct reader r = message_reader(m);
+	unsigned service = read_u8(&r);
+	struct slice address = read_slice_max(&r, 64);
+	int connection = message_take_descriptor(m, 0);
+	struct writer *w;
+
+	if (connection == -1)
+		return false;
+	if (!reader_finished(&r) || !is_local_stream(connection)) {
+		close(connection);
+		return false;
+	}
+	if (child == NULL) {
+		close(connection);
+		done(c, EX_TEMPFAIL, "no smtpd is running just now; try again");
+		return true;
+	}
+	w = channel_begin(child->channel, CONTROL_TRIAL, 0);
+	write_u8(w, (uint8_t)service);
+	write_slice(w, address);
+	channel_attach(child->channel, connection);
+	channel_end(child->channel);
+	done(c, EX_OK, "");
+	return true;
+}
+
 static bool on_message(struct channel *channel, struct message *m, void *context)
 {
 	struct client *c = context;
@@ -183,6 +213,8 @@ static bool on_message(struct channel *channel, struct message *m, void *context
 		c->waits_for_stop = true;
 		orders.stop();
 		return true;
+	case ADMIN_TRIAL:
+		return trial(c, m);
 	case ADMIN_QUEUE:
 		return hand_over(c, ROLE_QMGR, CONTROL_REQUEST_QUEUE);
 	case ADMIN_POLICY:

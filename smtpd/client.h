@@ -21,6 +21,7 @@ struct client {
 	char user[65];              /* AF_UNIX: the login name */
 	bool may_relay;             /* it is in smtp.relay-networks, or a user of this host */
 	bool is_loopback;
+	bool is_trial; /* the administrator in its place (petrel test session): nothing is counted, nobody waits */
 	uint32_t rows[2];  /* where it is counted, alone and with its network (limits.h) */
 	bool talked_early; /* it sent something before our greeting (RFC 5321, 3.1) */
 };

@@ -27,7 +27,7 @@ static unsigned wanted(const struct session *s)
 {
 	unsigned all = s->held.len > 0 ? s->delay_of_all : 0;
 
-	if (waiting >= (uint64_t)settings->smtp.tarpit_sessions)
+	if (s->peer.is_trial || waiting >= (uint64_t)settings->smtp.tarpit_sessions)
 		return 0;
 	return s->next_delay > all ? s->next_delay : all;
 }
@@ -70,7 +70,7 @@ void delay_forget(struct session *s)
 unsigned delay_of_greeting(const struct session *s)
 {
 	if (s->service != SERVICE_MX || gate_is_trusted(s) || s->client.is_loopback ||
-	    s->has_waited)
+	    s->has_waited || s->peer.is_trial)
 		return 0;
 	return (unsigned)settings->smtp.greeting_delay;
 }

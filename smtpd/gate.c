@@ -153,6 +153,13 @@ bool gate_keep(struct session *s, const struct verdict *verdict, struct slice fi
 	       transaction_hold(transaction, slice_string(verdict->text[0] != '\0' ? verdict->text : verdict->by));
 }
 
+/* Who has decided, for the administrator who tries what would happen: a line of its own, in front of the reply. */
+static void explain(struct session *s, const struct verdict *verdict)
+{
+	if (s->peer.is_trial && verdict->answer != VERDICT_NONE && verdict->by[0] != '\0')
+		buf_printf(&s->held, "# %s\r\n", verdict->by);
+}
+
 void gate_log(struct session *s, enum gate_stage stage, const struct verdict *verdict, struct slice recipient)
 {
 	static const char *const events[VERDICT_ANSWER_COUNT] = {
@@ -163,6 +170,7 @@ void gate_log(struct session *s, enum gate_stage stage, const struct verdict *ve
 	    [VERDICT_DISCONNECT] = "session-ended",
 	};
 
+	explain(s, verdict);
 	if (events[verdict->answer] == NULL)
 		return;
 	log_info(events[verdict->answer], log_string("stage", gate_stage_name(stage)),

@@ -113,6 +113,8 @@ void limits_follow(struct client *client)
 
 void limits_count(const struct client *client, enum limit limit, uint32_t amount)
 {
+	if (client->is_trial)
+		return;
 	for (int scope = SCOPE_CLIENT; scope <= SCOPE_NETWORK; scope++)
 		if (client->rows[scope] != 0)
 			tally_add(table, client->rows[scope], (unsigned)limit, amount,
@@ -159,6 +161,8 @@ const char *limits_connect(struct client *client)
 
 void limits_disconnect(const struct client *client)
 {
+	if (client->is_trial)
+		return;
 	for (int scope = SCOPE_CLIENT; scope <= SCOPE_NETWORK; scope++)
 		if (client->rows[scope] != 0)
 			tally_disconnect(table, client->rows[scope]);

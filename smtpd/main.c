@@ -151,6 +151,36 @@ static bool local_connected(struct message *m)
 	return true;
 }
 
+/* The administrator asks what a client from somewhere else would hear. */
+static bool trial_connected(struct message *m)
+{
+	struct reader r = message_reader(m);
+	enum service service = (enum service)read_u8(&r);
+	struct slice text = read_slice_max(&r, CLIENT_TEXT_MAX);
+	struct host_address address;
+	struct sockaddr_storage from;
+	struct client client;
+	int socket;
+
+	if (!reader_finished(&r) || service > SERVICE_SUBMISSIONS || m->descriptor_count != 1 ||
+	    !host_address_parse(text, &address))
+		return false;
+	socket = message_take_descriptor(m, 0);
+	host_address_to_socket(&address, 0, &from);
+	client_from_address(&client, (struct sockaddr *)&from);
+	client.is_trial = true;
+	client.may_relay = client_is_in(&client, &settings->smtp.relay_networks);
+	limits_follow(&client);
+	log_info("trial", log_string("client", client.text));
+	/* There is no TLS on the way from there; who has logged in is told by XCLIENT. */
+	if (service == SERVICE_SUBMISSIONS)
+		service = SERVICE_SUBMISSION;
+	if (!session_begin(process_base(), socket, service, &client, &house))
+		log_warning("no-session", log_string("client", client.text),
+		    log_string("reason", "out of memory"));
+	return true;
+}
+
 /* --- listening ---------------------------------------------------------------------------- */
 
 static void resume_accepting(int descriptor, short events, void *context)
@@ -273,6 +303,8 @@ static bool control(struct message *m)
 {
 	if (m->type == CONTROL_CERTIFICATES)
 		return signing_take_certificates(m);
+	if (m->type == CONTROL_TRIAL)
+		return trial_connected(m);
 	return m->type == CONTROL_CLIENT && local_connected(m);
 }
 

@@ -135,7 +135,7 @@ static void change_address(struct session *s, const struct host_address *address
 {
 	struct client *client = &s->client;
 
-	*client = (struct client){.family = address->family};
+	*client = (struct client){.family = address->family, .is_trial = s->peer.is_trial};
 	memcpy(client->octets, address->octets, sizeof client->octets);
 	if (address->family == 0) {
 		slice_copy(SLICE("unknown"), client->text, sizeof client->text);
@@ -178,7 +178,8 @@ static bool apply(struct session *s, const struct attributes *a)
 
 bool xclient_is_offered(const struct session *s)
 {
-	return !s->is_local && client_is_in(&s->peer, &settings->smtp.xclient_networks);
+	return !s->is_local && (s->peer.is_trial ||
+				   client_is_in(&s->peer, &settings->smtp.xclient_networks));
 }
 
 void xclient_take(struct session *s, struct slice arguments)

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import smtplib
 import socket
@@ -158,8 +159,12 @@ def test_a_trial_says_which_rule_decides_and_why_the_others_do_not(ruled):
 ])
 def test_a_trial_and_a_session_come_to_the_same(ruled, helo, mail, to):
     code, text = sent(ruled, helo, mail, to)
-    tried = json.loads(ruled.petrel("--json", "test", "session", "--client", STRANGER, "--helo", helo, "--from", mail,
-                                    "--to", to, check=False).stdout)["recipients"][0]
+    whole = json.loads(ruled.petrel("--json", "test", "session", "--client", STRANGER, "--helo", helo, "--from", mail,
+                                    "--to", to, check=False).stdout)
+    tried, running = whole["recipients"][0], whole["running"]
+    assert running[0]["said"] == "MAIL FROM:<%s>" % mail and running[1]["said"] == "RCPT TO:<%s>" % to
+    assert running[1]["reply"] == ("250 2.1.5 Ok" if code == 250 else "%d %s" % (code, text))
+    assert running[1]["decided_by"] == ("" if tried["decided_by"] == "lookup" else tried["decided_by"])
     if code == 250:
         assert tried["answer"] in ("accepted", "discarded") and tried["reply"].startswith("250 ")
     else:
@@ -182,6 +187,32 @@ def test_the_exit_status_of_a_trial_says_what_became_of_it(ruled):
     trial(ruled, "--client", "192.0.2", "--to", "bob@example.test", check=64)
     trial(ruled, "--client", "192.0.2.1", check=64)
     trial(ruled, *who, "--to", "not an address", check=64)
+
+
+def test_a_trial_with_a_running_suite_counts_for_nobody_and_leaves_no_message(make_suite):
+    suite = make_suite(extra=STRANGERS + "limits { client { connections 1\n messages 2\n unknown-recipients 1 } }\n"
+                                         "access { disconnect helo bye.test; tarpit 60s helo slow.test }")
+    who = ["--client", STRANGER, "--from", "a@b.test"]
+    for _ in range(4):
+        assert "550 5.1.1" in trial(suite, *who, "--to", "nobody@example.test", check=69)
+        assert "the running suite says" in trial(suite, *who, "--helo", "slow.test", "--to", "bob@example.test", check=0)
+    assert "521 5.7.1" in trial(suite, *who, "--helo", "bye.test", "--to", "bob@example.test", check=69)
+    assert sent(suite)[0] == 250
+    assert sent(suite, to="guess@example.test")[0] == 550
+    # What the client has done counts for its trial.
+    assert "450 4.7.1" in trial(suite, *who, "--to", "bob@example.test", check=75)
+    wait_until(lambda: len(suite.messages("bob")) == 1)
+    suite.stop()
+    assert "the running suite says" not in trial(suite, *who, "--to", "bob@example.test", check=0)
+
+
+def test_only_an_administrator_may_be_taken_for_somebody_else(suite):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    shutil.chown(suite.directory, "nobody")
+    done = suite.petrel("test", "session", "--client", "192.0.2.1", "--name", "x.test", "--to", "bob@example.test", check=False,
+                        as_user="nobody")
+    assert "the running suite says" not in done.stdout
 
 
 # --- limits -------------------------------------------------------------------------------
