@@ -70,21 +70,40 @@ static void check_domains(struct findings *f)
 			find(f, true, "domains: \"%s\" is no domain name", settings->domains.words[i]);
 }
 
+/* A UNIX socket of another program's, where the address names one. */
+static void check_socket(struct findings *f, const char *setting, const struct service_address *address)
+{
+	struct stat st;
+
+	if (address->path[0] == '\0')
+		return;
+	if (stat(address->path, &st) == -1)
+		find(f, false, "%s: %s: %s; the service does not run, perhaps", setting, address->path, strerror(errno));
+	else if (!S_ISSOCK(st.st_mode))
+		find(f, false, "%s: %s is not a socket", setting, address->path);
+}
+
 /* What would be asked of nobody, or of somebody who is not there. */
 static void check_policy(struct findings *f)
 {
 	struct policy_service service;
-	struct stat st;
 
 	if (settings->greylist.clients == GREYLIST_SUSPECTS && settings->dnslists.lists.count == 0)
 		find(f, false, "greylist.clients: without dnslists.lists nobody is a suspect");
-	for (size_t i = 0; i < settings->policy.services.count; i++) {
-		if (!policy_service_parse(slice_string(settings->policy.services.words[i]), &service) || service.address.path[0] == '\0')
+	for (size_t i = 0; i < settings->policy.services.count; i++)
+		if (policy_service_parse(slice_string(settings->policy.services.words[i]), &service))
+			check_socket(f, "policy.services", &service.address);
+	for (size_t i = 0; i < settings->milters.count; i++) {
+		struct conf_milter milter;
+		struct service_address address;
+		char setting[64];
+
+		if (!conf_group_read(&conf_milter_group, settings->milters.words[i], &milter))
 			continue;
-		if (stat(service.address.path, &st) == -1)
-			find(f, false, "policy.services: %s: %s; the service does not run, perhaps", service.address.path, strerror(errno));
-		else if (!S_ISSOCK(st.st_mode))
-			find(f, false, "policy.services: %s is not a socket", service.address.path);
+		snprintf(setting, sizeof setting, "milter %s", milter.name);
+		if (service_address_parse(slice_string(milter.address), &address))
+			check_socket(f, setting, &address);
+		conf_group_free(&conf_milter_group, &milter);
 	}
 }
 

@@ -190,6 +190,14 @@ def test_only_the_services_that_the_settings_name_are_asked_for(make_suite, sock
         assert c.macros["C"]["{daemon_name}"] == "local" and c.all("C")[0].startswith(b"localhost\0" + b"4")
 
 
+def test_check_finds_a_milter_that_is_not_there(make_suite, sockets):
+    with Milter(sockets()) as milter:
+        suite = make_suite(start=False, extra=settings(milter) + "milter gone { address unix:/nowhere/gone.sock }\n")
+        said = suite.petrel("check", check=False)
+        assert "milter gone: /nowhere/gone.sock: No such file" in said.stdout + said.stderr
+        assert "milter m0" not in said.stdout + said.stderr
+
+
 def test_a_reload_changes_who_is_asked(make_suite, sockets):
     with Milter(sockets()) as milter, Milter() as other:
         suite = make_suite()
