@@ -19,7 +19,7 @@ enum { FIRST_ENTRIES = 64 };
 struct entry {
 	struct slice account;    /* canonical */
 	struct slice credential; /* known to parse */
-	char *spelled;           /* where `account` lies if it is longer than what was written; or NULL */
+	char *spelled; /* where `account` lies if it is longer than what was written; or NULL */
 	unsigned line;
 };
 
@@ -299,8 +299,9 @@ bool credentials_scram(const struct credentials *c, struct slice account,
 {
 	struct credential model, own;
 	const char *fault;
-	bool has_model = c->scram_model != 0 &&
-			 credential_parse(c->entries[c->scram_model - 1].credential, &model, &fault);
+	bool has_model =
+	    c->scram_model != 0 &&
+	    credential_parse(c->entries[c->scram_model - 1].credential, &model, &fault);
 	bool found;
 
 	/* Both are made in any case. */

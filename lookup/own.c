@@ -47,7 +47,8 @@ static void add_listening(struct own_addresses *own, struct slice word)
 
 void own_addresses_collect(struct own_addresses *own, const struct settings *s)
 {
-	static const enum service services[] = {SERVICE_MX, SERVICE_SUBMISSION, SERVICE_SUBMISSIONS};
+	static const enum service services[] = {
+	    SERVICE_MX, SERVICE_SUBMISSION, SERVICE_SUBMISSIONS};
 
 	*own = learnt;
 	for (size_t i = 0; i < sizeof services / sizeof services[0]; i++)

@@ -20,7 +20,8 @@ static bool is_own_literal(const struct directory *d, struct slice domain)
 bool resolve_key_of(
     const struct directory *d, struct slice address, struct slice domain, struct resolve_key *key)
 {
-	struct buf whole = buf_with_limit(sizeof key->text), folded = buf_with_limit(sizeof key->text);
+	struct buf whole = buf_with_limit(sizeof key->text),
+		   folded = buf_with_limit(sizeof key->text);
 	char ascii[DOMAIN_TEXT_MAX];
 	struct address parsed, qualified;
 	struct slice extension;
@@ -43,7 +44,8 @@ bool resolve_key_of(
 	}
 	qualified = parsed;
 	qualified.domain = domain;
-	if (address_write_canonical(&qualified, &whole) && address_fold(buf_slice(&whole), &folded)) {
+	if (address_write_canonical(&qualified, &whole) &&
+	    address_fold(buf_slice(&whole), &folded)) {
 		memcpy(key->text, folded.data, folded.len);
 		key->whole = slice_of(key->text, folded.len);
 	}

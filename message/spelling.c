@@ -104,7 +104,8 @@ bool domain_pattern_fold(struct slice pattern, struct buf *out)
 	if (is_ascii(pattern))
 		return append_lower(pattern, out);
 	if (head > 0) {
-		if (!slice_starts_with(labels, SLICE(".")) || !is_ascii(slice_part(pattern, 0, head)))
+		if (!slice_starts_with(labels, SLICE(".")) ||
+		    !is_ascii(slice_part(pattern, 0, head)))
 			return false;
 		labels = slice_from(labels, 1);
 		append_lower(slice_part(pattern, 0, head + 1), out);

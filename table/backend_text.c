@@ -63,8 +63,8 @@ static bool take_entry(void *context, struct slice key, struct slice value, uint
 	if (good)
 		good = add_entry(f, buf_slice(&folded), value, line);
 	else
-		table_error_set(
-		    f->error, "%s:%u: \"%s\": the key is too long", f->file, line, table_word(key, word));
+		table_error_set(f->error, "%s:%u: \"%s\": the key is too long", f->file, line,
+		    table_word(key, word));
 	buf_free(&folded);
 	return good;
 }

@@ -38,7 +38,8 @@ void command_write_mail(
 	if ((offers & OFFERS_8BITMIME) != 0 && job->body == BODY_8BITMIME)
 		evbuffer_add_printf(out, " BODY=8BITMIME");
 	/* An alias may lead from an address that is ASCII to one that is not. */
-	if ((offers & OFFERS_SMTPUTF8) != 0 && (job->smtputf8 || transaction->needs_smtputf8 || transaction->has_utf8_recipients))
+	if ((offers & OFFERS_SMTPUTF8) != 0 &&
+	    (job->smtputf8 || transaction->needs_smtputf8 || transaction->has_utf8_recipients))
 		evbuffer_add_printf(out, " SMTPUTF8");
 	if ((offers & OFFERS_DSN) != 0 && job->ret != RETURN_DEFAULT)
 		evbuffer_add_printf(out, " RET=%s", job->ret == RETURN_FULL ? "FULL" : "HDRS");
