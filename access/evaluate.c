@@ -53,8 +53,7 @@ void access_evaluate(const struct access_rules *rules, const struct access_facts
 			/* Before the last stage it may match still; then its turn comes there. */
 			if (holds == ACCESS_TRUE)
 				note(verdict, rule);
-			else if (facts->stage == ACCESS_RCPT &&
-				 (wants & ACCESS_WANTS_FAILED) == 0)
+			else if (facts->stage == ACCESS_RCPT && (wants & ACCESS_WANTS_FAILED) == 0)
 				verdict->wants |= wants;
 			continue;
 		}
@@ -135,8 +134,8 @@ static void client_keys(const struct access_facts *facts, each_key each, void *c
 		domain_keys(facts->name, false, each, context);
 }
 
-void access_keys(const struct access_facts *facts, enum access_subject subject, each_key each,
-    void *context)
+void access_keys(
+    const struct access_facts *facts, enum access_subject subject, each_key each, void *context)
 {
 	switch (subject) {
 	case ACCESS_SUBJECT_CLIENT:
@@ -175,8 +174,8 @@ static void print_fact(
     struct buf *out, enum access_condition_kind kind, const struct access_facts *facts)
 {
 	char address[HOST_ADDRESS_TEXT] = "unknown";
-	static const char *const names[] = {"name not known yet", "without a name", "",
-	    "name cannot be looked up now"};
+	static const char *const names[] = {
+	    "name not known yet", "without a name", "", "name cannot be looked up now"};
 
 	switch (kind) {
 	case CONDITION_CLIENT:
@@ -210,10 +209,13 @@ static void print_fact(
 		buf_printf(out, "the score is %lld", (long long)facts->score);
 		break;
 	case CONDITION_EARLY:
-		buf_printf(out, "the client %s", facts->is_early ? "talked early" : "waited for the greeting");
+		buf_printf(out, "the client %s",
+		    facts->is_early ? "talked early" : "waited for the greeting");
 		break;
 	default:
-		buf_printf(out, "the client %s", facts->is_pipelining ? "sent commands ahead too early" : "sent nothing ahead too early");
+		buf_printf(out, "the client %s",
+		    facts->is_pipelining ? "sent commands ahead too early"
+					 : "sent nothing ahead too early");
 		break;
 	}
 }

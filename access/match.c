@@ -86,8 +86,8 @@ static enum access_truth by_name(const struct access_pattern *pattern,
 	return truth(pattern != NULL && glob(slice_string(pattern->text), facts->name));
 }
 
-static enum access_truth client_is(const struct access_pattern *pattern,
-    const struct access_facts *facts, unsigned *wants)
+static enum access_truth client_is(
+    const struct access_pattern *pattern, const struct access_facts *facts, unsigned *wants)
 {
 	switch (pattern->kind) {
 	case PATTERN_NETWORK:
@@ -110,8 +110,8 @@ static bool is_literal(struct slice helo)
 	return domain_is_literal(helo) || host_address_parse(helo, &address);
 }
 
-static enum access_truth helo_is(const struct access_pattern *pattern,
-    const struct access_facts *facts, unsigned *wants)
+static enum access_truth helo_is(
+    const struct access_pattern *pattern, const struct access_facts *facts, unsigned *wants)
 {
 	switch (pattern->kind) {
 	case PATTERN_LITERAL:
@@ -149,7 +149,8 @@ static enum access_truth address_is(const struct access_pattern *pattern, struct
 	case PATTERN_TABLE:
 		return in_table(pattern->number, facts, wants);
 	default:
-		return truth(address.len > 0 && matches_address(slice_string(pattern->text), address));
+		return truth(
+		    address.len > 0 && matches_address(slice_string(pattern->text), address));
 	}
 }
 
@@ -204,8 +205,8 @@ static enum access_stage known_from(
 	}
 }
 
-static enum access_truth any_pattern(const struct access_condition *condition,
-    const struct access_facts *facts, unsigned *wants)
+static enum access_truth any_pattern(
+    const struct access_condition *condition, const struct access_facts *facts, unsigned *wants)
 {
 	enum access_truth sum = ACCESS_FALSE;
 
@@ -221,8 +222,8 @@ static enum access_truth any_pattern(const struct access_condition *condition,
 	return sum;
 }
 
-static enum access_truth condition_holds(const struct access_condition *condition,
-    const struct access_facts *facts, unsigned *wants)
+static enum access_truth condition_holds(
+    const struct access_condition *condition, const struct access_facts *facts, unsigned *wants)
 {
 	enum access_truth holds;
 

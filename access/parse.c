@@ -43,9 +43,9 @@ static const struct {
 	const char *status;
 	const char *text;
 } replies[ACCESS_ACTION_COUNT] = {
-    [ACCESS_REFUSE] = {550, "5.7.1", "Not accepted here, by local rule"},
+    [ACCESS_REFUSE] = {550, "5.7.1", "Not accepted here, by local rule"                },
     [ACCESS_DEFER] = {450, "4.7.1", "Not accepted now, by local rule; try again later"},
-    [ACCESS_DISCONNECT] = {521, "5.7.1", "Not accepted here, by local rule; goodbye"},
+    [ACCESS_DISCONNECT] = {521, "5.7.1", "Not accepted here, by local rule; goodbye"       },
 };
 
 struct parser {
@@ -72,8 +72,8 @@ static bool fail(struct parser *p, const char *format, ...) __attribute__((forma
 static bool fail(struct parser *p, const char *format, ...)
 {
 	va_list arguments;
-	int len = snprintf(
-	    p->error, CONF_ERROR_MAX, "%s:%u: access: ", p->line->file, p->line->line);
+	int len =
+	    snprintf(p->error, CONF_ERROR_MAX, "%s:%u: access: ", p->line->file, p->line->line);
 
 	va_start(arguments, format);
 	if (len > 0 && len < CONF_ERROR_MAX)
@@ -192,10 +192,12 @@ static bool client_pattern(struct parser *p, struct access_pattern *pattern)
 	if (is_keyword(p, "unknown")) {
 		pattern->kind = PATTERN_UNKNOWN;
 	} else if (is_numeric) {
-		return fail(p, "\"%.*s\" is not a network; write 192.0.2.0/24, 2001:db8::/32 or one address",
+		return fail(p,
+		    "\"%.*s\" is not a network; write 192.0.2.0/24, 2001:db8::/32 or one address",
 		    SLICE_PRINTF(word));
 	} else if (slice_find(word, 0, '@') >= 0) {
-		return fail(p, "client: \"%.*s\" is an address of mail; a client is a host or a network",
+		return fail(p,
+		    "client: \"%.*s\" is an address of mail; a client is a host or a network",
 		    SLICE_PRINTF(word));
 	}
 	return true;
@@ -212,8 +214,7 @@ static bool helo_pattern(struct parser *p, struct access_pattern *pattern)
 	return true;
 }
 
-static bool address_pattern(
-    struct parser *p, const char *condition, struct access_pattern *pattern)
+static bool address_pattern(struct parser *p, const char *condition, struct access_pattern *pattern)
 {
 	struct slice word = buf_slice(&p->word);
 	ssize_t at = slice_find_last(word, '@');
@@ -251,7 +252,9 @@ static bool spell_pattern(
 		spelled = slice_dup(buf_slice(&folded));
 	buf_free(&folded);
 	if (spelled == NULL)
-		return fail(p, "%s: \"%.*s\" cannot be matched: a star stands for whole labels of such a domain",
+		return fail(p,
+		    "%s: \"%.*s\" cannot be matched: a star stands for whole labels of such a "
+		    "domain",
 		    condition_words[kind], SLICE_PRINTF(text));
 	free(pattern->text);
 	pattern->text = spelled;
@@ -297,8 +300,8 @@ static bool read_pattern(
 		return fail(p, "%s: an empty word matches nothing", condition_words[kind]);
 	if (word.len > 1 && word.data[word.len - 1] == ',')
 		return fail(p, "no commas between words, as in \"%.*s\"", SLICE_PRINTF(word));
-	if (!p->is_quoted && kind != CONDITION_SERVICE && kind != CONDITION_SCORE && word.len > 2 && word.data[0] == '<' &&
-	    word.data[word.len - 1] == '>')
+	if (!p->is_quoted && kind != CONDITION_SERVICE && kind != CONDITION_SCORE && word.len > 2 &&
+	    word.data[0] == '<' && word.data[word.len - 1] == '>')
 		return table_pattern(p, kind, slice_part(word, 1, word.len - 2), pattern);
 	switch (kind) {
 	case CONDITION_CLIENT:
@@ -333,11 +336,13 @@ static bool read_patterns(struct parser *p, struct access_condition *condition)
 	enum access_condition_kind kind = (enum access_condition_kind)condition->kind;
 
 	if (!wants_patterns(kind))
-		return ends_patterns(p) || fail(p, "%s: nothing can stand behind it but another condition, not \"%.*s\"",
-					       condition_words[kind], SLICE_PRINTF(buf_slice(&p->word)));
+		return ends_patterns(p) ||
+		       fail(p,
+			   "%s: nothing can stand behind it but another condition, not \"%.*s\"",
+			   condition_words[kind], SLICE_PRINTF(buf_slice(&p->word)));
 	while (!ends_patterns(p)) {
-		struct access_pattern *grown = reallocarray(
-		    condition->patterns, condition->pattern_count + 1, sizeof *grown);
+		struct access_pattern *grown =
+		    reallocarray(condition->patterns, condition->pattern_count + 1, sizeof *grown);
 
 		if (grown == NULL)
 			return fail(p, "out of memory");
@@ -456,7 +461,9 @@ static bool read_action(struct parser *p, struct access_rule *rule)
 		return true;
 	if (!p->has_word || !conf_parse_duration(buf_slice(&p->word), &seconds) || seconds < 1 ||
 	    seconds > ACCESS_TARPIT_SECONDS)
-		return fail(p, "tarpit: how long is each reply to be held back? write tarpit 5s; the longest is %ds",
+		return fail(p,
+		    "tarpit: how long is each reply to be held back? write tarpit 5s; the longest "
+		    "is %ds",
 		    ACCESS_TARPIT_SECONDS);
 	rule->seconds = (unsigned)seconds;
 	next_word(p);

@@ -21,7 +21,7 @@ enum access_condition_kind {
 };
 
 enum access_pattern_kind {
-	PATTERN_GLOB,    /* text with * for any number of octets; in any case */
+	PATTERN_GLOB, /* text with * for any number of octets; in any case */
 	PATTERN_NETWORK,
 	PATTERN_TABLE,
 	PATTERN_NULL,    /* <>, the null sender */
@@ -34,7 +34,7 @@ enum access_pattern_kind {
 };
 
 struct access_pattern {
-	uint8_t kind; /* enum access_pattern_kind */
+	uint8_t kind;   /* enum access_pattern_kind */
 	uint8_t number; /* of the table, or the service */
 	int64_t score;  /* at least */
 	struct network network;

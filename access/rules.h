@@ -27,9 +27,11 @@
 #include "common/slice.h"
 
 enum {
-	ACCESS_TABLES_MAX = 32,     /* tables in all rules, counted once for each thing looked up in them */
-	ACCESS_TEXT_MAX = 256,      /* octets of a reply's text */
-	ACCESS_KEYS_MAX = 160,      /* keys that one thing is looked up by: as many as labels fit into a name */
+	ACCESS_TABLES_MAX =
+	    32, /* tables in all rules, counted once for each thing looked up in them */
+	ACCESS_TEXT_MAX = 256, /* octets of a reply's text */
+	ACCESS_KEYS_MAX =
+	    160, /* keys that one thing is looked up by: as many as labels fit into a name */
 	ACCESS_TARPIT_SECONDS = 120 /* the longest delay */
 };
 
@@ -39,10 +41,10 @@ enum access_action {
 	ACCESS_REFUSE,
 	ACCESS_DEFER,
 	ACCESS_DISCONNECT,
-	ACCESS_HOLD,     /* take it and keep it until somebody has looked at it */
-	ACCESS_DISCARD,  /* say that it was taken, and throw it away */
-	ACCESS_TARPIT,   /* slow the client down; goes on */
-	ACCESS_NOTE,     /* say it in the log; goes on */
+	ACCESS_HOLD,    /* take it and keep it until somebody has looked at it */
+	ACCESS_DISCARD, /* say that it was taken, and throw it away */
+	ACCESS_TARPIT,  /* slow the client down; goes on */
+	ACCESS_NOTE,    /* say it in the log; goes on */
 	ACCESS_ACTION_COUNT
 };
 
@@ -79,15 +81,15 @@ struct access_facts {
 	struct host_address client; /* family 0: unknown */
 	enum access_name name_state;
 	struct slice name;
-	bool is_early;      /* it talked before it was greeted */
-	bool is_pipelining; /* it sent commands ahead before it was allowed to */
-	bool is_secured;    /* TLS */
-	int64_t score;      /* what DNS lists say of the client, weighted; from HELO on */
-	struct slice login; /* empty: none */
-	struct slice helo;  /* from HELO on */
+	bool is_early;         /* it talked before it was greeted */
+	bool is_pipelining;    /* it sent commands ahead before it was allowed to */
+	bool is_secured;       /* TLS */
+	int64_t score;         /* what DNS lists say of the client, weighted; from HELO on */
+	struct slice login;    /* empty: none */
+	struct slice helo;     /* from HELO on */
 	struct slice hostname; /* our own name */
-	struct slice from;  /* from MAIL on; empty: the null sender */
-	struct slice to;    /* at RCPT */
+	struct slice from;     /* from MAIL on; empty: the null sender */
+	struct slice to;       /* at RCPT */
 	bool tables_are_known;
 	uint32_t listed;   /* bit i: table i has what is looked up in it */
 	uint32_t unlisted; /* bit i: it has not; neither: nobody can say now */
@@ -114,10 +116,10 @@ struct access_verdict {
 	unsigned wants;
 	enum access_action action;
 	const struct access_rule *rule;
-	uint16_t code;      /* of a refusal or deferral: what the client is told */
+	uint16_t code; /* of a refusal or deferral: what the client is told */
 	char status[12];
 	char text[ACCESS_TEXT_MAX];
-	unsigned tarpit_seconds; /* 0: none */
+	unsigned tarpit_seconds;                           /* 0: none */
 	const struct access_rule *notes[ACCESS_NOTES_MAX]; /* matched on the way, or NULL */
 };
 

@@ -58,9 +58,8 @@ bool host_address_is_loopback(const struct host_address *address)
 {
 	static const uint8_t loopback[16] = {[15] = 1};
 
-	return address->family == AF_INET
-		   ? address->octets[0] == 127
-		   : memcmp(address->octets, loopback, sizeof loopback) == 0;
+	return address->family == AF_INET ? address->octets[0] == 127
+					  : memcmp(address->octets, loopback, sizeof loopback) == 0;
 }
 
 void host_address_to_socket(

@@ -112,8 +112,7 @@ static void complete(struct proxied *p, const struct proxy_header *header)
 /* The event's own time-out begins anew with each octet. */
 static bool is_late(const struct proxied *p)
 {
-	return clock_monotonic_us() - p->since_us >
-	       (uint64_t)settings->proxy.timeout * 1000000;
+	return clock_monotonic_us() - p->since_us > (uint64_t)settings->proxy.timeout * 1000000;
 }
 
 /* Take `len` octets that were seen already off the socket. */
@@ -128,8 +127,8 @@ static bool take(struct proxied *p, size_t len)
 static void look(struct proxied *p)
 {
 	struct proxy_header header;
-	ssize_t seen = recv(p->socket, p->octets + p->held, sizeof p->octets - p->held,
-	    MSG_PEEK | MSG_DONTWAIT);
+	ssize_t seen = recv(
+	    p->socket, p->octets + p->held, sizeof p->octets - p->held, MSG_PEEK | MSG_DONTWAIT);
 
 	if (seen < 0 && (errno == EAGAIN || errno == EINTR))
 		return;

@@ -108,8 +108,8 @@ static bool is_intact(struct slice header, size_t at)
 {
 	static const char zeros[4] = {0};
 	const unsigned char *sum = (const unsigned char *)header.data + at;
-	uint32_t expected = (uint32_t)sum[0] << 24 | (uint32_t)sum[1] << 16 |
-			    (uint32_t)sum[2] << 8 | sum[3];
+	uint32_t expected =
+	    (uint32_t)sum[0] << 24 | (uint32_t)sum[1] << 16 | (uint32_t)sum[2] << 8 | sum[3];
 	struct slice behind = slice_from(header, at + sizeof zeros);
 	uint32_t crc = crc32c(crc32c(0, header.data, at), zeros, sizeof zeros);
 
@@ -176,8 +176,8 @@ static enum proxy_answer read_version_2(struct slice octets, struct proxy_header
 	whole = slice_part(octets, 0, header->len);
 	in = cursor_over(slice_from(whole, FIXED_PART));
 	family = (unsigned)protocol >> 4;
-	header->is_anonymous = command == COMMAND_LOCAL || family == FAMILY_UNSPECIFIED ||
-			       family == FAMILY_UNIX;
+	header->is_anonymous =
+	    command == COMMAND_LOCAL || family == FAMILY_UNSPECIFIED || family == FAMILY_UNIX;
 	/* What stands behind is not for us then, whatever it is. */
 	if (header->is_anonymous)
 		return PROXY_COMPLETE;

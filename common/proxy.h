@@ -12,18 +12,19 @@
 #include "common/slice.h"
 
 enum {
-	PROXY_LINE_MAX = 107,   /* octets of a header of version 1, with CRLF */
-	PROXY_HEADER_MAX = 4096 /* octets of one of version 2 that are read; its extensions may be long */
+	PROXY_LINE_MAX = 107, /* octets of a header of version 1, with CRLF */
+	PROXY_HEADER_MAX =
+	    4096 /* octets of one of version 2 that are read; its extensions may be long */
 };
 
 enum proxy_answer {
-	PROXY_MORE,     /* it may become one */
+	PROXY_MORE, /* it may become one */
 	PROXY_COMPLETE,
 	PROXY_MALFORMED /* it is none, whatever follows */
 };
 
 struct proxy_header {
-	size_t len;  /* octets that it takes */
+	size_t len; /* octets that it takes */
 	/*
 	 * The balancer speaks for itself (a health check: LOCAL), or does not say for
 	 * whom (UNKNOWN, another address family): there are no addresses then.

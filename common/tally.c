@@ -261,8 +261,8 @@ uint32_t tally_add(struct tally *tally, tally_row number, unsigned which, uint32
 		if (amount == 0 || atomic_compare_exchange_weak(at, &old, new))
 			break;
 	}
-	return (uint32_t)(count_part(new) +
-			  count_part(new >> COUNT_BITS) * (window - passed) / window);
+	return (
+	    uint32_t)(count_part(new) + count_part(new >> COUNT_BITS) * (window - passed) / window);
 }
 
 void tally_connect(struct tally *tally, tally_row number)

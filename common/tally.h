@@ -20,9 +20,9 @@
 #include "common/slice.h"
 
 enum {
-	TALLY_ROWS = 32768,     /* clients and networks that are remembered at a time */
-	TALLY_WORKERS_MAX = 64, /* processes that share a table */
-	TALLY_COUNTERS = 8,     /* in a row */
+	TALLY_ROWS = 32768,             /* clients and networks that are remembered at a time */
+	TALLY_WORKERS_MAX = 64,         /* processes that share a table */
+	TALLY_COUNTERS = 8,             /* in a row */
 	TALLY_COUNT_MAX = (1 << 20) - 1 /* counts stop there */
 };
 

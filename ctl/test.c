@@ -84,8 +84,8 @@ static enum access_name find_name(const struct host_address *client, char name[N
 		return ACCESS_NAME_KNOWN;
 	}
 	host_address_to_socket(client, 0, &address);
-	error = getnameinfo((struct sockaddr *)&address, sizeof address, name, NI_MAXHOST, NULL, 0,
-	    NI_NAMEREQD);
+	error = getnameinfo(
+	    (struct sockaddr *)&address, sizeof address, name, NI_MAXHOST, NULL, 0, NI_NAMEREQD);
 	if (error != 0)
 		return error == EAI_AGAIN ? ACCESS_NAME_FAILED : ACCESS_NAME_NONE;
 	error = getaddrinfo(name, NULL, &hints, &found);
@@ -228,8 +228,8 @@ static void complete_facts(struct trial *t)
 	facts->login = buf_slice(&t->login);
 	facts->from = buf_slice(&t->from);
 	facts->hostname = slice_string(settings->hostname);
-	t->may_relay = facts->login.len > 0 ||
-		       networks_have(&settings->smtp.relay_networks, &facts->client);
+	t->may_relay =
+	    facts->login.len > 0 || networks_have(&settings->smtp.relay_networks, &facts->client);
 }
 
 /* --- what would become of it --------------------------------------------------------- */
@@ -307,10 +307,11 @@ static bool by_rules(struct trial *t, struct access_verdict *found, struct outco
 	buf_free(&origin);
 	if (found->wants != 0)
 		set_outcome(outcome, VERDICT_DEFER, 451, "4.4.3",
-		    "What is to be known for this cannot be looked up now; please try again later", by);
+		    "What is to be known for this cannot be looked up now; please try again later",
+		    by);
 	else
-		set_outcome(outcome, answers[found->action], found->code, found->status,
-		    found->text, by);
+		set_outcome(
+		    outcome, answers[found->action], found->code, found->status, found->text, by);
 	return outcome->answer >= VERDICT_DEFER;
 }
 
@@ -351,8 +352,7 @@ static bool is_score_refused(const struct trial *t)
 	       !slice_starts_with_nocase(t->facts.to, SLICE("postmaster@"));
 }
 
-static void judge_recipient(
-    struct trial *t, struct access_verdict *found, struct outcome *outcome)
+static void judge_recipient(struct trial *t, struct access_verdict *found, struct outcome *outcome)
 {
 	struct lookup_verdict said;
 
@@ -367,8 +367,8 @@ static void judge_recipient(
 	if (by_rules(t, found, outcome))
 		return;
 	if (outcome->answer == VERDICT_NONE && is_score_refused(t)) {
-		set_outcome(outcome, VERDICT_REFUSE, 554, "5.7.1",
-		    "(what the lists say)", "dnslists");
+		set_outcome(
+		    outcome, VERDICT_REFUSE, 554, "5.7.1", "(what the lists say)", "dnslists");
 		return;
 	}
 	verdict_on_recipient(&t->directory, t->facts.to, t->may_relay, &said);
@@ -425,7 +425,8 @@ static void print_rule(
 		struct buf origin = buf_with_limit(256);
 
 		access_rule_origin(rule, &origin);
-		buf_append_string(&t->out, t->items++ == 0 ? "\n      {\"rule\": " : ",\n      {\"rule\": ");
+		buf_append_string(
+		    &t->out, t->items++ == 0 ? "\n      {\"rule\": " : ",\n      {\"rule\": ");
 		json_string(&t->out, buf_slice(&origin));
 		buf_append_string(&t->out, ", \"text\": ");
 		json_string(&t->out, slice_string(access_rule_text(rule)));
@@ -471,13 +472,15 @@ static void print_recipient(
 	if (outcome->by[0] != '\0')
 		buf_printf(out, "          decided by %s\n", outcome->by);
 	if (found->rule != NULL && found->wants == 0)
-		buf_printf(out, "          certain from %s on, and told at %s\n", certain_from(t, found),
+		buf_printf(out, "          certain from %s on, and told at %s\n",
+		    certain_from(t, found),
 		    settings->smtp.refuse_at == REFUSE_AT_EARLIEST ||
 			    found->action == ACCESS_DISCONNECT
 			? certain_from(t, found)
 			: "rcpt");
 	if (found->tarpit_seconds > 0)
-		buf_printf(out, "          each reply is held back for %us\n", found->tarpit_seconds);
+		buf_printf(
+		    out, "          each reply is held back for %us\n", found->tarpit_seconds);
 	if (outcome->answer < VERDICT_DEFER)
 		print_others(t, found);
 	buf_printf(out, "          %s: %s\n", answer_word(outcome->answer), outcome->reply);
@@ -495,7 +498,8 @@ static void print_client(struct trial *t)
 	if (t->json) {
 		buf_printf(out, "{\"client\": \"%s\", \"name\": ", address);
 		json_string(out, facts->name);
-		buf_printf(out, ", \"service\": \"%s\", \"may_relay\": %s, \"is_limited\": %s, \"helo\": ",
+		buf_printf(out,
+		    ", \"service\": \"%s\", \"may_relay\": %s, \"is_limited\": %s, \"helo\": ",
 		    service_name(facts->service), t->may_relay ? "true" : "false",
 		    is_exempt ? "false" : "true");
 		json_string(out, facts->helo);
@@ -507,7 +511,7 @@ static void print_client(struct trial *t)
 	    names[facts->name_state], SLICE_PRINTF(facts->name), service_name(facts->service));
 	buf_printf(out, "          %s\n          %s\n",
 	    facts->login.len > 0 ? "may send to other hosts: it has logged in"
-	    : t->may_relay	 ? "may send to other hosts: it is in smtp.relay-networks"
+	    : t->may_relay       ? "may send to other hosts: it is in smtp.relay-networks"
 				 : "may not send to other hosts",
 	    is_exempt ? "is not counted: it is in limits.exempt"
 		      : "is counted (limits): what it has done so far is not known here");
@@ -544,12 +548,12 @@ static enum verdict_answer try_recipient(struct trial *t, const char *recipient)
 /* --- what the running suite says ---------------------------------------------------------- */
 
 /* One exchange; false where the session is over, or worth nothing more. */
-static bool exchange(struct trial *t, int connection, const char *line, bool is_told,
-    enum verdict_answer *worst)
+static bool exchange(
+    struct trial *t, int connection, const char *line, bool is_told, enum verdict_answer *worst)
 {
 	struct trial_reply reply;
 	bool answered = trial_say(connection, line, &reply);
-	enum verdict_answer answer = !answered		? VERDICT_DEFER
+	enum verdict_answer answer = !answered           ? VERDICT_DEFER
 				     : reply.code >= 500 ? VERDICT_REFUSE
 				     : reply.code >= 400 ? VERDICT_DEFER
 							 : VERDICT_NONE;
@@ -559,7 +563,8 @@ static bool exchange(struct trial *t, int connection, const char *line, bool is_
 	if (!is_told && answer == VERDICT_NONE)
 		return true;
 	if (t->json) {
-		buf_append_string(&t->out, t->items++ == 0 ? "\n    {\"said\": " : ",\n    {\"said\": ");
+		buf_append_string(
+		    &t->out, t->items++ == 0 ? "\n    {\"said\": " : ",\n    {\"said\": ");
 		json_string(&t->out, slice_string(line == NULL ? "" : line));
 		buf_append_string(&t->out, ", \"reply\": ");
 		json_string(&t->out, slice_string(reply.text));
@@ -585,7 +590,9 @@ static void write_xclient(const struct trial *t, struct buf *line)
 		if (facts->name.len > 0)
 			xtext_encode(facts->name, line);
 		else
-			buf_append_string(line, facts->name_state == ACCESS_NAME_FAILED ? "[TEMPUNAVAIL]" : "[UNAVAILABLE]");
+			buf_append_string(line, facts->name_state == ACCESS_NAME_FAILED
+						    ? "[TEMPUNAVAIL]"
+						    : "[UNAVAILABLE]");
 	}
 	if (facts->login.len > 0) {
 		buf_append_string(line, " LOGIN=");
@@ -606,7 +613,8 @@ static bool say(struct trial *t, int connection, bool is_told, enum verdict_answ
 	va_start(arguments, format);
 	buf_vprintf(&line, format, arguments);
 	va_end(arguments);
-	goes_on = buf_append_octet(&line, '\0') && exchange(t, connection, line.data, is_told, worst);
+	goes_on =
+	    buf_append_octet(&line, '\0') && exchange(t, connection, line.data, is_told, worst);
 	buf_free(&line);
 	return goes_on;
 }
@@ -644,8 +652,10 @@ static void converse(struct trial *t, int connection, enum verdict_answer *worst
 	goes_on = goes_on && *worst < VERDICT_DEFER;
 	for (size_t i = 0; goes_on && i < t->recipient_count; i++) {
 		buf_clear(&t->to);
-		if (read_address(slice_string(t->recipients[i]), ADDRESS_NOT_NULL | ADDRESS_POSTMASTER, &t->to))
-			goes_on = say(t, connection, true, worst, "RCPT TO:<%.*s>", (int)t->to.len, t->to.data);
+		if (read_address(slice_string(t->recipients[i]),
+			ADDRESS_NOT_NULL | ADDRESS_POSTMASTER, &t->to))
+			goes_on = say(t, connection, true, worst, "RCPT TO:<%.*s>", (int)t->to.len,
+			    t->to.data);
 	}
 	if (goes_on)
 		(void)say(t, connection, false, worst, "QUIT");

@@ -87,8 +87,8 @@ bool lists_refresh(struct lists *lists, bool reload)
 			break;
 		case TABLE_MISSING:
 			log_warning("table-missing", log_string("table", table_spec(table)),
-			    log_string("using",
-				table_is_loaded(table) ? "what was read before" : "nobody is listed"));
+			    log_string("using", table_is_loaded(table) ? "what was read before"
+								       : "nobody is listed"));
 			break;
 		case TABLE_UNCHANGED:
 			break;

@@ -23,15 +23,15 @@ static const struct {
 	const char *name;
 	size_t offset; /* in struct conf_limits */
 } rows[LIMIT_COUNT] = {
-    [LIMIT_CONNECTIONS] = {"connections", offsetof(struct conf_limits, connections)},
+    [LIMIT_CONNECTIONS] = {"connections",            offsetof(struct conf_limits, connections)           },
     [LIMIT_CONNECTIONS_PER_MINUTE] = {"connections-per-minute",
-	offsetof(struct conf_limits, connections_per_minute)},
-    [LIMIT_MESSAGES] = {"messages", offsetof(struct conf_limits, messages)},
-    [LIMIT_RECIPIENTS] = {"recipients", offsetof(struct conf_limits, recipients)},
-    [LIMIT_AUTH_FAILURES] = {"auth-failures", offsetof(struct conf_limits, auth_failures)},
-    [LIMIT_ERRORS] = {"errors", offsetof(struct conf_limits, errors)},
+			   offsetof(struct conf_limits,                           connections_per_minute)},
+    [LIMIT_MESSAGES] = {"messages",               offsetof(struct conf_limits, messages)              },
+    [LIMIT_RECIPIENTS] = {"recipients",             offsetof(struct conf_limits, recipients)            },
+    [LIMIT_AUTH_FAILURES] = {"auth-failures",          offsetof(struct conf_limits, auth_failures)         },
+    [LIMIT_ERRORS] = {"errors",                 offsetof(struct conf_limits, errors)                },
     [LIMIT_UNKNOWN_RECIPIENTS] = {"unknown-recipients",
-	offsetof(struct conf_limits, unknown_recipients)},
+			   offsetof(struct conf_limits,                           unknown_recipients)    },
 };
 
 bool limits_take_table(int file, unsigned worker)
@@ -125,8 +125,8 @@ static uint64_t count_of(const struct client *client, enum limit limit, enum sco
 {
 	if (limit == LIMIT_CONNECTIONS)
 		return tally_connections(table, client->rows[scope]);
-	return tally_add(table, client->rows[scope], (unsigned)limit, 0, now_seconds(),
-	    window_of(limit));
+	return tally_add(
+	    table, client->rows[scope], (unsigned)limit, 0, now_seconds(), window_of(limit));
 }
 
 const char *limits_against(const struct client *client, enum limit limit)
@@ -209,8 +209,7 @@ static bool probes(const struct session *s, const char **limit)
 static void tell_nothing(struct session *s, const char *limit, struct verdict *verdict)
 {
 	static const char text[] = "Too many recipients that there are not; try again later";
-	bool is_enough =
-	    ++s->unanswered_recipients > settings->smtp.unknown_recipients_limit;
+	bool is_enough = ++s->unanswered_recipients > settings->smtp.unknown_recipients_limit;
 
 	if (s->unanswered_recipients == 1 || is_enough)
 		log_limited(s, limit, "rcpt");
@@ -235,12 +234,14 @@ void limits_check(const struct gate_question *question, struct verdict *verdict)
 		return;
 	if (question->stage == GATE_MAIL) {
 		defer(s, LIMIT_MESSAGES, "4.7.1",
-		    "Too many messages from your address or network; try again later", "mail", verdict);
+		    "Too many messages from your address or network; try again later", "mail",
+		    verdict);
 	} else if (question->stage == GATE_RCPT && probes(s, &limit)) {
 		tell_nothing(s, limit, verdict);
 	} else if (question->stage == GATE_RCPT) {
 		defer(s, LIMIT_RECIPIENTS, "4.7.1",
-		    "Too many recipients from your address or network; try again later", "rcpt", verdict);
+		    "Too many recipients from your address or network; try again later", "rcpt",
+		    verdict);
 		if (verdict->answer == VERDICT_NONE)
 			check_early_talker(s, verdict);
 	}

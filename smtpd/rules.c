@@ -41,14 +41,15 @@ static bool has_rules(const struct session *s)
 
 struct access_facts rules_facts(const struct gate_question *question)
 {
-	static const enum access_stage stages[GATE_STAGE_COUNT] = {ACCESS_CONNECT, ACCESS_HELO,
-	    ACCESS_MAIL, ACCESS_RCPT, ACCESS_RCPT, ACCESS_RCPT};
+	static const enum access_stage stages[GATE_STAGE_COUNT] = {
+	    ACCESS_CONNECT, ACCESS_HELO, ACCESS_MAIL, ACCESS_RCPT, ACCESS_RCPT, ACCESS_RCPT};
 	const struct session *s = question->session;
 	struct access_facts facts = {
 	    .stage = stages[question->stage],
 	    .service = s->service,
 	    .client = client_address(&s->client),
-	    .name_state = s->client_name != NULL ? ACCESS_NAME_KNOWN : (enum access_name)s->name_state,
+	    .name_state =
+		s->client_name != NULL ? ACCESS_NAME_KNOWN : (enum access_name)s->name_state,
 	    .name = slice_string(s->client_name),
 	    .is_early = s->client.talked_early,
 	    .is_pipelining = s->is_pipelining,
@@ -96,8 +97,7 @@ static void print_origin(const struct access_rule *rule, char by[VERDICT_BY_MAX]
 	buf_free(&origin);
 }
 
-static void log_notes(
-    const struct gate_question *question, const struct access_verdict *found)
+static void log_notes(const struct gate_question *question, const struct access_verdict *found)
 {
 	char by[VERDICT_BY_MAX];
 
@@ -105,8 +105,7 @@ static void log_notes(
 		const struct session *s = question->session;
 
 		print_origin(found->notes[i], by);
-		log_info("access-note", log_string("by", by),
-		    log_string("client", s->client.text),
+		log_info("access-note", log_string("by", by), log_string("client", s->client.text),
 		    log_string("helo", s->helo == NULL ? "" : s->helo),
 		    log_slice("from", transaction_sender(s->transaction)),
 		    log_slice("to", question->recipient));

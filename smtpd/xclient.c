@@ -178,8 +178,8 @@ static bool apply(struct session *s, const struct attributes *a)
 
 bool xclient_is_offered(const struct session *s)
 {
-	return !s->is_local && (s->peer.is_trial ||
-				   client_is_in(&s->peer, &settings->smtp.xclient_networks));
+	return !s->is_local &&
+	       (s->peer.is_trial || client_is_in(&s->peer, &settings->smtp.xclient_networks));
 }
 
 void xclient_take(struct session *s, struct slice arguments)

@@ -166,7 +166,8 @@ Test(access, a_domain_with_a_star_is_its_subdomains)
 /* As smtpd has them: the domain is an A-label already. */
 Test(access, an_address_that_is_not_ascii_is_matched_however_it_is_spelled)
 {
-	cr_assert(read_rules("refuse from *@b\303\274cher.example *@*.\320\277\320\276\321\207\321\202\320\260.\321\200\321\204 "
+	cr_assert(read_rules("refuse from *@b\303\274cher.example "
+			     "*@*.\320\277\320\276\321\207\321\202\320\260.\321\200\321\204 "
 			     "j\303\266rg@example.net J\303\226RG.*@example.net"));
 	cr_assert(is_refused(from("a@xn--bcher-kva.example")));
 	cr_assert(is_refused(from("\303\204@xn--bcher-kva.example")));
@@ -294,11 +295,13 @@ Test(access, a_rule_that_may_match_later_keeps_those_below_it_from_deciding)
 	for (enum access_stage stage = ACCESS_CONNECT; stage < ACCESS_RCPT; stage++) {
 		verdict = verdict_at(stage, stranger());
 		cr_assert_eq(verdict.wants, ACCESS_WANTS_STAGE);
-		cr_assert_str_eq(access_rule_text(verdict.rule), "accept to postmaster@example.org");
+		cr_assert_str_eq(
+		    access_rule_text(verdict.rule), "accept to postmaster@example.org");
 	}
 	cr_assert_eq(verdict_at(ACCESS_RCPT, stranger()).action, ACCESS_REFUSE);
 	/* One that cannot match any more keeps nobody. */
-	cr_assert(read_rules("accept client 10.0.0.1 to postmaster@example.org\nrefuse client 192.0.2.0/24"));
+	cr_assert(read_rules(
+	    "accept client 10.0.0.1 to postmaster@example.org\nrefuse client 192.0.2.0/24"));
 	cr_assert_eq(verdict_at(ACCESS_CONNECT, stranger()).action, ACCESS_REFUSE);
 }
 
@@ -335,7 +338,8 @@ Test(access, tables_are_looked_at_before_they_decide)
 	const struct access_table *tables;
 	struct access_facts facts = stranger();
 
-	cr_assert(read_rules("accept client 10.0.0.1\nrefuse from <bad> helo <bad>\ndefer from <bad>"));
+	cr_assert(
+	    read_rules("accept client 10.0.0.1\nrefuse from <bad> helo <bad>\ndefer from <bad>"));
 	cr_assert_eq(access_rules_tables(rules, &tables), 2);
 	cr_assert_str_eq(tables[0].name, "bad");
 	cr_assert_eq(tables[0].subject, ACCESS_SUBJECT_FROM);
@@ -357,7 +361,8 @@ static void collect(struct slice key, void *context)
 	buf_printf(context, "%.*s|", SLICE_PRINTF(key));
 }
 
-static void expect_keys(enum access_subject subject, struct access_facts facts, const char *expected)
+static void expect_keys(
+    enum access_subject subject, struct access_facts facts, const char *expected)
 {
 	struct buf keys = buf_with_limit(8192);
 
@@ -369,7 +374,8 @@ static void expect_keys(enum access_subject subject, struct access_facts facts, 
 
 Test(access, a_table_holds_what_a_rule_could_say)
 {
-	expect_keys(ACCESS_SUBJECT_FROM, stranger(), "alice@elsewhere.example|@elsewhere.example|*@elsewhere.example|*@*.example|");
+	expect_keys(ACCESS_SUBJECT_FROM, stranger(),
+	    "alice@elsewhere.example|@elsewhere.example|*@elsewhere.example|*@*.example|");
 	expect_keys(ACCESS_SUBJECT_FROM, from(""), "<>|");
 	expect_keys(ACCESS_SUBJECT_HELO, helo("a.b.example"), "a.b.example|*.b.example|*.example|");
 	expect_keys(ACCESS_SUBJECT_CLIENT, named("mx.example"),
@@ -382,41 +388,51 @@ Test(access, a_table_holds_what_a_rule_could_say)
 Test(access, an_error_names_file_line_and_word)
 {
 	expect_error("accept\nrefus client 10.0.0.1",
-	    "petrel.conf:3: access: \"refus\" is no action; write accept, refuse, defer, disconnect, hold, "
+	    "petrel.conf:3: access: \"refus\" is no action; write accept, refuse, defer, "
+	    "disconnect, hold, "
 	    "discard, tarpit or note");
-	expect_error("refuse cliet 10.0.0.1",
-	    "petrel.conf:2: access: \"cliet\" is no condition; write client, helo, from, to, login, service, "
-	    "tls, early, pipelining or score");
-	expect_error("refuse client 10.0.0.0/33",
-	    "petrel.conf:2: access: \"10.0.0.0/33\" is not a network; write 192.0.2.0/24, 2001:db8::/32 or one address");
-	expect_error("refuse client 10.0.0",
-	    "petrel.conf:2: access: \"10.0.0\" is not a network; write 192.0.2.0/24, 2001:db8::/32 or one address");
+	expect_error("refuse cliet 10.0.0.1", "petrel.conf:2: access: \"cliet\" is no condition; "
+					      "write client, helo, from, to, login, service, "
+					      "tls, early, pipelining or score");
+	expect_error(
+	    "refuse client 10.0.0.0/33", "petrel.conf:2: access: \"10.0.0.0/33\" is not a network; "
+					 "write 192.0.2.0/24, 2001:db8::/32 or one address");
+	expect_error("refuse client 10.0.0", "petrel.conf:2: access: \"10.0.0\" is not a network; "
+					     "write 192.0.2.0/24, 2001:db8::/32 or one address");
 	expect_error("refuse helo localhost, x",
 	    "petrel.conf:2: access: no commas between words, as in \"localhost,\"");
-	expect_error("refuse from example.org",
-	    "petrel.conf:2: access: from: \"example.org\" has no @; write *@example.org for all addresses of a domain");
-	expect_error("refuse from alice@",
-	    "petrel.conf:2: access: from: \"alice@\" lacks what stands behind the @; * stands for anything");
+	expect_error(
+	    "refuse from example.org", "petrel.conf:2: access: from: \"example.org\" has no @; "
+				       "write *@example.org for all addresses of a domain");
+	expect_error("refuse from alice@", "petrel.conf:2: access: from: \"alice@\" lacks what "
+					   "stands behind the @; * stands for anything");
 	expect_error("refuse from", "petrel.conf:2: access: from: what is it to be?");
 	expect_error("refuse service imap",
 	    "petrel.conf:2: access: \"imap\" is no service; write mx, submission or submissions");
 	expect_error("refuse from <../x>", "petrel.conf:2: access: \"../x\" is no name of a table");
-	expect_error("accept say hello", "petrel.conf:2: access: say: with \"accept\" the client is told nothing of it");
-	expect_error("refuse say \"450 later\"", "petrel.conf:2: access: say: 450 is no code for refuse; it begins with 5");
-	expect_error("refuse say \"550 4.7.1 no\"", "petrel.conf:2: access: say: \"4.7.1\" does not go with 550");
-	expect_error("refuse say no not", "petrel.conf:2: access: \"not\" behind the text; one with blanks is put in quotes");
-	expect_error("refuse tls yes",
-	    "petrel.conf:2: access: tls: nothing can stand behind it but another condition, not \"yes\"");
-	expect_error("tarpit client 10.0.0.1",
-	    "petrel.conf:2: access: tarpit: how long is each reply to be held back? write tarpit 5s; the longest is 120s");
+	expect_error("accept say hello",
+	    "petrel.conf:2: access: say: with \"accept\" the client is told nothing of it");
+	expect_error("refuse say \"450 later\"",
+	    "petrel.conf:2: access: say: 450 is no code for refuse; it begins with 5");
+	expect_error("refuse say \"550 4.7.1 no\"",
+	    "petrel.conf:2: access: say: \"4.7.1\" does not go with 550");
+	expect_error("refuse say no not",
+	    "petrel.conf:2: access: \"not\" behind the text; one with blanks is put in quotes");
+	expect_error("refuse tls yes", "petrel.conf:2: access: tls: nothing can stand behind it "
+				       "but another condition, not \"yes\"");
+	expect_error(
+	    "tarpit client 10.0.0.1", "petrel.conf:2: access: tarpit: how long is each reply to be "
+				      "held back? write tarpit 5s; the longest is 120s");
 	expect_error("refuse not", "petrel.conf:2: access: not: what?");
 }
 
 /* --- in words --------------------------------------------------------------------------- */
 
-static void collect_why(const struct access_rule *rule, bool matches, struct slice why, void *context)
+static void collect_why(
+    const struct access_rule *rule, bool matches, struct slice why, void *context)
 {
-	buf_printf(context, "%s%s: %.*s\n", matches ? "+" : "-", access_rule_text(rule), SLICE_PRINTF(why));
+	buf_printf(context, "%s%s: %.*s\n", matches ? "+" : "-", access_rule_text(rule),
+	    SLICE_PRINTF(why));
 }
 
 Test(access, each_rule_says_why_it_does_not_match)
@@ -424,14 +440,17 @@ Test(access, each_rule_says_why_it_does_not_match)
 	struct buf out = buf_with_limit(4096);
 	struct access_facts facts = stranger();
 
-	cr_assert(read_rules("accept client 10.0.0.0/8\nnote helo client.example\nrefuse not to *@example.org\n"
-			     "defer client 192.0.2.1\naccept"));
+	cr_assert(read_rules(
+	    "accept client 10.0.0.0/8\nnote helo client.example\nrefuse not to *@example.org\n"
+	    "defer client 192.0.2.1\naccept"));
 	access_explain(rules, &facts, collect_why, &out);
-	cr_assert(slice_equal(buf_slice(&out),
-		      SLICE("-accept client 10.0.0.0/8: client: the client is 192.0.2.1 (without a name)\n"
-			    "+note helo client.example: \n"
-			    "-refuse not to *@example.org: not to: the recipient is <bob@example.org>\n"
-			    "+defer client 192.0.2.1: \n")),
+	cr_assert(
+	    slice_equal(buf_slice(&out),
+		SLICE(
+		    "-accept client 10.0.0.0/8: client: the client is 192.0.2.1 (without a name)\n"
+		    "+note helo client.example: \n"
+		    "-refuse not to *@example.org: not to: the recipient is <bob@example.org>\n"
+		    "+defer client 192.0.2.1: \n")),
 	    "%.*s", SLICE_PRINTF(buf_slice(&out)));
 	buf_free(&out);
 }

@@ -7,7 +7,7 @@
 #include "common/crc32c.h"
 
 #define V2(command, family, length) "\r\n\r\n\0\r\nQUIT\n" command family length
-#define INET_ADDRESSES "\xc0\x00\x02\x01\xc6\x33\x64\x02\x30\x39\x00\x19"
+#define INET_ADDRESSES              "\xc0\x00\x02\x01\xc6\x33\x64\x02\x30\x39\x00\x19"
 
 static void expect_source(struct slice octets, const char *address, unsigned port)
 {
@@ -34,8 +34,8 @@ static void expect_malformed(struct slice octets)
 {
 	struct proxy_header header;
 
-	cr_assert_eq(proxy_header_read(octets, &header), PROXY_MALFORMED, "%.*s",
-	    SLICE_PRINTF(octets));
+	cr_assert_eq(
+	    proxy_header_read(octets, &header), PROXY_MALFORMED, "%.*s", SLICE_PRINTF(octets));
 	cr_assert_not_null(header.problem);
 }
 

@@ -120,16 +120,25 @@ Test(tally, whoever_was_quiet_for_the_longest_is_forgotten_first)
 	unsigned left = 0;
 
 	for (unsigned i = 0; i < 1000; i++)
-		tally_add(one, tally_find(one, slice_of(name, (size_t)snprintf(name, sizeof name, "old %u", i)), 1), 0, 1, 1, 1 << 20);
+		tally_add(one,
+		    tally_find(
+			one, slice_of(name, (size_t)snprintf(name, sizeof name, "old %u", i)), 1),
+		    0, 1, 1, 1 << 20);
 	for (unsigned i = 0; i < TALLY_ROWS; i++)
-		tally_find(one, slice_of(name, (size_t)snprintf(name, sizeof name, "new %u", i)), 2 + i / 64);
+		tally_find(one, slice_of(name, (size_t)snprintf(name, sizeof name, "new %u", i)),
+		    2 + i / 64);
 	for (unsigned i = TALLY_ROWS - 1000; i < TALLY_ROWS; i++) {
-		tally_row row = tally_find(one, slice_of(name, (size_t)snprintf(name, sizeof name, "new %u", i)), 10000);
+		tally_row row = tally_find(
+		    one, slice_of(name, (size_t)snprintf(name, sizeof name, "new %u", i)), 10000);
 
 		tally_add(one, row, 0, 1, 10000, 1 << 20);
 	}
 	for (unsigned i = 0; i < 1000; i++)
-		left += tally_add(one, tally_find(one, slice_of(name, (size_t)snprintf(name, sizeof name, "old %u", i)), 10001), 0, 0, 10001, 1 << 20) > 0;
+		left += tally_add(one,
+			    tally_find(one,
+				slice_of(name, (size_t)snprintf(name, sizeof name, "old %u", i)),
+				10001),
+			    0, 0, 10001, 1 << 20) > 0;
 	cr_assert_lt(left, 700);
 }
 

@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "smtpd/limits.h"
 #include "common/tally.h"
+#include "smtpd/limits.h"
 #include "tests/unit/smtpd/dialogue.h"
 
 TestSuite(delay, .init = fake_open, .fini = fake_close, .timeout = 60);
@@ -149,7 +149,8 @@ Test(delay, messages_and_recipients_beyond_the_limits_are_deferred)
 	expect("MAIL FROM:<a@b.example>\r\n", "250\n");
 	expect("RCPT TO:<bob@hamburger.edu>\r\nRCPT TO:<bob@hamburger.edu>\r\n", "250\n250\n");
 	expect("RSET\r\nMAIL FROM:<a@b.example>\r\n", "250\n250\n");
-	expect("RCPT TO:<bob@hamburger.edu>\r\nRCPT TO:<bob@hamburger.edu>\r\n", "250\n450 4.7.1\n");
+	expect(
+	    "RCPT TO:<bob@hamburger.edu>\r\nRCPT TO:<bob@hamburger.edu>\r\n", "250\n450 4.7.1\n");
 	expect("RSET\r\nMAIL FROM:<a@b.example>\r\n", "250\n450 4.7.1\n");
 }
 

@@ -31,7 +31,8 @@ Test(rules, a_refusal_is_said_at_rcpt_whatever_it_looks_at)
 
 Test(rules, or_as_early_as_it_is_certain_where_a_setting_wants_it)
 {
-	begin("smtp.refuse-at earliest\naccess { refuse helo localhost; defer from *@crepes.fr }\n");
+	begin(
+	    "smtp.refuse-at earliest\naccess { refuse helo localhost; defer from *@crepes.fr }\n");
 	expect("HELO localhost\r\n", "550 5.7.1\n");
 	expect("MAIL FROM:<alice@crepes.fr>\r\n", "503 5.5.1\n");
 	expect("HELO crepes.fr\r\n", "250 \n");
@@ -41,7 +42,8 @@ Test(rules, or_as_early_as_it_is_certain_where_a_setting_wants_it)
 
 Test(rules, the_earliest_is_before_the_greeting)
 {
-	fake_set("smtp.refuse-at earliest\naccess { refuse client 192.0.2.0/24 say \"554 5.7.1 Go away\" }\n");
+	fake_set("smtp.refuse-at earliest\naccess { refuse client 192.0.2.0/24 say \"554 5.7.1 Go "
+		 "away\" }\n");
 	fake_connect(SERVICE_MX, "192.0.2.1");
 	expect("", "554 5.7.1 Go away\n");
 	cr_assert(fake_is_closed());
@@ -60,7 +62,8 @@ Test(rules, each_recipient_is_judged_by_itself_and_answered_in_its_place)
 	begin("access { accept to postmaster@hamburger.edu; refuse client 192.0.2.1 }\n");
 	expect("HELO crepes.fr\r\n", "250 \n");
 	mail();
-	expect("RCPT TO:<bob@hamburger.edu>\r\nRCPT TO:<postmaster@hamburger.edu>\r\nRCPT TO:<nobody@hamburger.edu>\r\n",
+	expect("RCPT TO:<bob@hamburger.edu>\r\nRCPT TO:<postmaster@hamburger.edu>\r\nRCPT "
+	       "TO:<nobody@hamburger.edu>\r\n",
 	    "550 5.7.1\n250 2.1.5\n550 5.7.1\n");
 }
 
@@ -110,7 +113,8 @@ Test(rules, tables_are_asked_where_they_may_decide_and_only_then)
 	mail();
 	expect("RCPT TO:<bob@hamburger.edu>\r\n", "250 2.1.5\n");
 	cr_assert_eq(fake.lists_asked, 0);
-	expect("RCPT TO:<carol@hamburger.edu>\r\nRCPT TO:<bob@hamburger.edu>\r\nRCPT TO:<dave@hamburger.edu>\r\n",
+	expect("RCPT TO:<carol@hamburger.edu>\r\nRCPT TO:<bob@hamburger.edu>\r\nRCPT "
+	       "TO:<dave@hamburger.edu>\r\n",
 	    "550 5.7.1\n250 2.1.5\n550 5.7.1\n");
 	cr_assert_eq(fake.lists_asked, 2);
 	fake.lists = (struct lookup_lists){0, 1};

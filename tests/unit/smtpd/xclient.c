@@ -35,7 +35,8 @@ Test(xclient, the_session_begins_anew_as_that_of_the_client_that_is_named)
 	connect_proxy();
 	cr_assert_not_null(strstr(fake_say("EHLO proxy.example\r\n"),
 	    "250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n"));
-	expect("XCLIENT NAME=spike.example ADDR=198.51.100.7 PORT=1234\r\n", "220 hamburger.edu ESMTP\n");
+	expect("XCLIENT NAME=spike.example ADDR=198.51.100.7 PORT=1234\r\n",
+	    "220 hamburger.edu ESMTP\n");
 	expect("MAIL FROM:<alice@crepes.fr>\r\n", "503 5.5.1\n");
 	expect("HELO spike.example\r\n", "250 \n");
 	send_message();
@@ -85,17 +86,12 @@ Test(xclient, what_is_unavailable_is_unknown_and_has_no_rights)
 
 Test(xclient, what_cannot_be_read_changes_nothing)
 {
-	static const char *const wrong[] = {
-	    "XCLIENT ADDR=203.0.113.9 NAME\r\n",
+	static const char *const wrong[] = {"XCLIENT ADDR=203.0.113.9 NAME\r\n",
 	    "XCLIENT ADDR=203.0.113.9 COLOUR=green\r\n",
-	    "XCLIENT ADDR=203.0.113.9 ADDR=203.0.113.9\r\n",
-	    "XCLIENT ADDR=203.0.113\r\n",
-	    "XCLIENT ADDR=203.0.113.9 NAME=a+0D+0Ab\r\n",
-	    "XCLIENT ADDR=203.0.113.9 HELO=a+20b\r\n",
-	    "XCLIENT ADDR=203.0.113.9 NAME=-\r\n",
-	    "XCLIENT ADDR=203.0.113.9 PROTO=LMTP\r\n",
-	    "XCLIENT ADDR=203.0.113.9 PORT=70000\r\n",
-	    "XCLIENT ADDR=203.0.113.9 LOGIN=+2\r\n",
+	    "XCLIENT ADDR=203.0.113.9 ADDR=203.0.113.9\r\n", "XCLIENT ADDR=203.0.113\r\n",
+	    "XCLIENT ADDR=203.0.113.9 NAME=a+0D+0Ab\r\n", "XCLIENT ADDR=203.0.113.9 HELO=a+20b\r\n",
+	    "XCLIENT ADDR=203.0.113.9 NAME=-\r\n", "XCLIENT ADDR=203.0.113.9 PROTO=LMTP\r\n",
+	    "XCLIENT ADDR=203.0.113.9 PORT=70000\r\n", "XCLIENT ADDR=203.0.113.9 LOGIN=+2\r\n",
 	    "XCLIENT \r\n"};
 
 	connect_proxy();
