@@ -19,6 +19,7 @@ libcommon_a_SOURCES = \
 	common/clock.c common/clock.h \
 	common/codec.c common/codec.h \
 	common/conf.c common/conf.h common/conf_form.c common/conf_form.h \
+	common/conf_parse.c common/conf_private.h common/conf_suggest.c common/conf_value.c common/conf_words.c \
 	common/settings.c \
 	common/crc32c.c common/crc32c.h \
 	common/dnslist.c common/dnslist.h \
