@@ -21,6 +21,7 @@ policy_policy_SOURCES = \
 	policy/main.c \
 	policy/milter.c policy/milter.h \
 	policy/milter_link.c policy/milter_link.h \
+	policy/milter_mail.c policy/milter_mail.h \
 	policy/services.c policy/services.h
 policy_policy_LDADD = libpolicy.a libmessage.a $(DB_LIBS) $(COMMON_LIBS)
 

@@ -1,232 +1,25 @@
 /*
  * milter.c - milters as judges of sessions, and of messages.
  *
- * A mail is what milters know of one message on its way in.  Questions about it
- * wait in a line; the first is put to one milter after the other.  Everything
- * goes forward in run(): it says to the current milter whatever comes next, until
- * there is an answer to be waited for.
+ * Questions about a mail (milter_mail.h) wait in a line; the first is put to one
+ * milter after the other.  Everything goes forward in run(): it says to the current
+ * milter whatever comes next, until there is an answer to be waited for.
  */
 #include "policy/milter.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
-#include <sys/tree.h>
 
 #include "common/log.h"
 #include "common/process.h"
-#include "policy/milter_filter.h"
-#include "policy/milter_link.h"
+#include "policy/milter_mail.h"
 
 enum { FILTERS_MAX = 1000 }; /* messages that are shown to milters at a time */
 
-/* How far a milter has been told of a message. */
-enum said { SAID_NOTHING, SAID_CONNECT, SAID_HELO, SAID_MAIL, SAID_DATA };
-
-struct mail;
-
-/* One milter's part in a mail. */
-struct part {
-	struct mail *mail;
-	struct milter *milter;
-	struct milter_link *link;
-	enum said said;
-	bool is_ready; /* the link is */
-	bool is_done;  /* it does not want to hear more of this mail */
-	bool has_failed;
-	bool was_retried;  /* on a fresh connection */
-	bool misses_rcpts; /* it has not been told of every recipient */
-};
-
-/* A question that waits, or is being put. */
-struct ask {
-	TAILQ_ENTRY(ask) entry;
-	struct mail *mail;
-	enum gate_stage stage;
-	struct slice recipient;
-	size_t part;   /* whose turn it is */
-	bool is_begun; /* with that part */
-	bool is_said;  /* that part has been told what this question is about */
-
-	struct inquiry *inquiry; /* whoever asks: an inquiry, or */
-	struct milter_filter *filter;
-	struct channel *channel; /* a call of FILTER_MESSAGE */
-	uint32_t request;
-	struct event *timer; /* writes some more, or ends what takes too long */
-	bool is_writing;
-};
-
-struct mail {
-	RB_ENTRY(mail) by_session;
-	const struct channel *channel;
-	uint64_t session;
-	uint64_t transaction;
-	struct milter_facts facts;
-	struct buf texts; /* what the facts point into */
-	char address[HOST_ADDRESS_TEXT];
-	char id[MESSAGE_ID_TEXT + 1];
-	size_t part_count;
-	struct part parts[MILTERS_MAX];
-	TAILQ_HEAD(, ask) asks;
-	bool is_running;
-	uint32_t recipients; /* that were asked about */
-	uint32_t passed;     /* of these, against whom no milter had anything */
-};
-
 static struct event_base *base;
-static unsigned filter_count;
-
-static int mail_compare(const struct mail *a, const struct mail *b)
-{
-	if (a->channel != b->channel)
-		return (uintptr_t)a->channel < (uintptr_t)b->channel ? -1 : 1;
-	return (a->session > b->session) - (a->session < b->session);
-}
-
-static RB_HEAD(mail_tree, mail) mails = RB_INITIALIZER(&mails);
-RB_PROTOTYPE(mail_tree, mail, by_session, mail_compare)
-RB_GENERATE(mail_tree, mail, by_session, mail_compare)
 
 static void run(struct mail *mail);
-
-/* --- mails ------------------------------------------------------------------------- */
-
-static void ask_free(struct ask *ask)
-{
-	TAILQ_REMOVE(&ask->mail->asks, ask, entry);
-	if (ask->inquiry != NULL)
-		ask->inquiry->state = NULL;
-	if (ask->filter != NULL) {
-		milter_filter_free(ask->filter);
-		filter_count--;
-	}
-	if (ask->timer != NULL)
-		event_free(ask->timer);
-	free(ask);
-}
-
-static void part_close(struct part *part)
-{
-	milter_link_close(part->link);
-	part->link = NULL;
-	part->is_ready = false;
-}
-
-static void mail_free(struct mail *mail)
-{
-	struct ask *ask;
-
-	while ((ask = TAILQ_FIRST(&mail->asks)) != NULL)
-		ask_free(ask);
-	for (size_t i = 0; i < mail->part_count; i++) {
-		part_close(&mail->parts[i]);
-		milter_release(mail->parts[i].milter);
-	}
-	RB_REMOVE(mail_tree, &mails, mail);
-	buf_free(&mail->texts);
-	free(mail);
-}
-
-static bool is_local(const struct policy_question *question)
-{
-	return question->address.family == 0;
-}
-
-static struct slice keep(struct mail *mail, struct slice text)
-{
-	size_t at = mail->texts.len;
-
-	if (!buf_append_slice(&mail->texts, text))
-		return SLICE("");
-	return slice_part(buf_slice(&mail->texts), at, text.len);
-}
-
-/* What is known of the session by now. */
-static bool learn(struct mail *mail, const struct policy_question *q)
-{
-	struct milter_facts *facts = &mail->facts;
-
-	buf_clear(&mail->texts);
-	/* All of it fits, or nothing: the slices must not move. */
-	if (buf_extend(&mail->texts, mail->texts.limit) == NULL)
-		return false;
-	buf_clear(&mail->texts);
-	*facts = (struct milter_facts){
-	    .hostname = keep(mail, slice_string(settings->hostname)),
-	    .service =
-		is_local(q) ? SLICE("local") : slice_string(service_name((enum service)q->service)),
-	    .family = q->address.family,
-	    .client_name = keep(mail, q->client_name),
-	    .helo = keep(mail, q->helo),
-	    .tls_version = keep(mail, q->tls_protocol),
-	    .cipher = keep(mail, q->tls_cipher),
-	    .cipher_bits = q->tls_bits,
-	    .login = keep(mail, q->login),
-	    .auth_type = keep(mail, q->mechanism),
-	    .sender = keep(mail, q->sender),
-	};
-	if (!is_local(q)) {
-		host_address_print(&q->address, mail->address);
-		facts->address = slice_string(mail->address);
-	}
-	if (q->message != 0) {
-		message_id_format(q->message, mail->id);
-		facts->id = slice_string(mail->id);
-	}
-	return !mail->texts.overflowed;
-}
-
-static struct mail *mail_new(const struct channel *channel, const struct policy_question *q)
-{
-	struct mail *mail = calloc(1, sizeof *mail);
-
-	if (mail == NULL)
-		return NULL;
-	mail->channel = channel;
-	mail->session = q->session;
-	mail->transaction = q->transaction;
-	mail->texts = buf_with_limit(9 * POLICY_TEXT_MAX);
-	TAILQ_INIT(&mail->asks);
-	for (size_t i = 0; i < milters_count(); i++) {
-		struct milter *milter = milters_at(i);
-
-		if (!filter_takes(milter_settings(milter), (enum service)q->service, is_local(q)))
-			continue;
-		mail->parts[mail->part_count++] = (struct part){
-		    .mail = mail,
-		    .milter = milter_hold(milter),
-		    /* We came to this message late: somebody was asked before who is no more. */
-		    .misses_rcpts = q->recipient_count > 0,
-		};
-	}
-	RB_INSERT(mail_tree, &mails, mail);
-	return mail;
-}
-
-static struct mail *mail_find(const struct channel *channel, uint64_t session)
-{
-	struct mail wanted = {.channel = channel, .session = session};
-
-	return RB_FIND(mail_tree, &mails, &wanted);
-}
-
-/* The mail that a question is about.  NULL: out of memory. */
-static struct mail *mail_of(const struct channel *channel, const struct policy_question *q)
-{
-	struct mail *mail = mail_find(channel, q->session);
-
-	if (mail != NULL && mail->transaction != q->transaction) {
-		mail_free(mail);
-		mail = NULL;
-	}
-	if (mail == NULL)
-		mail = mail_new(channel, q);
-	if (mail != NULL && !learn(mail, q)) {
-		mail_free(mail);
-		mail = NULL;
-	}
-	return mail;
-}
 
 /* --- answers --------------------------------------------------------------------------- */
 
@@ -266,7 +59,7 @@ static bool conclude(struct ask *ask, const struct verdict *verdict)
 		mail->passed++;
 	if (ask->filter != NULL)
 		answer_filter(ask, verdict);
-	ask_free(ask);
+	mail_ask_free(ask);
 	if (is_over)
 		mail_free(mail);
 	if (inquiry != NULL)
@@ -337,7 +130,7 @@ static void part_fail(struct part *part, const char *why)
 	log_warning("milter-failed", log_string("milter", milter->name), log_string("reason", why),
 	    log_slice("id", part->mail->facts.id), log_slice("from", part->mail->facts.sender),
 	    log_string("mail", is_done_without ? "goes on" : "does not go on"));
-	part_close(part);
+	mail_part_close(part);
 	part->is_done = is_done_without;
 	part->has_failed = !is_done_without;
 }
@@ -347,7 +140,7 @@ static void part_restart(struct part *part)
 {
 	struct ask *ask = TAILQ_FIRST(&part->mail->asks);
 
-	part_close(part);
+	mail_part_close(part);
 	part->said = SAID_NOTHING;
 	part->misses_rcpts = part->mail->recipients > 0;
 	if (ask != NULL && &part->mail->parts[ask->part] == part) {
@@ -461,7 +254,7 @@ static void begin_part(struct ask *ask, struct part *part)
 	ask->is_begun = true;
 	/* It was told of some recipients and not of all: from the beginning, and all. */
 	if (ask->filter != NULL && part->misses_rcpts && part->said != SAID_NOTHING) {
-		part_close(part);
+		mail_part_close(part);
 		part->said = SAID_NOTHING;
 	}
 }
@@ -600,7 +393,7 @@ static void goes_on(struct ask *ask, struct part *part, enum milter_word word)
 		return;
 	}
 	if (is_over || word == MILTER_SAYS_ACCEPT) {
-		part_close(part);
+		mail_part_close(part);
 		part->is_done = true;
 	}
 	run(part->mail);
@@ -622,7 +415,7 @@ static void answered(void *context)
 	/* Nobody need look at what is thrown away. */
 	if (says->word == MILTER_SAYS_DISCARD)
 		for (size_t i = 0; i < mail->part_count; i++) {
-			part_close(&mail->parts[i]);
+			mail_part_close(&mail->parts[i]);
 			mail->parts[i].is_done = true;
 		}
 	/* What it said of the client and the sender it would say of every recipient. */
@@ -641,31 +434,19 @@ static const struct milter_link_user link_user = {
 
 /* --- questions -------------------------------------------------------------------------------- */
 
-static struct ask *ask_new(struct mail *mail, enum gate_stage stage)
-{
-	struct ask *ask = calloc(1, sizeof *ask);
-
-	if (ask == NULL)
-		return NULL;
-	ask->mail = mail;
-	ask->stage = stage;
-	TAILQ_INSERT_TAIL(&mail->asks, ask, entry);
-	return ask;
-}
-
 bool milters_are_concerned(const struct policy_question *q)
 {
 	/* The message itself comes by milters_filter. */
 	return (q->stage == GATE_MAIL || q->stage == GATE_RCPT || q->stage == GATE_DATA) &&
 	       milters_count() > 0 &&
-	       filter_is_wanted(settings, (enum service)q->service, is_local(q));
+	       filter_is_wanted(settings, (enum service)q->service, mail_is_local(q));
 }
 
 void milters_ask(struct inquiry *inquiry)
 {
 	const struct policy_question *q = &inquiry->question;
 	struct mail *mail = mail_of(inquiry->channel, q);
-	struct ask *ask = mail == NULL ? NULL : ask_new(mail, (enum gate_stage)q->stage);
+	struct ask *ask = mail == NULL ? NULL : mail_ask(mail, (enum gate_stage)q->stage);
 	struct verdict busy = cannot_filter();
 
 	if (ask == NULL) {
@@ -717,14 +498,22 @@ static void filter_timer(int descriptor, short events, void *context)
 	conclude(ask, &verdict);
 }
 
+/* Of any service: what a milter makes of a message may be as large as one that comes. */
+static uint64_t largest_message(void)
+{
+	int64_t strangers = settings->smtp.size_limit, users = settings->submission.size_limit;
+
+	return (uint64_t)(strangers > users ? strangers : users);
+}
+
 static bool filter_begin(struct mail *mail, struct channel *channel, struct message *m,
     const struct filter_question *question)
 {
 	int content = message_take_descriptor(m, 0);
 	int target = message_take_descriptor(m, 1);
 	struct milter_filter *filter =
-	    milter_filter_new(question, content, target, (uint64_t)settings->smtp.size_limit);
-	struct ask *ask = filter == NULL ? NULL : ask_new(mail, GATE_MESSAGE);
+	    milter_filter_new(question, content, target, largest_message());
+	struct ask *ask = filter == NULL ? NULL : mail_ask(mail, GATE_MESSAGE);
 
 	if (ask == NULL) {
 		milter_filter_free(filter);
@@ -734,13 +523,12 @@ static bool filter_begin(struct mail *mail, struct channel *channel, struct mess
 	if (mail->passed != question->recipient_count)
 		for (size_t i = 0; i < mail->part_count; i++)
 			mail->parts[i].misses_rcpts = true;
-	filter_count++;
-	ask->filter = filter;
+	mail_ask_filters(ask, filter);
 	ask->channel = channel;
 	ask->request = m->request;
 	ask->timer = evtimer_new(base, filter_timer, ask);
 	if (ask->timer == NULL) {
-		ask_free(ask);
+		mail_ask_free(ask);
 		return false;
 	}
 	event_add(ask->timer, &(struct timeval){.tv_sec = FILTER_SECONDS - 30});
@@ -764,7 +552,7 @@ bool milters_filter(struct channel *channel, struct message *m)
 
 	if (m->request == 0 || m->descriptor_count != 2 || !filter_question_read(&r, &question))
 		return false;
-	mail = filter_count < FILTERS_MAX ? mail_of(channel, &question.about) : NULL;
+	mail = mails_filtered() < FILTERS_MAX ? mail_of(channel, &question.about) : NULL;
 	if (mail == NULL || !filter_begin(mail, channel, m, &question))
 		send_filter_answer(channel, m->request, &busy);
 	filter_question_free(&question);
@@ -782,7 +570,7 @@ void milters_ended(const struct channel *channel, uint64_t session)
 		struct inquiry *inquiry = ask->inquiry;
 
 		next = TAILQ_NEXT(ask, entry);
-		ask_free(ask);
+		mail_ask_free(ask);
 		if (inquiry != NULL)
 			inquiry_pass(inquiry);
 	}
@@ -791,13 +579,7 @@ void milters_ended(const struct channel *channel, uint64_t session)
 
 void milters_closed(const struct channel *channel)
 {
-	struct mail *mail, *next;
-
-	for (mail = RB_MIN(mail_tree, &mails); mail != NULL; mail = next) {
-		next = RB_NEXT(mail_tree, &mails, mail);
-		if (mail->channel == channel)
-			mail_free(mail);
-	}
+	mails_free(channel);
 }
 
 /* --- the process's life --------------------------------------------------------------------- */
