@@ -32,9 +32,11 @@ static uint64_t refreshed_us;
 
 static bool refresh(bool reload)
 {
+	bool has_changed = directory_refresh(&directory, reload);
+
 	refreshed_us = clock_monotonic_us();
-	/* Both are to be looked at, whatever the one says. */
-	return directory_refresh(&directory, reload) | lists_refresh(&lists, reload);
+	/* Both are looked at, whatever the one says. */
+	return lists_refresh(&lists, reload) || has_changed;
 }
 
 static void refresh_now_and_then(void)

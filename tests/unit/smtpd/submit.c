@@ -119,8 +119,8 @@ Test(submit, a_from_that_cannot_be_read_in_one_way_is_refused)
 	    "From: <alice@hamburger.edu> <boss@hamburger.edu>\r\n",
 	    "From: \"alice@hamburger.edu\r\n",
 	    "From: alice@hamburger.edu\r\nfrom : alice@hamburger.edu\r\n",
-	    "From                                                                               :"
-	    " alice@hamburger.edu\r\n",
+	    ("From                                                                               :"
+	     " alice@hamburger.edu\r\n"),
 	};
 	char text[512];
 
