@@ -47,8 +47,6 @@ static bool put_all(struct milter_header *header, struct slice text, bool is_con
 		if (!is_content && !header->has_trace &&
 		    slice_equal_nocase(field.name, SLICE("Received")))
 			copy.is_hidden = header->has_trace = true;
-		if (copy.is_hidden)
-			header->above = header->count;
 		if (!put(header, header->count, &copy))
 			return false;
 	}
@@ -182,10 +180,19 @@ bool milter_header_add(
 	return put_new(header, header->count, name, value, has_space);
 }
 
+/* The fields above our trace, which are not counted; milters can put more there, and take them away. */
+static size_t above_trace(const struct milter_header *header)
+{
+	for (size_t at = 0; at < header->count; at++)
+		if (header->fields[at].is_hidden)
+			return at;
+	return 0;
+}
+
 bool milter_header_insert(struct milter_header *header, size_t index, struct slice name,
     struct slice value, bool has_space)
 {
-	size_t above = index > 0 ? header->above : 0;
+	size_t above = index > 0 ? above_trace(header) : 0;
 
 	return put_new(header, index < header->count - above ? above + index : header->count, name,
 	    value, has_space);

@@ -46,7 +46,6 @@ struct milter_header {
 	struct arena text;       /* of new fields */
 	bool has_header;         /* the content begins with a header */
 	bool has_trace;          /* one is hidden */
-	size_t above;            /* fields that were above it, and are not counted in insertions */
 	bool is_content_changed; /* milter_header_write_content has something new */
 };
 

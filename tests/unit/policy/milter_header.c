@@ -69,6 +69,18 @@ Test(milter_header, insertions_count_our_trace_and_what_is_in_front_travels_in_f
 	milter_header_free(&header);
 }
 
+Test(milter_header, insertions_find_our_trace_after_others_took_away_what_was_above_it)
+{
+	begin("A: 1\r\nB: 2\r\nC: 3\r\nReceived: by us\r\n", "");
+	cr_assert(milter_header_change(&header, 1, SLICE("A"), SLICE(""), false));
+	cr_assert(milter_header_change(&header, 1, SLICE("B"), SLICE(""), false));
+	cr_assert(milter_header_change(&header, 1, SLICE("C"), SLICE(""), false));
+	milter_header_settle(&header);
+	cr_assert(milter_header_insert(&header, 1, SLICE("X"), SLICE("1"), false));
+	cr_assert_str_eq(FRONT(), "Received: by us\r\nX: 1\r\n\r\n");
+	milter_header_free(&header);
+}
+
 Test(milter_header, changes_count_the_fields_of_a_name_and_deleted_ones_keep_their_number)
 {
 	begin(trace, "A: 1\r\nB: b\r\na: 2\r\nA: 3\r\n\r\n");
