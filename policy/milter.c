@@ -405,21 +405,23 @@ static void answered(void *context)
 	struct mail *mail = part->mail;
 	struct ask *ask = TAILQ_FIRST(&mail->asks);
 	const struct milter_says *says = &milter_link_talk(part->link)->says;
+	/* What it said goes with its link, which may be closed below. */
+	const enum milter_word word = says->word;
 	struct verdict verdict;
 
-	if (says->word == MILTER_SAYS_CONTINUE || says->word == MILTER_SAYS_ACCEPT) {
-		goes_on(ask, part, says->word);
+	if (word == MILTER_SAYS_CONTINUE || word == MILTER_SAYS_ACCEPT) {
+		goes_on(ask, part, word);
 		return;
 	}
 	verdict = verdict_of_words(part, says);
 	/* Nobody need look at what is thrown away. */
-	if (says->word == MILTER_SAYS_DISCARD)
+	if (word == MILTER_SAYS_DISCARD)
 		for (size_t i = 0; i < mail->part_count; i++) {
 			mail_part_close(&mail->parts[i]);
 			mail->parts[i].is_done = true;
 		}
 	/* What it said of the client and the sender it would say of every recipient. */
-	if (ask->stage == GATE_RCPT && !ask->is_said && says->word != MILTER_SAYS_DISCARD)
+	if (ask->stage == GATE_RCPT && !ask->is_said && word != MILTER_SAYS_DISCARD)
 		part_restart(part);
 	if (conclude(ask, &verdict))
 		run(mail);
