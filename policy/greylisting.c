@@ -89,7 +89,10 @@ bool greylisting_is_concerned(const struct policy_question *q)
 		return false;
 	if (settings->greylist.clients == GREYLIST_SUSPECTS && q->score < settings->greylist.score)
 		return false;
-	if (q->stage != (q->sender.len > 0 ? GATE_RCPT : GATE_DATA) || q->recipient.len == 0)
+	if (q->stage != (q->sender.len > 0 ? GATE_RCPT : GATE_DATA))
+		return false;
+	/* At DATA several recipients go unnamed: together they are one that has no name. */
+	if (q->recipient.len == 0 && (q->stage != GATE_DATA || q->recipient_count == 0))
 		return false;
 	return !networks_have(&settings->greylist.exceptions, &q->address);
 }

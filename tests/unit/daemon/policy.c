@@ -211,6 +211,22 @@ Test(policy_daemon, looking_changes_nothing)
 	cr_assert_not(has_facts);
 }
 
+Test(policy_daemon, the_null_sender_is_greylisted_however_many_recipients_it_names)
+{
+	struct policy_question q = question_of("192.0.2.1");
+	struct reply reply;
+
+	start_with("greylist.clients strangers\n");
+	q.stage = GATE_RCPT;
+	q.recipient = SLICE("bob@example.org");
+	cr_assert_eq(ask(&q, &reply).verdict.answer, VERDICT_NONE);
+	/* Only one recipient is told of by name. */
+	q.stage = GATE_DATA;
+	q.recipient = SLICE("");
+	q.recipient_count = 2;
+	cr_assert_eq(ask(&q, &reply).verdict.answer, VERDICT_DEFER);
+}
+
 Test(policy_daemon, a_command_that_leaves_while_it_looks_leaves_nothing_behind)
 {
 	struct policy_question q = question_of("192.0.2.66");
