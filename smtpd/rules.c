@@ -39,6 +39,12 @@ static bool has_rules(const struct session *s)
 
 /* --- the facts ------------------------------------------------------------------- */
 
+/* "example.net." is "example.net", and no way around a rule. */
+static struct slice without_last_dot(struct slice name)
+{
+	return slice_ends_with(name, SLICE(".")) ? slice_part(name, 0, name.len - 1) : name;
+}
+
 struct access_facts rules_facts(const struct gate_question *question)
 {
 	static const enum access_stage stages[GATE_STAGE_COUNT] = {
@@ -56,7 +62,7 @@ struct access_facts rules_facts(const struct gate_question *question)
 	    .score = s->gate.score,
 	    .is_secured = session_is_secured(s),
 	    .login = slice_string(s->login),
-	    .helo = slice_string(s->helo),
+	    .helo = without_last_dot(slice_string(s->helo)),
 	    .hostname = slice_string(settings->hostname),
 	    .to = question->recipient,
 	    .tables_are_known = question->lists_are_known,

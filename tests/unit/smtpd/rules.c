@@ -76,6 +76,29 @@ Test(rules, what_is_accepted_has_to_exist_and_to_be_ours_all_the_same)
 	expect("RCPT TO:<x@elsewhere.example>\r\n", "554 5.7.1\n");
 }
 
+Test(rules, no_spelling_of_an_address_or_a_name_evades_them)
+{
+	static const char *const spellings[] = {"SECRET@Hamburger.EDU", "\"secret\"@hamburger.edu",
+	    "\"s\\ecret\"@hamburger.edu", "@a.example,@b.example:secret@hamburger.edu"};
+	static const char *const names[] = {"evil.example", "EVIL.example", "evil.example.", "hamburger.edu."};
+	char line[256];
+
+	begin("access { refuse to secret@hamburger.edu say \"No address\"; refuse helo evil.example mine say "
+	      "\"No name\" }\n");
+	expect("HELO crepes.fr\r\n", "250 \n");
+	mail();
+	for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++) {
+		snprintf(line, sizeof line, "RCPT TO:<%s>\r\n", spellings[i]);
+		expect(line, "550 5.7.1 No address\n");
+	}
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		snprintf(line, sizeof line, "HELO %s\r\n", names[i]);
+		expect(line, "250 \n");
+		mail();
+		expect("RCPT TO:<bob@hamburger.edu>\r\n", "550 5.7.1 No name\n");
+	}
+}
+
 Test(rules, a_name_that_may_decide_is_waited_for)
 {
 	fake.holds_answers = true;
