@@ -153,6 +153,8 @@ static bool apply(struct session *s, const struct attributes *a)
 
 	session_forget(s);
 	gate_forget(s);
+	/* The certificate is that of whoever speaks for the client. */
+	stream_forget_proof(s->stream);
 	if (a->has_address) {
 		change_address(s, &a->address);
 		free(s->client_name);

@@ -309,6 +309,19 @@ def test_nobody_asks_other_hosts_for_a_certificate(suite, authority):
         assert ("CN = Authority" in done.stdout) == asked
 
 
+def test_a_proxys_certificate_is_not_that_of_the_clients_it_speaks_for(make_suite, authority):
+    suite = make_suite(extra="tls.client-authorities %s\nsmtp.xclient-networks 127.0.0.0/8\nauth.failure-delay 0\n" % authority.certificate)
+    alice = authority.user("alice")
+    listed(suite, "alice@example.test certificate " + alice.sha256())
+    beacon_is_out(suite)
+    c = Client(suite, "smtp", alice)
+    assert "EXTERNAL" in c.mechanisms()
+    c.send("XCLIENT ADDR=192.0.2.1 NAME=client.test")
+    assert c.line().startswith("220 ")
+    assert "EXTERNAL" not in c.mechanisms()
+    assert c.external().startswith("504 ")
+
+
 def test_addresses_in_certificates_count_where_the_settings_say_so(make_suite, authority):
     suite = make_suite(extra="tls.client-authorities %s\nauth.certificates named\nauth.failure-delay 0\n" % authority.certificate)
     beacon_is_out(suite)
