@@ -30,13 +30,14 @@ _petrel()
 	queue:*) words="--from --to --site --all --json $("$program" "${options[@]}" queue list 2>/dev/null | sed -n 's/^\([0-9a-z]\{13\}\) .*/\1/p')" ;;
 	greylist:) words="list allow forget --json" ;;
 	user:) words="add passwd certificate list delete" ;;
+	user:list) words=--json ;;
 	user:passwd | user:certificate | user:delete) words=$("$program" "${options[@]}" user list 2>/dev/null) ;;
 	table:) words="build query" ;;
 	table:build) words="accounts aliases routes senders domains" ;;
 	table:query) [[ $before != query ]] || words="accounts aliases routes senders domains" ;;
 	test:) words=session ;;
 	test:session) words="--client --name --helo --from --to --service --login --tls --early --score --json" ;;
-	trace:) words=$("$program" "${options[@]}" user list 2>/dev/null) ;;
+	trace:) words="--json $("$program" "${options[@]}" user list 2>/dev/null)" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
