@@ -47,6 +47,8 @@ static bool put_all(struct milter_header *header, struct slice text, bool is_con
 		if (!is_content && !header->has_trace &&
 		    slice_equal_nocase(field.name, SLICE("Received")))
 			copy.is_hidden = header->has_trace = true;
+		for (size_t at = 0; copy.is_hidden && at < header->count; at++)
+			header->fields[at].is_above = true;
 		if (!put(header, header->count, &copy))
 			return false;
 	}
@@ -180,19 +182,20 @@ bool milter_header_add(
 	return put_new(header, header->count, name, value, has_space);
 }
 
-/* The fields above our trace, which are not counted; milters can put more there, and take them away. */
-static size_t above_trace(const struct milter_header *header)
+/* How many of the fields that were above our trace are left; milters can take them away. */
+static size_t count_above(const struct milter_header *header)
 {
+	size_t count = 0;
+
 	for (size_t at = 0; at < header->count; at++)
-		if (header->fields[at].is_hidden)
-			return at;
-	return 0;
+		count += header->fields[at].is_above;
+	return count;
 }
 
 bool milter_header_insert(struct milter_header *header, size_t index, struct slice name,
     struct slice value, bool has_space)
 {
-	size_t above = index > 0 ? above_trace(header) : 0;
+	size_t above = index > 0 ? count_above(header) : 0;
 
 	return put_new(header, index < header->count - above ? above + index : header->count, name,
 	    value, has_space);
@@ -226,6 +229,7 @@ bool milter_header_change(struct milter_header *header, size_t index, struct sli
 	if (!make_field(header, name, value, has_space, &changed))
 		return false;
 	changed.is_content = field->is_content;
+	changed.is_above = field->is_above;
 	header->is_content_changed |= field->is_content;
 	*field = changed;
 	return true;

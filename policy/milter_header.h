@@ -37,6 +37,7 @@ struct milter_field {
 	bool is_content;    /* it is the content's */
 	bool is_hidden;     /* our Received */
 	bool is_deleted;
+	bool is_above;      /* it was above our trace, and is not counted in insertions */
 };
 
 struct milter_header {

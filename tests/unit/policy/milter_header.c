@@ -81,6 +81,15 @@ Test(milter_header, insertions_find_our_trace_after_others_took_away_what_was_ab
 	milter_header_free(&header);
 }
 
+Test(milter_header, an_insertion_counts_what_milters_have_put_above_our_trace)
+{
+	begin(trace, "A: 1\r\n\r\n");
+	cr_assert(milter_header_insert(&header, 0, SLICE("X"), SLICE("0"), false));
+	cr_assert(milter_header_insert(&header, 2, SLICE("Y"), SLICE("2"), false));
+	cr_assert_str_eq(FRONT(), "X: 0\r\nReceived: by us\r\nY: 2\r\n");
+	milter_header_free(&header);
+}
+
 Test(milter_header, changes_count_the_fields_of_a_name_and_deleted_ones_keep_their_number)
 {
 	begin(trace, "A: 1\r\nB: b\r\na: 2\r\nA: 3\r\n\r\n");
