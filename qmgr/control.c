@@ -372,6 +372,23 @@ static void step(int fd, short what, void *context)
 		go_on(c);
 }
 
+/* As the administrator calls it. */
+static const char *command_name(unsigned command)
+{
+	switch (command) {
+	case ADMIN_QUEUE_FLUSH:
+		return "flush";
+	case ADMIN_QUEUE_DELETE:
+		return "delete";
+	case ADMIN_QUEUE_HOLD:
+		return "hold";
+	case ADMIN_QUEUE_RELEASE:
+		return "release";
+	default:
+		return "list";
+	}
+}
+
 static bool begin(struct client *c, struct message *m)
 {
 	struct reader r;
@@ -387,7 +404,7 @@ static bool begin(struct client *c, struct message *m)
 	c->count = 0;
 	c->next = c->filter.id;
 	if (m->type != ADMIN_QUEUE_LIST)
-		log_info("queue-command", log_number("command", m->type), log_id(c->filter.id),
+		log_info("queue-command", log_string("command", command_name(m->type)), log_id(c->filter.id),
 		    log_slice("sender", c->filter.sender),
 		    log_slice("recipient", c->filter.recipient), log_slice("site", c->filter.site));
 	if (m->type == ADMIN_QUEUE_FLUSH)
