@@ -250,7 +250,7 @@ static void sender_answered(void *asker, const struct lookup_verdict *verdict)
 			log_info("sender-refused",
 			    log_slice("from", transaction_sender(s->transaction)),
 			    log_string("client", s->client.text), log_string("login", s->login),
-			    log_string("reason", verdict->text));
+			    log_string("status", verdict->status), log_string("reason", verdict->text));
 		session_reset(s);
 		if (verdict != NULL)
 			reply_verdict(s, verdict);

@@ -73,7 +73,7 @@ static void refuse(struct session *s, unsigned code, const char *status, const c
 	log_info("message-refused", log_id(s->transaction->file.id),
 	    log_slice("from", transaction_sender(s->transaction)),
 	    log_string("client", s->client.text), log_string("login", s->login),
-	    log_string("reason", text));
+	    log_string("status", status), log_string("reason", text));
 	reply(s, code, status, "%s", text);
 	session_reset(s);
 	reply_flush(s);
