@@ -47,7 +47,7 @@ bool is_ascii(struct slice in);
 
 /* ---- modified UTF-7, the names of IMAP mailboxes (RFC 3501, 5.1.3) ------ */
 
-/* From UTF-8; false where `in` is not valid UTF-8. */
+/* From UTF-8; false where `in` is not valid UTF-8, or has a NUL, which no name has. */
 bool mutf7_encode(struct slice in, struct buf *out);
 /* To UTF-8; false for everything that mutf7_encode() would not have written, so that a name has one spelling. */
 bool mutf7_decode(struct slice in, struct buf *out);

@@ -60,6 +60,8 @@ bool mutf7_encode(struct slice in, struct buf *out)
 	while ((code_point = utf8_next(&c)) >= 0) {
 		bool is_plain = stands_for_itself(code_point);
 
+		if (code_point == 0)
+			return false;
 		if (is_shifted && is_plain)
 			end_shift(&bits, out);
 		if (!is_shifted && !is_plain)
@@ -125,7 +127,9 @@ static bool decode_shift(struct cursor *c, struct buf *out)
 			if (low < 0xdc00 || low > 0xdfff)
 				return false;
 			unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-		} else if ((unit >= 0xdc00 && unit <= 0xdfff) || stands_for_itself(unit)) {
+		} else if ((unit >= 0xdc00 && unit <= 0xdfff) || stands_for_itself(unit) ||
+			   unit == 0) {
+			/* Half a character, another spelling, or what stands in no name. */
 			return false;
 		}
 		utf8_append(out, (uint32_t)unit);

@@ -156,7 +156,7 @@ Test(encoding, mailbox_names_are_in_modified_utf7)
 
 Test(encoding, a_mailbox_name_has_one_spelling)
 {
-	static const char *const malformed[] = {"&", "&AP", "&APw", "&AGE-", "&APx-", "&AP-",
+	static const char *const malformed[] = {"&AAA-", "a&AAA-b", "&", "&AP", "&APw", "&AGE-", "&APx-", "&AP-",
 	    "&2D0-", "&3gA-", "&APw-&APw-", "\303\274", "a\tb", "&A/w-", "&APwA-", "&APwAAA-x&APw",
 	    "&2D3gPQ-"};
 
