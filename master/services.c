@@ -39,7 +39,7 @@ bool services_connect(struct channel *child, const struct settings *s, struct me
 {
 	struct reader r = message_reader(m);
 	char path[SERVICE_PATH_MAX + 1];
-	int sock;
+	int sock, error;
 
 	if (!read_string(&r, path, sizeof path) || !reader_finished(&r) || m->request == 0)
 		return false;
@@ -51,7 +51,8 @@ bool services_connect(struct channel *child, const struct settings *s, struct me
 	} else {
 		sock = connect_to(path);
 	}
-	write_u32(channel_begin(child, CONTROL_CONNECTED, m->request), sock == -1 ? (uint32_t)errno : 0);
+	error = sock == -1 ? errno : 0;
+	write_u32(channel_begin(child, CONTROL_CONNECTED, m->request), (uint32_t)error);
 	if (sock != -1)
 		channel_attach(child, sock);
 	channel_end(child);

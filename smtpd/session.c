@@ -473,6 +473,9 @@ static void session_run(struct session *s)
 void session_unblock(struct session *s)
 {
 	s->is_blocked = false;
+	/* The answer may have ended it: nothing is read any more, nor waited for. */
+	if (s->phase == PHASE_CLOSING)
+		return;
 	if (s->phase != PHASE_GREETING)
 		restart_timer(s);
 	session_run(s);
