@@ -116,6 +116,16 @@ void daemon_start_beside(struct daemon *d, struct event_base *base, const char *
 	daemon_run_until(d, &d->is_ready);
 }
 
+void daemon_pause(const struct daemon *d)
+{
+	int status;
+
+	/* The signal is on its way when kill() returns; that it has come is told like an end. */
+	cr_assert_eq(kill(d->pid, SIGSTOP), 0);
+	cr_assert_eq(waitpid(d->pid, &status, WUNTRACED), d->pid);
+	cr_assert(WIFSTOPPED(status));
+}
+
 int daemon_stop(struct daemon *d)
 {
 	int status = -1;

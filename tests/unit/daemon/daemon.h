@@ -31,6 +31,8 @@ void daemon_start_beside(
     struct daemon *, struct event_base *, const char *program, enum role, const char *conf);
 /* Have it end; returns its exit status (or -1: it did not exit by itself). */
 int daemon_stop(struct daemon *);
+/* Have it stand still, and come back once it does; SIGCONT lets it go on. */
+void daemon_pause(const struct daemon *);
 /* A channel to it, with the test in the place of that peer. */
 struct channel *daemon_peer(struct daemon *, enum role peer, unsigned instance, void *context);
 /* The same for a peer that is spoken to unasked. */

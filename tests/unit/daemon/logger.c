@@ -78,7 +78,7 @@ Test(logger_daemon, lines_that_gathered_are_written_in_the_order_of_their_times)
 {
 	say(smtpd, 1, "begin");
 	file_up_to("begin\n");
-	kill(d.pid, SIGSTOP); /* it reads all of them in one turn */
+	daemon_pause(&d); /* it reads all of them in one turn */
 	say(smtpd, 1000002, "two");
 	say(smtpd, 1000004, "four");
 	say(qmgr, 1000001, "one");
@@ -114,7 +114,7 @@ Test(logger_daemon, more_lines_than_may_gather_are_all_written)
 	enum { COUNT = 10000 };
 	static const char line[] = "1970-01-01T00:00:01.000000Z mail.example.org qmgr[0]: x\n";
 
-	kill(d.pid, SIGSTOP);
+	daemon_pause(&d);
 	for (int i = 0; i < COUNT; i++)
 		say(qmgr, 1000000, "x");
 	kill(d.pid, SIGCONT);

@@ -133,7 +133,7 @@ Test(tls_daemon, a_handshake_waits_while_keys_is_started_again)
 
 Test(tls_daemon, a_signature_that_got_lost_is_asked_for_again)
 {
-	kill(keys.pid, SIGSTOP);
+	daemon_pause(&keys);
 	begin_handshake();
 	daemon_run_for(&smtpd, 200);
 	cr_assert_eq(client.secured, 0);
